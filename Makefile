@@ -1,0 +1,44 @@
+# The two commands a newcomer needs: `make demo` and `make test`. Each installs what it needs first.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+HOUSES := plumbline scoring storage worker monitoring training migrations
+
+.PHONY: help setup demo test check bench lock clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-7s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.dev ## install everything, from pinned and hashed requirements
+
+demo: $(VENV)/.demo ## watch texts travel from the client to a drift report
+	@$(BIN)/plumbline demo
+
+test: $(VENV)/.dev ## all tests, on real servers they start themselves
+	@$(BIN)/pytest
+
+check: $(VENV)/.dev ## lint, types and unit tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/pytest tests/unit
+
+bench: $(VENV)/.dev ## measure what docs/benchmarks.md tells
+	@for file in benchmarks/[a-z]*.py; do $(BIN)/python "$$file" || exit 1; done
+
+lock: ## write requirements/*.txt anew (needs uv)
+	@requirements/lock
+
+clean: ## remove the environment and the state of local servers
+	rm -rf $(VENV) .plumbline .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# The demo needs no TensorFlow, which is most of the download; a full environment serves it too.
+$(VENV)/.demo: requirements/demo.txt pyproject.toml requirements/install
+	@PYTHON=$(PYTHON) requirements/install demo
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml requirements/install
+	@PYTHON=$(PYTHON) requirements/install dev
+	@touch $@ $(VENV)/.demo

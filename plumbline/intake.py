@@ -1,0 +1,49 @@
+"""From a text as somebody sent it to a job the ledger can hold: the same rule at every door."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from scoring.errors import TextRefused
+from scoring.text import clean
+from storage.identity import keyed_id, random_id
+from storage.ledger import NewJob, text_hash
+
+
+def new_job(
+    text: str,
+    *,
+    source: str,
+    max_chars: int,
+    key: str | None = None,
+    deadline: datetime | None = None,
+    job_id: uuid.UUID | None = None,
+) -> NewJob:
+    """Return the job for a text; a text that cannot be scored gives one that is refused already.
+
+    The id is the key's where there is a key, else `job_id`, else random.
+    """
+    # One source may use a key once, so the key decides even where the caller brought an id.
+    identity = keyed_id(source, key) if key is not None else job_id or random_id()
+    try:
+        cleaned = clean(text, max_chars)
+    except TextRefused as refusal:
+        return NewJob(
+            id=identity,
+            source=source,
+            text=None,
+            text_sha256=text_hash(text if isinstance(text, str) else repr(text)),
+            key=key,
+            deadline=deadline,
+            error=str(refusal),
+        )
+    return NewJob(
+        id=identity,
+        source=source,
+        text=cleaned.text,
+        text_sha256=text_hash(text),
+        key=key,
+        notes=cleaned.notes,
+        deadline=deadline,
+    )

@@ -1,0 +1,97 @@
+"""The way to Redis: publish wake-ups, ask how many wait."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+from urllib.parse import urlsplit, urlunsplit
+
+import redis
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from plumbline.errors import BrokerUnavailable
+from plumbline.messages import KEY_PREFIX, SCORE_QUEUE, TASK, wake_up
+
+# How long Redis waits for a worker's acknowledgement before the message goes to another. Longer
+# than any lease, since the ledger, not Redis, decides what is done again.
+VISIBILITY_TIMEOUT_S = 3600
+CONNECT_TIMEOUT_S = 5.0
+
+
+def broker_config(url: str) -> dict[str, Any]:
+    """Celery's settings for the broker, the same in producers and workers."""
+    return {
+        "broker_url": url,
+        "broker_transport_options": {
+            "global_keyprefix": KEY_PREFIX,
+            "visibility_timeout": VISIBILITY_TIMEOUT_S,
+            "socket_connect_timeout": CONNECT_TIMEOUT_S,
+            "socket_keepalive": True,
+        },
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_ignore_result": True,
+        "task_default_queue": SCORE_QUEUE,
+        "task_create_missing_queues": True,
+        "enable_utc": True,
+        "timezone": "UTC",
+    }
+
+
+class Publisher:
+    """Sends tasks. Each call either hands the message to Redis or raises `BrokerUnavailable`."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._app = Celery("plumbline.client", set_as_current=False)
+        self._app.conf.update(broker_config(url))
+
+    def wake(self, ids: Sequence[uuid.UUID]) -> None:
+        """Publish one message that wakes a worker for these jobs."""
+        self.send(TASK, wake_up(ids), SCORE_QUEUE)
+
+    def send(self, task: str, arguments: dict[str, Any], queue: str) -> None:
+        with unavailable_if_down(self._url):
+            self._app.send_task(task, kwargs=arguments, queue=queue, retry=False)
+
+    def close(self) -> None:
+        self._app.close()
+
+
+def queue_depth(url: str, queue: str = SCORE_QUEUE) -> int:
+    """Messages (not texts) that wait in Redis."""
+    with unavailable_if_down(url), _redis(url) as connection:
+        return cast(int, connection.llen(KEY_PREFIX + queue))
+
+
+def ping(url: str) -> None:
+    """Raise `BrokerUnavailable` unless Redis answers."""
+    with unavailable_if_down(url), _redis(url) as connection:
+        connection.ping()
+
+
+@contextmanager
+def unavailable_if_down(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, redis.RedisError, ValueError, OSError) as error:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0].rstrip(".")
+        raise BrokerUnavailable(f"Redis at {masked(url)} cannot be reached: {reason}.") from error
+
+
+def masked(url: str) -> str:
+    """The URL with its password as stars."""
+    parts = urlsplit(url)
+    if not parts.password:
+        return url
+    user_info, _, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user_info.split(':')[0]}:***@{host}"))
+
+
+def _redis(url: str) -> redis.Redis:
+    return redis.Redis.from_url(
+        url, socket_connect_timeout=CONNECT_TIMEOUT_S, socket_timeout=CONNECT_TIMEOUT_S
+    )

@@ -1,0 +1,95 @@
+"""What a scored text is: plain values, and the pure rule that turns a probability into an answer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Decision(StrEnum):
+    """What the caller should do. Below the confidence threshold nobody should trust the label."""
+
+    POSITIVE = "positive"
+    NEGATIVE = "negative"
+    REVIEW = "review"
+
+
+@dataclass(frozen=True, slots=True)
+class RankedLabel:
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRule:
+    """How an artifact turns probabilities into answers; see `decide` and `rank`.
+
+    `labels` is (negative, positive). `threshold` is on confidence, in [0.5, 1].
+    """
+
+    labels: tuple[str, str] = ("negative", "positive")
+    threshold: float = 0.7
+    temperature: float = 1.0
+    top_k: int = 1
+    top_p: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One text's answer. Probabilities in [0, 1]; durations in milliseconds.
+
+    `probability` is that of the positive label, `confidence` that of the predicted label.
+    `features` are the numbers drift is judged on (see `scoring.features`); they hold no text.
+    """
+
+    probability: float
+    label: str
+    confidence: float
+    decision: Decision
+    ranked: tuple[RankedLabel, ...]
+    tokens: int
+    windows: int
+    window_rule: str
+    tokenize_ms: float
+    infer_ms: float
+    features: dict[str, float]
+    notes: tuple[str, ...]
+    model: str
+
+    @property
+    def score_ms(self) -> float:
+        return self.tokenize_ms + self.infer_ms
+
+
+def sigmoid(logit: float) -> float:
+    """1 / (1 + e^-x), without overflow for large negative x."""
+    if logit >= 0:
+        return 1.0 / (1.0 + math.exp(-logit))
+    growth = math.exp(logit)
+    return growth / (1.0 + growth)
+
+
+def decide(probability: float, rule: DecisionRule) -> tuple[str, float, Decision]:
+    """Return (label, confidence, decision) for the positive label's probability."""
+    positive = probability >= 0.5
+    confidence = probability if positive else 1.0 - probability
+    label = rule.labels[1] if positive else rule.labels[0]
+    if confidence < rule.threshold:
+        return label, confidence, Decision.REVIEW
+    return label, confidence, Decision.POSITIVE if positive else Decision.NEGATIVE
+
+
+def rank(probability: float, rule: DecisionRule) -> tuple[RankedLabel, ...]:
+    """The labels by probability: at most `top_k`, and no more than are needed to reach `top_p`."""
+    both = sorted(
+        (RankedLabel(rule.labels[0], 1.0 - probability), RankedLabel(rule.labels[1], probability)),
+        key=lambda entry: entry.probability,
+        reverse=True,
+    )
+    kept: list[RankedLabel] = []
+    for entry in both[: rule.top_k]:
+        kept.append(entry)
+        if sum(k.probability for k in kept) >= rule.top_p:
+            break
+    return tuple(kept)

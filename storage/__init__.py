@@ -1,0 +1,1 @@
+"""The ledger and the results: the only house that speaks SQL."""

@@ -1,0 +1,242 @@
+"""The ledger's verbs: accept, claim, finish, release, reject.
+
+Each is one statement, so each happens whole or not at all; every one of them changes only rows it
+finds in the state it expects, so a message that comes twice or late changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from storage.states import JobState
+
+
+def text_hash(value: str) -> bytes:
+    """SHA-256 of the UTF-8 text; a lone surrogate is hashed as the bytes it would have been."""
+    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A text as a door took it in. A refused one has `error` and no text."""
+
+    id: uuid.UUID
+    source: str
+    text: str | None
+    text_sha256: bytes
+    key: str | None = None
+    notes: tuple[str, ...] = ()
+    deadline: datetime | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A text to score now, and the fence that proves it is still ours when we finish."""
+
+    id: uuid.UUID
+    fence: int
+    text: str
+    notes: tuple[str, ...]
+    queue_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A leased text's answer, ready to be written. Fields as in `storage.tables.Prediction`."""
+
+    id: uuid.UUID
+    fence: int
+    model: str
+    probability: float
+    label: str
+    confidence: float
+    decision: str
+    ranked: list[dict[str, Any]]
+    tokens: int
+    windows: int
+    window_rule: str
+    features: dict[str, float]
+    queue_ms: float
+    score_ms: float
+
+
+_COLUMNS = """
+    unnest(CAST(:ids AS uuid[]), CAST(:sources AS text[]), CAST(:keys AS text[]),
+           CAST(:texts AS text[]), CAST(:hashes AS bytea[]), CAST(:notes AS text[]),
+           CAST(:deadlines AS timestamptz[]), CAST(:errors AS text[]))
+        AS new (id, source, key, text, text_sha256, notes, deadline, error)
+"""
+
+ACCEPT = text(f"""
+INSERT INTO plumbline.jobs
+    (id, source, key, text, text_sha256, notes, deadline, error, state, published_at, finished_at)
+SELECT id, source, key, text, text_sha256, string_to_array(notes, ','), deadline, error,
+       CASE WHEN error IS NULL THEN 'queued' ELSE 'rejected' END,
+       CASE WHEN error IS NULL THEN now() END,
+       CASE WHEN error IS NOT NULL THEN now() END
+FROM {_COLUMNS}
+ORDER BY id
+ON CONFLICT (id) DO NOTHING
+RETURNING id
+""")
+
+STATES = text("SELECT id, state, error FROM plumbline.jobs WHERE id = ANY (CAST(:ids AS uuid[]))")
+
+# Only the sweeper ends a lease, so a claim takes queued jobs alone; one that lost a worker before
+# (attempts > 0) is taken only when it travels alone. `arrived` writes the texts that came with the
+# message, `taken` leases those the ledger had already: the snapshot is the same for both, so a row
+# is never touched twice.
+CLAIM = text(f"""
+WITH arriving AS (
+    SELECT *, CASE WHEN error IS NOT NULL THEN 'rejected'
+                   WHEN deadline <= now() THEN 'expired' ELSE 'leased' END AS state
+    FROM {_COLUMNS}
+), arrived AS (
+    INSERT INTO plumbline.jobs
+        (id, source, key, text, text_sha256, notes, deadline, error, state, published_at,
+         attempts, fence, lease_until, started_at, finished_at)
+    SELECT id, source, key, text, text_sha256, string_to_array(notes, ','), deadline,
+           CASE WHEN state = 'expired' THEN 'its deadline passed before it was scored'
+                ELSE error END,
+           state, now(), 1, 1,
+           CASE WHEN state = 'leased' THEN now() + make_interval(secs => :lease_s) END,
+           CASE WHEN state = 'leased' THEN now() END,
+           CASE WHEN state <> 'leased' THEN now() END
+    FROM arriving
+    ORDER BY id
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id, fence, text, notes, state, created_at
+), waiting AS (
+    SELECT id FROM plumbline.jobs
+    WHERE id = ANY (CAST(:known AS uuid[])) AND state = 'queued' AND (attempts = 0 OR :alone)
+    ORDER BY id FOR UPDATE SKIP LOCKED
+), taken AS (
+    UPDATE plumbline.jobs AS jobs
+    SET state = 'leased', attempts = jobs.attempts + 1, fence = jobs.fence + 1, started_at = now(),
+        lease_until = now() + make_interval(secs => :lease_s)
+    FROM waiting
+    WHERE jobs.id = waiting.id AND (jobs.deadline IS NULL OR jobs.deadline > now())
+    RETURNING jobs.id, jobs.fence, jobs.text, jobs.notes, jobs.state, jobs.created_at
+)
+SELECT id, fence, text, notes, 1000.0 * extract(epoch FROM now() - created_at) AS queue_ms
+FROM (SELECT * FROM arrived UNION ALL SELECT * FROM taken) AS leased
+WHERE state = 'leased'
+""")
+
+# The fence is compared under the row's lock, so of two workers that hold the same job only the one
+# that claimed it last can write its score.
+FINISH = text("""
+WITH answers AS (
+    SELECT * FROM jsonb_to_recordset(CAST(:answers AS jsonb)) AS answer (
+        id uuid, fence bigint, model text, probability float8, label text, confidence float8,
+        decision text, ranked jsonb, tokens int, windows int, window_rule text, features jsonb,
+        queue_ms float8, score_ms float8)
+), done AS (
+    UPDATE plumbline.jobs AS jobs
+    SET state = 'scored', lease_until = NULL, error = NULL, finished_at = now()
+    FROM answers
+    WHERE jobs.id = answers.id AND jobs.fence = answers.fence AND jobs.state = 'leased'
+    RETURNING jobs.id
+)
+INSERT INTO plumbline.predictions
+    (job_id, role, model, probability, label, confidence, decision, ranked, tokens, windows,
+     window_rule, features, queue_ms, score_ms)
+SELECT id, 'live', model, probability, label, confidence, decision, ranked, tokens, windows,
+       window_rule, features, queue_ms, score_ms
+FROM answers JOIN done USING (id)
+RETURNING job_id
+""")
+
+# A released job has no wake-up under way, which the sweeper sees by published_at being null.
+RELEASE = text("""
+UPDATE plumbline.jobs
+SET state = 'queued', lease_until = NULL, published_at = NULL, error = :error
+WHERE id = :id AND fence = :fence AND state = 'leased'
+""")
+
+REJECT = text("""
+UPDATE plumbline.jobs
+SET state = 'rejected', lease_until = NULL, finished_at = now(), error = :error
+WHERE id = :id AND fence = :fence AND state = 'leased'
+""")
+
+UNPUBLISH = text("""
+UPDATE plumbline.jobs SET published_at = NULL
+WHERE id = ANY (CAST(:ids AS uuid[])) AND state = 'queued'
+""")
+
+
+def accept(connection: Connection, jobs: Sequence[NewJob]) -> set[uuid.UUID]:
+    """Write jobs that are new, refused ones as `rejected`; return the ids that were not there."""
+    rows = connection.execute(ACCEPT, _columns(jobs))
+    return {row.id for row in rows}
+
+
+def states(
+    connection: Connection, ids: Sequence[uuid.UUID]
+) -> dict[uuid.UUID, tuple[JobState, str | None]]:
+    """Return (state, error) of each job the ledger has."""
+    rows = connection.execute(STATES, {"ids": list(ids)})
+    return {row.id: (JobState(row.state), row.error) for row in rows}
+
+
+def claim(
+    connection: Connection, arriving: Sequence[NewJob], known: Sequence[uuid.UUID], lease_s: float
+) -> list[Lease]:
+    """Lease what of one message is still to be done, and count the attempt.
+
+    `arriving` are texts the message brought, `known` ids it named; a text that came before is found
+    by its id like any other. What another worker holds or has finished is not returned.
+    """
+    ids = {*known, *(job.id for job in arriving)}
+    rows = connection.execute(
+        CLAIM,
+        _columns(arriving) | {"known": list(ids), "alone": len(ids) == 1, "lease_s": lease_s},
+    )
+    return [Lease(r.id, r.fence, r.text, tuple(r.notes), float(r.queue_ms)) for r in rows]
+
+
+def finish(connection: Connection, answers: Sequence[Finished]) -> set[uuid.UUID]:
+    """Write predictions and mark their jobs scored; return those that were still ours to finish."""
+    if not answers:
+        return set()
+    body = json.dumps([asdict(answer) for answer in answers], default=str)
+    return {row.job_id for row in connection.execute(FINISH, {"answers": body})}
+
+
+def release(connection: Connection, lease: Lease, error: str | None = None) -> None:
+    """Give a leased job back, to be sent again by the next sweep; the attempt stays counted."""
+    connection.execute(RELEASE, {"id": lease.id, "fence": lease.fence, "error": error})
+
+
+def reject(connection: Connection, lease: Lease, error: str) -> None:
+    """End a leased job whose text cannot be scored."""
+    connection.execute(REJECT, {"id": lease.id, "fence": lease.fence, "error": error})
+
+
+def unpublish(connection: Connection, ids: Sequence[uuid.UUID]) -> None:
+    """Say that the wake-up of these jobs was not sent, so the next sweep sends it."""
+    connection.execute(UNPUBLISH, {"ids": list(ids)})
+
+
+def _columns(jobs: Sequence[NewJob]) -> dict[str, Any]:
+    unique = {job.id: job for job in reversed(jobs)}.values()
+    return {
+        "ids": [job.id for job in unique],
+        "sources": [job.source for job in unique],
+        "keys": [job.key for job in unique],
+        "texts": [job.text for job in unique],
+        "hashes": [job.text_sha256 for job in unique],
+        "notes": [",".join(job.notes) for job in unique],
+        "deadlines": [job.deadline for job in unique],
+        "errors": [job.error for job in unique],
+    }

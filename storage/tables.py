@@ -1,0 +1,176 @@
+"""The tables. Alembic's migrations make them; a test holds the two against each other."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    MetaData,
+    Text,
+    func,
+)
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, BYTEA, DOUBLE_PRECISION, JSONB, SMALLINT
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from storage.states import JobState, Role
+
+SCHEMA = "plumbline"
+NAMING = {
+    "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    "ck": "%(table_name)s_%(constraint_name)s_check",
+    "fk": "%(table_name)s_%(column_0_name)s_fkey",
+    "pk": "%(table_name)s_pkey",
+}
+
+
+def one_of(column: str, values: type[JobState] | type[Role] | tuple[str, ...]) -> str:
+    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(schema=SCHEMA, naming_convention=NAMING)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: DateTime(timezone=True),
+        str: Text,
+        float: DOUBLE_PRECISION,
+        dict[str, Any]: JSONB,
+        list[str]: ARRAY(Text),
+    }
+
+
+class Job(Base):
+    """The ledger: one row for every text that was accepted or refused, and what became of it."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        CheckConstraint(one_of("state", JobState), name="state"),
+        Index("jobs_queued_idx", "published_at", postgresql_where=sql("state = 'queued'")),
+        Index("jobs_leased_idx", "lease_until", postgresql_where=sql("state = 'leased'")),
+        Index(
+            "jobs_deadline_idx",
+            "deadline",
+            postgresql_where=sql("deadline IS NOT NULL AND state IN ('queued', 'leased')"),
+        ),
+        Index("jobs_created_idx", "created_at"),
+        Index("jobs_source_idx", "source", "created_at"),
+        Index(
+            "jobs_set_aside_idx",
+            "finished_at",
+            postgresql_where=sql("state IN ('quarantined', 'rejected', 'expired')"),
+        ),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    source: Mapped[str]
+    key: Mapped[str | None]
+    text: Mapped[str | None]
+    text_sha256: Mapped[bytes] = mapped_column(BYTEA)
+    notes: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"))
+    state: Mapped[str]
+    attempts: Mapped[int] = mapped_column(SMALLINT, server_default=sql("0"))
+    fence: Mapped[int] = mapped_column(BIGINT, server_default=sql("0"))
+    lease_until: Mapped[datetime | None]
+    deadline: Mapped[datetime | None]
+    error: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    published_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class Prediction(Base):
+    """One score of one job in one role."""
+
+    __tablename__ = "predictions"
+    __table_args__ = (
+        CheckConstraint(one_of("role", Role), name="role"),
+        CheckConstraint(one_of("decision", ("positive", "negative", "review")), name="decision"),
+        Index("predictions_scored_idx", "scored_at"),
+    )
+
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey(Job.id), primary_key=True)
+    role: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str]
+    probability: Mapped[float]
+    label: Mapped[str]
+    confidence: Mapped[float]
+    decision: Mapped[str]
+    ranked: Mapped[dict[str, Any]]
+    tokens: Mapped[int]
+    windows: Mapped[int]
+    window_rule: Mapped[str]
+    features: Mapped[dict[str, Any]]
+    queue_ms: Mapped[float]
+    score_ms: Mapped[float]
+    scored_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ModelVersion(Base):
+    """A version that was once allowed to serve, as its manifest described it then."""
+
+    __tablename__ = "model_versions"
+
+    model: Mapped[str] = mapped_column(primary_key=True)
+    manifest_sha256: Mapped[str]
+    metrics: Mapped[dict[str, Any]]
+    registered_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Deployment(Base):
+    """What serves: the newest row says, and the older ones are the history."""
+
+    __tablename__ = "deployments"
+
+    id: Mapped[int] = mapped_column(BIGINT, Identity(always=True), primary_key=True)
+    model: Mapped[str] = mapped_column(ForeignKey(ModelVersion.model))
+    deployed_by: Mapped[str]
+    reason: Mapped[str]
+    deployed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class DriftReport(Base):
+    """One comparison of a recent window with the reference."""
+
+    __tablename__ = "drift_reports"
+    __table_args__ = (
+        CheckConstraint(one_of("verdict", ("stable", "drift", "too_little_data")), name="verdict"),
+        Index("drift_reports_created_idx", "created_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BIGINT, Identity(always=True), primary_key=True)
+    model: Mapped[str]
+    source: Mapped[str | None]
+    verdict: Mapped[str]
+    summary: Mapped[str]
+    window_from: Mapped[datetime | None]
+    window_to: Mapped[datetime | None]
+    window_rows: Mapped[int]
+    reference_rows: Mapped[int]
+    html_path: Mapped[str | None]
+    took_ms: Mapped[float]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class DriftValue(Base):
+    """What one report says of one feature."""
+
+    __tablename__ = "drift_values"
+
+    report_id: Mapped[int] = mapped_column(
+        ForeignKey(DriftReport.id, ondelete="CASCADE"), primary_key=True
+    )
+    feature: Mapped[str] = mapped_column(primary_key=True)
+    method: Mapped[str]
+    value: Mapped[float]
+    threshold: Mapped[float]
+    drifted: Mapped[bool]
+    histogram: Mapped[dict[str, Any]]

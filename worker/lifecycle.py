@@ -1,0 +1,76 @@
+"""What happens when a worker starts and stops. It takes no work before its model is verified."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery.signals import worker_init, worker_process_init, worker_process_shutdown
+
+from plumbline.errors import PlumblineError
+from plumbline.messages import SCORE_QUEUE
+from plumbline.publisher import ping
+from plumbline.settings import Settings
+from scoring.artifact import Artifact
+from scoring.errors import ScoringError
+from scoring.registry import resolve
+from storage import deployments, migrate
+from storage.database import clear_errors, connect
+from storage.errors import StorageError
+from worker.app import app, settings
+from worker.process import current_process, start_process
+
+log = logging.getLogger(__name__)
+# Set in the parent before it forks: only workers of the scoring queue hold a model.
+scores_texts = True
+
+
+def preflight(settings: Settings) -> Artifact:
+    """Check Redis, the tables and every hash of the model; return the version that will serve.
+
+    Raises the first thing that is wrong, as a PlumblineError, StorageError or ScoringError.
+    """
+    assert settings.database_url is not None and settings.broker_url is not None
+    ping(settings.broker_url.get_secret_value())
+    engine = connect(settings.database_url.get_secret_value())
+    try:
+        with clear_errors(engine):
+            migrate.check(engine)
+            with engine.begin() as connection:
+                live = deployments.live_model(connection)
+                artifact = Artifact.load(resolve(settings.models_dir, live or settings.model))
+                deployments.promote_first(
+                    connection,
+                    artifact.name,
+                    manifest_sha256=artifact.manifest.sha256,
+                    metrics=artifact.manifest.metrics,
+                )
+    finally:
+        engine.dispose()
+    return artifact
+
+
+@worker_init.connect
+def check_before_start(**_: Any) -> None:
+    global scores_texts
+    scores_texts = SCORE_QUEUE in app.amqp.queues.consume_from
+    try:
+        artifact = preflight(settings)
+    except (PlumblineError, StorageError, ScoringError) as error:
+        # Celery logs an Exception raised here and starts all the same; SystemExit it lets through.
+        raise SystemExit(f"The worker does not start: {error}") from error
+    log.info("serving %s", artifact.name)
+    for name, value in settings.masked().items():
+        log.info("setting %s = %s", name, value)
+
+
+@worker_process_init.connect
+def start_child(**_: Any) -> None:
+    process = start_process(settings)
+    if scores_texts:
+        process.load_model()
+
+
+@worker_process_shutdown.connect
+def stop_child(**_: Any) -> None:
+    current_process().stop()
