@@ -1,4 +1,4 @@
-"""The reference for drift, as the artifact holds it: rows of numbers and their histograms, no texts.
+"""The reference for drift, as the artifact holds it: rows of numbers and histograms, no texts.
 
 Made at training time on the validation split, because on training texts a model is surer than it
 will ever be live.

@@ -1,4 +1,4 @@
-"""What a scored text is: plain values, and the pure rule that turns a probability into an answer."""
+"""What a scored text is: plain values, and the rule that turns a probability into an answer."""
 
 from __future__ import annotations
 

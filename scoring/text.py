@@ -1,4 +1,4 @@
-"""What may be scored: one rule for every door, so a text is judged the same wherever it comes in."""
+"""What may be scored: one rule for every door, so a text is judged alike wherever it comes in."""
 
 from __future__ import annotations
 

@@ -1,5 +1,1 @@
-"""Celery's side: `celery -A worker worker` and `celery -A worker beat`."""
-
-from worker.app import app
-
-__all__ = ["app"]
+"""Celery's side: `celery -A worker worker` and `... beat`; the app is in `worker.celery`."""

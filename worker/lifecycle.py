@@ -17,7 +17,7 @@ from scoring.registry import resolve
 from storage import deployments, migrate
 from storage.database import clear_errors, connect
 from storage.errors import StorageError
-from worker.app import app, settings
+from worker.celery import app, settings
 from worker.process import current_process, start_process
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from plumbline.messages import DRIFT_TASK, SWEEP_TASK, TASK, Message, MessageRejected
 from plumbline.publisher import Publisher
 from storage.database import is_unavailable
-from worker.app import app
 from worker.backoff import backoff_s
+from worker.celery import app
 from worker.process import current_process
 from worker.score_message import score_message
 from worker.sweeper import run_sweep

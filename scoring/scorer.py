@@ -1,0 +1,74 @@
+"""One text to one Score, start to end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from scoring.artifact import Artifact
+from scoring.config import SPECIAL_TOKENS
+from scoring.features import describe
+from scoring.runtime import Runtime
+from scoring.score import Score, decide, rank, sigmoid
+from scoring.text import MAX_CHARS, clean
+from scoring.windows import combine, windows
+
+
+class Scorer:
+    """Scores texts one by one with one model version. Not safe for threads."""
+
+    def __init__(
+        self, artifact: Artifact, runtime: Runtime | None = None, max_chars: int = MAX_CHARS
+    ) -> None:
+        self.artifact = artifact
+        self.name = artifact.name
+        self._max_chars = max_chars
+        self._runtime = runtime or _litert(artifact)
+
+    @classmethod
+    def load(cls, folder: Path) -> Scorer:
+        """Verify and load the version in `folder`; raises ArtifactError."""
+        return cls(Artifact.load(folder))
+
+    def warm_up(self) -> None:
+        """Score once, so that the first real text does not pay for the first run."""
+        self.score("ready")
+
+    def score(self, text: str) -> Score:
+        """Score one text. Raises TextRefused for one that cannot be, ScoringError if it fails."""
+        cleaned = clean(text, self._max_chars)
+        config, tokenizer = self.artifact.config, self.artifact.tokenizer
+        started = perf_counter()
+        ids = tokenizer.encode(cleaned.text)
+        pieces = windows(ids, config.max_tokens - SPECIAL_TOKENS, config.window_overlap)
+        tokenized = perf_counter()
+        probability = combine([self._probability(piece) for piece in pieces], config.window_rule)
+        done = perf_counter()
+        label, confidence, decision = decide(probability, config.rule)
+        return Score(
+            probability=probability,
+            label=label,
+            confidence=confidence,
+            decision=decision,
+            ranked=rank(probability, config.rule),
+            tokens=len(ids),
+            windows=len(pieces),
+            window_rule=config.window_rule,
+            tokenize_ms=1000.0 * (tokenized - started),
+            infer_ms=1000.0 * (done - tokenized),
+            features=describe(cleaned.text, ids, tokenizer.unknown_id),
+            notes=cleaned.notes,
+            model=self.name,
+        )
+
+    def _probability(self, piece: list[int]) -> float:
+        token_ids = np.asarray(self.artifact.tokenizer.wrap(piece), dtype=np.int32)
+        return sigmoid(self._runtime.logit(token_ids) / self.artifact.config.temperature)
+
+
+def _litert(artifact: Artifact) -> Runtime:
+    from scoring.litert import LiteRtRuntime
+
+    return LiteRtRuntime(artifact.model_path)

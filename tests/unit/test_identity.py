@@ -1,0 +1,21 @@
+import uuid
+
+from storage.identity import keyed_id, message_id
+
+
+def test_a_key_is_the_same_job_for_ever() -> None:
+    # Pinned: another value would make every key already used a new job.
+    assert keyed_id("billing", "invoice-1") == uuid.UUID("cac1aeee-7f29-5131-8e3f-33e7f5aeef64")
+
+
+def test_source_and_key_do_not_run_into_each_other() -> None:
+    assert keyed_id("ab", "c") != keyed_id("a", "bc")
+
+
+def test_a_key_never_meets_a_keyless_text() -> None:
+    assert keyed_id("m", "0") != message_id("m", 0)
+
+
+def test_positions_of_one_message_are_different_jobs() -> None:
+    assert len({message_id("m", position) for position in range(100)}) == 100
+    assert message_id("m", 1) == message_id("m", 1)

@@ -1,0 +1,39 @@
+import uuid
+
+from plumbline.intake import new_job
+from storage.identity import keyed_id
+from storage.ledger import text_hash
+
+
+def test_a_plain_text_is_kept_as_it_is() -> None:
+    job = new_job("See you at six", source="app", max_chars=100)
+    assert (job.text, job.notes, job.error) == ("See you at six", (), None)
+    assert job.text_sha256 == text_hash("See you at six")
+
+
+def test_a_key_decides_who_the_job_is_even_beside_an_id() -> None:
+    job = new_job("x", source="app", max_chars=9, key="k", job_id=uuid.UUID(int=1))
+    assert job.id == keyed_id("app", "k")
+
+
+def test_an_id_is_used_where_there_is_no_key() -> None:
+    job_id = uuid.UUID(int=1)
+    assert new_job("x", source="app", max_chars=9, job_id=job_id).id == job_id
+
+
+def test_keyless_texts_are_different_jobs() -> None:
+    first, second = (new_job("x", source="app", max_chars=9) for _ in range(2))
+    assert first.id != second.id
+
+
+def test_nul_and_lone_surrogates_are_replaced_and_told() -> None:
+    job = new_job("a\x00b\ud800c", source="app", max_chars=100)
+    assert job.text == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}c"
+    assert job.notes == ("nul_replaced", "surrogate_replaced")
+
+
+def test_a_text_that_cannot_be_scored_is_a_refused_job_without_its_text() -> None:
+    for text, reason in ((" \n", "the text is empty"), ("x" * 11, "the text has 11 characters")):
+        job = new_job(text, source="app", max_chars=10)
+        assert job.text is None
+        assert job.error is not None and job.error.startswith(reason)
