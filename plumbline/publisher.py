@@ -53,9 +53,17 @@ class Publisher:
         """Publish one message that wakes a worker for these jobs."""
         self.send(TASK, wake_up(ids), SCORE_QUEUE)
 
-    def send(self, task: str, arguments: dict[str, Any], queue: str) -> None:
+    def send(
+        self, task: str, arguments: dict[str, Any], queue: str, task_id: str | None = None
+    ) -> None:
         with unavailable_if_down(self._url):
-            self._app.send_task(task, kwargs=arguments, queue=queue, retry=False)
+            self._app.send_task(task, kwargs=arguments, queue=queue, task_id=task_id, retry=False)
+
+    def workers(self, timeout_s: float = 1.0) -> list[str]:
+        """The names of the workers that answer within `timeout_s`; none is no error."""
+        with unavailable_if_down(self._url):
+            answers = self._app.control.ping(timeout=timeout_s)
+        return sorted(name for answer in answers for name in answer)
 
     def close(self) -> None:
         self._app.close()

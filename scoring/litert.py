@@ -25,8 +25,10 @@ class LiteRtRuntime:
         try:
             with quiet_stderr():
                 self._interpreter = Interpreter(model_path=str(path), num_threads=1)
-                self._input = self._interpreter.get_input_details()[0]["index"]
-                self._output = self._interpreter.get_output_details()[0]["index"]
+                # The delegate is chosen, and announced, at the first allocation.
+                self._interpreter.allocate_tensors()
+            self._input = self._interpreter.get_input_details()[0]["index"]
+            self._output = self._interpreter.get_output_details()[0]["index"]
         except (ValueError, RuntimeError, IndexError) as error:
             raise ArtifactInvalid(f"{path} is no model LiteRT can run: {error}.") from error
         self._length = 0
@@ -42,22 +44,14 @@ class LiteRtRuntime:
         return logit
 
     def _resize(self, length: int) -> None:
-        with quiet_stderr():
-            self._interpreter.resize_tensor_input(self._input, [1, length])
-            self._interpreter.allocate_tensors()
+        self._interpreter.resize_tensor_input(self._input, [1, length])
+        self._interpreter.allocate_tensors()
         self._length = length
-
-
-_announced = False
 
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Keep LiteRT's one INFO line about its delegate out of the logs; only the first time."""
-    global _announced
-    if _announced:
-        yield
-        return
+    """Keep the INFO line LiteRT writes about its delegate out of the logs."""
     saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(sink, 2)

@@ -27,7 +27,7 @@ class ModelRef:
         numbers = VERSION.fullmatch(version)
         if not NAME.fullmatch(name) or numbers is None:
             raise ArtifactMissing(
-                f"{ref!r} names no model version; write NAME/MAJOR.MINOR.PATCH, as in sms-spam/1.0.0."
+                f"{ref!r} names no model version; write NAME/VERSION, as in sms-spam/1.0.0."
             )
         major, minor, patch = (int(number) for number in numbers.groups())
         return cls(name, (major, minor, patch))

@@ -156,6 +156,8 @@ class DriftReport(Base):
     window_rows: Mapped[int]
     reference_rows: Mapped[int]
     html_path: Mapped[str | None]
+    # The Celery task that made it, so that whoever asked can find the answer.
+    task_id: Mapped[str | None]
     took_ms: Mapped[float]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

@@ -58,12 +58,13 @@ def sweep() -> None:
         publisher.close()
 
 
-@app.task(name=DRIFT_TASK, acks_late=False)
-def drift(source: str | None = None, since: str | None = None) -> int:
+@app.task(name=DRIFT_TASK, bind=True, acks_late=False)
+def drift(self: Task, source: str | None = None, since: str | None = None) -> None:
     # Brings Evidently, which only a report worker should ever hold in memory.
     from monitoring.report import make_report
 
     process = current_process()
     start = datetime.fromisoformat(since) if since else None
-    report_id: int = make_report(process.engine, process.settings, source=source, since=start)
-    return report_id
+    make_report(
+        process.engine, process.settings, source=source, since=start, task_id=self.request.id
+    )

@@ -39,6 +39,7 @@ def upgrade() -> None:
         sa.Column("window_rows", sa.Integer(), nullable=False),
         sa.Column("reference_rows", sa.Integer(), nullable=False),
         sa.Column("html_path", sa.Text(), nullable=True),
+        sa.Column("task_id", sa.Text(), nullable=True),
         sa.Column("took_ms", sa.DOUBLE_PRECISION(), nullable=False),
         sa.Column(
             "created_at",

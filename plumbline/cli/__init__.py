@@ -1,0 +1,1 @@
+"""The command line. Prints for people and, with --json, for programs; an error is one sentence."""

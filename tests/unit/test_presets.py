@@ -1,0 +1,44 @@
+from dataclasses import asdict
+
+from training.presets import PRESETS, SPEC
+
+
+def test_spec_says_what_the_specification_says() -> None:
+    assert asdict(SPEC) | {"lowercase": None, "mask_rate": None, "seed": None} == {
+        "model": {
+            "vocabulary": 50_000,
+            "max_tokens": 512,
+            "layers": 8,
+            "heads": 16,
+            "width": 768,
+            "intermediate": 3_072,
+            "dropout": 0.1,
+            "head_widths": (512, 256),
+            "head_dropout": 0.2,
+        },
+        "lowercase": None,
+        "same_digits": False,
+        "train_tokens": 512,
+        "batch": 64,
+        "epochs": 15,
+        "learning_rate": 1e-5,
+        "floor_rate": 1e-6,
+        "warmup_steps": 2_000,
+        "total_steps": 20_000,
+        "weight_decay": 0.01,
+        "beta_1": 0.9,
+        "beta_2": 0.999,
+        "epsilon": 1e-8,
+        "clip_norm": 1.0,
+        "label_smoothing": 0.1,
+        "mask_rate": None,
+        "validation_share": 0.15,
+        "patience": 5,
+        "mixed_precision": True,
+        "seed": None,
+    }
+
+
+def test_every_preset_serves_512_tokens_and_splits_its_width_evenly() -> None:
+    assert {config.model.max_tokens for config in PRESETS.values()} == {512}
+    assert all(config.model.width % config.model.heads == 0 for config in PRESETS.values())

@@ -1,0 +1,82 @@
+"""Every number of a training run, documented once. `spec` is the specification to the letter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """The shape of backbone and head. Widths are of vectors; `max_tokens` counts [CLS], [SEP]."""
+
+    vocabulary: int = 50_000
+    max_tokens: int = 512
+    layers: int = 8
+    heads: int = 16
+    width: int = 768
+    intermediate: int = 3_072
+    dropout: float = 0.1
+    head_widths: tuple[int, ...] = (512, 256)
+    head_dropout: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """One run. A run ends at the first of `epochs`, `total_steps` and `patience`."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    lowercase: bool = True
+    # Read every digit as 0: in few texts the shape of a number says more than its value.
+    same_digits: bool = False
+    # Longest training text in tokens; longer ones are cut here, and only here.
+    train_tokens: int = 512
+    batch: int = 64
+    epochs: int = 15
+    learning_rate: float = 1e-5
+    floor_rate: float = 1e-6
+    warmup_steps: int = 2_000
+    total_steps: int = 20_000
+    weight_decay: float = 0.01
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    clip_norm: float = 1.0
+    label_smoothing: float = 0.1
+    # Share of tokens replaced by [MASK], drawn anew each epoch.
+    mask_rate: float = 0.0
+    validation_share: float = 0.15
+    patience: int = 5
+    mixed_precision: bool = True
+    seed: int = 7
+
+
+SPEC = TrainingConfig()
+
+SMALL = replace(
+    SPEC,
+    model=ModelConfig(vocabulary=8_000, layers=4, heads=4, width=256, intermediate=1_024),
+    train_tokens=128,
+    epochs=8,
+    learning_rate=4e-4,
+    floor_rate=1e-5,
+    warmup_steps=60,
+    total_steps=500,
+    mask_rate=0.1,
+    mixed_precision=False,
+)
+
+TINY = replace(
+    SMALL,
+    model=ModelConfig(
+        vocabulary=300, layers=1, heads=2, width=32, intermediate=64, head_widths=(16, 8)
+    ),
+    train_tokens=32,
+    batch=16,
+    epochs=6,
+    learning_rate=5e-3,
+    warmup_steps=5,
+    total_steps=200,
+    mask_rate=0.0,
+)
+
+PRESETS = {"tiny": TINY, "small": SMALL, "spec": SPEC}
