@@ -1,12 +1,18 @@
-"""Fixtures every level of tests shares."""
+"""Fixtures every level of tests shares. Servers start when the first test asks for them."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
+import redis
+from sqlalchemy import Engine
 
+from storage import migrate
+from storage.database import connect
 from tests.servers import postgres_server, redis_server
 
 
@@ -31,3 +37,47 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Redis for the whole session."""
     with redis_server(tmp_path_factory.mktemp("redis")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def template(postgres_server_url: str) -> str:
+    """The name of a migrated database nobody is connected to; copying it takes milliseconds."""
+    name = "template_" + uuid.uuid4().hex
+    _execute(postgres_server_url, f"CREATE DATABASE {name}")
+    engine = connect(_named(postgres_server_url, name))
+    migrate.upgrade(engine)
+    engine.dispose()
+    return name
+
+
+@pytest.fixture
+def database_url(postgres_server_url: str, template: str) -> Iterator[str]:
+    """A migrated database of the test's own."""
+    name = "test_" + uuid.uuid4().hex
+    _execute(postgres_server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _named(postgres_server_url, name)
+    _execute(postgres_server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = connect(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def broker_url(redis_url: str) -> str:
+    """The session's Redis, emptied."""
+    with redis.Redis.from_url(redis_url) as connection:
+        connection.flushall()
+    return redis_url
+
+
+def _named(url: str, database: str) -> str:
+    return url.rpartition("/")[0] + "/" + database
+
+
+def _execute(url: str, statement: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement)
