@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from monitoring.histogram import label_histogram, number_histogram, shares
+from scoring.profile import Histogram
+
+REFERENCE = Histogram(edges=[0.0, 1.0, 2.0, 3.0], counts=[2, 1, 1])
+
+
+def test_the_window_is_counted_in_the_references_bins() -> None:
+    found = number_histogram(REFERENCE, [0.0, 0.9, 1.0, 2.5])
+    assert found == {
+        "edges": [0.0, 1.0, 2.0, 3.0],
+        "reference": [0.5, 0.25, 0.25],
+        "window": [0.5, 0.25, 0.25],
+    }
+
+
+def test_a_value_on_the_last_edge_belongs_to_the_last_bin() -> None:
+    assert number_histogram(REFERENCE, [3.0])["window"] == [0.0, 0.0, 1.0]
+
+
+def test_what_lies_outside_is_counted_in_the_outermost_bins() -> None:
+    assert number_histogram(REFERENCE, [-5.0, 99.0, 99.0, 1.5])["window"] == [0.25, 0.25, 0.5]
+
+
+def test_labels_of_either_side_are_counted_on_both() -> None:
+    found = label_histogram(["negative", "negative", "review"], ["positive", "negative"])
+    assert found["labels"] == ["negative", "positive", "review"]
+    assert found["reference"] == pytest.approx([2 / 3, 0, 1 / 3])
+    assert found["window"] == [0.5, 0.5, 0]
+
+
+def test_nothing_has_no_shares() -> None:
+    assert shares([0, 0]) == [0.0, 0.0]
