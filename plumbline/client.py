@@ -5,18 +5,22 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from types import TracebackType
 from typing import Any
 
-from plumbline.errors import BrokerUnavailable, ServicesMissing
+from plumbline.errors import BrokerUnavailable, SourceInvalid
 from plumbline.intake import new_job
 from plumbline.publisher import Publisher
+from plumbline.services import connected
 from plumbline.settings import Settings
 from storage import ledger, results
 from storage.database import clear_errors, connect
+from storage.errors import StorageError
+from storage.identity import LONGEST_SOURCE, fault
 from storage.ledger import NewJob
 from storage.results import Result
 from storage.states import TERMINAL, JobState
@@ -71,10 +75,12 @@ class Client:
 
     @classmethod
     def from_settings(cls, settings: Settings | None = None) -> Client:
-        """A client for PLUMBLINE_DATABASE_URL and PLUMBLINE_BROKER_URL."""
-        settings = settings or Settings.read()
-        if settings.database_url is None or settings.broker_url is None:
-            raise ServicesMissing("Set PLUMBLINE_DATABASE_URL and PLUMBLINE_BROKER_URL.")
+        """A client for PLUMBLINE_DATABASE_URL and PLUMBLINE_BROKER_URL, else for `plumbline up`.
+
+        Raises ServicesMissing where neither is there.
+        """
+        settings = connected(settings or Settings.read())
+        assert settings.database_url is not None and settings.broker_url is not None
         return cls(
             settings.database_url.get_secret_value(),
             settings.broker_url.get_secret_value(),
@@ -99,9 +105,12 @@ class Client:
 
         An iterator: nothing is submitted until it is read, and what was read is accepted.
         """
+        source = source if source is not None else self._source
+        if wrong := fault(source, LONGEST_SOURCE):
+            raise SourceInvalid(f"The source {wrong}.")
         stream = iter(texts)
         while chunk := list(islice(stream, self._settings.message_size)):
-            jobs = [self._job(entry, source or self._source) for entry in chunk]
+            jobs = [self._job(entry, source) for entry in chunk]
             yield from self._accept(jobs)
 
     def results(
@@ -121,7 +130,8 @@ class Client:
         Raises TimeoutError saying how many are still open.
         """
         deadline = time.monotonic() + timeout_s
-        while open_ids := self._still_open(ids):
+        open_ids = ids
+        while open_ids := self._still_open(open_ids):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{len(open_ids)} of {len(ids)} jobs are not done yet.")
             time.sleep(POLL_S)
@@ -172,7 +182,12 @@ class Client:
         try:
             self._publisher.wake(ids)
         except BrokerUnavailable:
-            with clear_errors(self._engine), self._engine.begin() as connection:
+            # They are accepted whatever happens now; unmarked, they only wait a little longer.
+            with (
+                suppress(StorageError),
+                clear_errors(self._engine),
+                self._engine.begin() as connection,
+            ):
                 ledger.unpublish(connection, ids)
             return False
         return True

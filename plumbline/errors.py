@@ -2,10 +2,16 @@
 
 * PlumblineError
   * SettingsInvalid
+  * SourceInvalid
   * ServicesMissing
   * BrokerUnavailable
   * FileUnreadable
+  * FileUnwritable
   * JobUnknown
+  * ReportMissing
+  * ModelUnchanged
+  * OptionInvalid
+  * ExtraMissing
 """
 
 
@@ -15,6 +21,10 @@ class PlumblineError(Exception):
 
 class SettingsInvalid(PlumblineError):
     """A setting cannot be used."""
+
+
+class SourceInvalid(PlumblineError):
+    """The name of who submits cannot be used."""
 
 
 class ServicesMissing(PlumblineError):
@@ -29,5 +39,25 @@ class FileUnreadable(PlumblineError):
     """A file of texts cannot be read as what it says it is."""
 
 
+class FileUnwritable(PlumblineError):
+    """A file of results cannot be written."""
+
+
 class JobUnknown(PlumblineError):
     """There is no such job."""
+
+
+class ReportMissing(PlumblineError):
+    """There is no such drift report, or none came in time."""
+
+
+class ModelUnchanged(PlumblineError):
+    """There is no other version to change over to."""
+
+
+class OptionInvalid(PlumblineError):
+    """A command's option says something impossible."""
+
+
+class ExtraMissing(PlumblineError):
+    """A part of Plumbline that the command needs is not installed."""

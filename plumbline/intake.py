@@ -7,7 +7,7 @@ from datetime import datetime
 
 from scoring.errors import TextRefused
 from scoring.text import clean
-from storage.identity import keyed_id, random_id
+from storage.identity import LONGEST_KEY, fault, keyed_id, random_id
 from storage.ledger import NewJob, text_hash
 
 
@@ -24,9 +24,14 @@ def new_job(
 
     The id is the key's where there is a key, else `job_id`, else random.
     """
+    error = unusable(key, deadline)
+    if error is not None:
+        key = deadline = None
     # One source may use a key once, so the key decides even where the caller brought an id.
     identity = keyed_id(source, key) if key is not None else job_id or random_id()
     try:
+        if error is not None:
+            raise TextRefused(error)
         cleaned = clean(text, max_chars)
     except TextRefused as refusal:
         return NewJob(
@@ -47,3 +52,13 @@ def new_job(
         notes=cleaned.notes,
         deadline=deadline,
     )
+
+
+def unusable(key: str | None, deadline: datetime | None) -> str | None:
+    """What is wrong with what came beside a text; None where nothing is."""
+    wrong = fault(key, LONGEST_KEY) if key is not None else None
+    if wrong is not None:
+        return f"the key {wrong}"
+    if deadline is not None and deadline.utcoffset() is None:
+        return "the deadline has no time zone"
+    return None

@@ -9,7 +9,17 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from storage.identity import LONGEST_KEY, LONGEST_SOURCE, fault
 
 TASK = "plumbline.score"
 SWEEP_TASK = "plumbline.sweep"
@@ -36,7 +46,7 @@ class MessageJob(BaseModel):
 
     id: uuid.UUID | None = Field(None, strict=False)
     text: str | None = None
-    key: str | None = Field(None, min_length=1, max_length=500)
+    key: str | None = Field(None, min_length=1, max_length=LONGEST_KEY)
     deadline: AwareDatetime | None = Field(None, strict=False)
 
     @model_validator(mode="after")
@@ -54,8 +64,15 @@ class Message(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     version: int = Field(ge=VERSION, le=VERSION)
-    source: str = Field("default", min_length=1, max_length=200)
+    source: str = Field("default", min_length=1, max_length=LONGEST_SOURCE)
     jobs: list[MessageJob] = Field(min_length=1, max_length=MAX_JOBS)
+
+    @field_validator("source")
+    @classmethod
+    def can_be_stored(cls, source: str) -> str:
+        if wrong := fault(source, LONGEST_SOURCE):
+            raise ValueError(f"the source {wrong}")
+        return source
 
     @classmethod
     def parse(cls, arguments: dict[str, Any]) -> Message:

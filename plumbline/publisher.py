@@ -19,6 +19,8 @@ from plumbline.messages import KEY_PREFIX, SCORE_QUEUE, TASK, wake_up
 # than any lease, since the ledger, not Redis, decides what is done again.
 VISIBILITY_TIMEOUT_S = 3600
 CONNECT_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 5.0
+ONE_TRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 
 def broker_config(url: str) -> dict[str, Any]:
@@ -48,6 +50,8 @@ class Publisher:
         self._url = url
         self._app = Celery("plumbline.client", set_as_current=False)
         self._app.conf.update(broker_config(url))
+        # A caller waits for this: a Redis that is gone or hangs must be given up on, and only once.
+        self._app.conf.broker_transport_options |= {"socket_timeout": ANSWER_TIMEOUT_S} | ONE_TRY
 
     def wake(self, ids: Sequence[uuid.UUID]) -> None:
         """Publish one message that wakes a worker for these jobs."""
@@ -92,7 +96,11 @@ def unavailable_if_down(url: str) -> Iterator[None]:
 
 def masked(url: str) -> str:
     """The URL with its password as stars."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # Where the password stands in it, nobody can say.
+        return "the URL given"
     if not parts.password:
         return url
     user_info, _, host = parts.netloc.rpartition("@")

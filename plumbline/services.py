@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from plumbline.embedded.lock import is_held
 from plumbline.errors import ServicesMissing
 from plumbline.settings import Settings
 
@@ -16,11 +17,18 @@ def address_file(settings: Settings) -> Path:
     return settings.state_dir / "up.json"
 
 
+def lock_file(settings: Settings) -> Path:
+    """Held by `plumbline up` as long as it lives: an address file without it is left over."""
+    return settings.state_dir / "up.lock"
+
+
 def connected(settings: Settings) -> Settings:
     """Return settings with both URLs; raise ServicesMissing where neither way gives them."""
     if settings.database_url is not None and settings.broker_url is not None:
         return settings
     try:
+        if not is_held(lock_file(settings)):
+            raise FileNotFoundError(lock_file(settings))
         found = json.loads(address_file(settings).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ServicesMissing(

@@ -92,7 +92,10 @@ def hashes(folder: Path, names: Iterable[str]) -> dict[str, FileHash]:
 
 
 def _compare(path: Path, expected: FileHash) -> None:
-    found = FileHash.of(path)
+    try:
+        found = FileHash.of(path)
+    except OSError as error:
+        raise ArtifactMissing(f"{path} cannot be read: {error.strerror}.") from error
     if found != expected:
         raise ArtifactDamaged(
             f"{path} is not what its manifest says (sha256 {found.sha256[:12]}..., "

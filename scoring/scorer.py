@@ -28,9 +28,9 @@ class Scorer:
         self._runtime = runtime or _litert(artifact)
 
     @classmethod
-    def load(cls, folder: Path) -> Scorer:
+    def load(cls, folder: Path, max_chars: int = MAX_CHARS) -> Scorer:
         """Verify and load the version in `folder`; raises ArtifactError."""
-        return cls(Artifact.load(folder))
+        return cls(Artifact.load(folder), max_chars=max_chars)
 
     def warm_up(self) -> None:
         """Score once, so that the first real text does not pay for the first run."""

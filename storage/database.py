@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import URL, Engine, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
-from storage.errors import DatabaseUnavailable, DatabaseUrlInvalid
+from storage.errors import DatabaseRefused, DatabaseUnavailable, DatabaseUrlInvalid
 
 CONNECT_TIMEOUT_S = 5
 
@@ -41,26 +41,37 @@ def connect(url: str, pool_size: int = 2) -> Engine:
 
 def is_unavailable(error: DBAPIError) -> bool:
     """Whether the server was away, so that trying again may help, rather than refusing."""
-    state = getattr(error.orig, "sqlstate", None)
+    state = _sqlstate(error)
+    # A connection that could not be made has no state; nor has a value psycopg itself refuses,
+    # which is a DataError.
     # Class 08: connection exception, 57P: operator intervention, 53: insufficient resources.
     return (
         error.connection_invalidated
-        or state is None
-        or state[:2] in ("08", "53")
-        or (state[:3] == "57P")
+        or (state is None and isinstance(error, OperationalError))
+        or (state or "").startswith(("08", "53", "57P"))
     )
+
+
+def is_transient(error: DBAPIError) -> bool:
+    """Whether the same transaction may well succeed if tried again.
+
+    So it is where the server was away, and after a deadlock or a serialization failure (class 40).
+    """
+    return is_unavailable(error) or (_sqlstate(error) or "").startswith("40")
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)
 
 
 @contextmanager
 def clear_errors(engine: Engine) -> Iterator[None]:
-    """Turn a lost server into one sentence that names it, password hidden."""
+    """Turn what PostgreSQL does not do into one sentence that names it, password hidden."""
     try:
         yield
     except DBAPIError as error:
-        if not is_unavailable(error):
-            raise
-        reason = str(error.orig).strip().splitlines()
-        raise DatabaseUnavailable(
-            f"PostgreSQL at {engine.url.render_as_string(hide_password=True)} cannot be reached: "
-            f"{reason[0] if reason else 'no reason given'}."
-        ) from error
+        server = f"PostgreSQL at {engine.url.render_as_string(hide_password=True)}"
+        reason = (str(error.orig).strip().splitlines() or ["no reason given"])[0].rstrip(".")
+        if is_unavailable(error):
+            raise DatabaseUnavailable(f"{server} cannot be reached: {reason}.") from error
+        raise DatabaseRefused(f"{server} refuses: {reason}.") from error

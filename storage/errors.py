@@ -2,6 +2,7 @@
 
 * StorageError
   * DatabaseUnavailable
+  * DatabaseRefused
   * DatabaseUrlInvalid
   * SchemaOutdated
 """
@@ -13,6 +14,10 @@ class StorageError(Exception):
 
 class DatabaseUnavailable(StorageError):
     """PostgreSQL cannot be reached; nothing was changed."""
+
+
+class DatabaseRefused(StorageError):
+    """PostgreSQL answers but does not do it, as for a user without the right."""
 
 
 class DatabaseUrlInvalid(StorageError):

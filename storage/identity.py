@@ -6,6 +6,21 @@ import uuid
 
 # uuid5(NAMESPACE_DNS, "plumbline"); never change it, or old keys become new jobs.
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "plumbline")
+LONGEST_SOURCE = 200
+LONGEST_KEY = 500
+
+
+def fault(value: object, longest: int) -> str | None:
+    """Why a source or a key cannot be part of an identity, as in "is empty"; None where it can."""
+    if not isinstance(value, str):
+        return f"is a {type(value).__name__}, not a string"
+    if not value:
+        return "is empty"
+    if len(value) > longest:
+        return f"has {len(value):,} characters, and at most {longest} are accepted"
+    if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+        return "has a NUL or a lone surrogate, which PostgreSQL cannot hold"
+    return None
 
 
 def keyed_id(source: str, key: str) -> uuid.UUID:
@@ -15,7 +30,9 @@ def keyed_id(source: str, key: str) -> uuid.UUID:
 
 def message_id(message: str, position: int) -> uuid.UUID:
     """The job for a keyless text of a bare message, the same each time the message is delivered."""
-    return uuid.uuid5(NAMESPACE, f"message\0{message}\0{position}")
+    # A stranger's Celery may name its messages with anything JSON can hold.
+    readable = message.encode(errors="backslashreplace").decode()
+    return uuid.uuid5(NAMESPACE, f"message\0{readable}\0{position}")
 
 
 def random_id() -> uuid.UUID:

@@ -18,6 +18,10 @@ from sqlalchemy import Connection, text
 
 from storage.states import JobState
 
+# Below the time after which Redis gives an unacknowledged message to another worker.
+LONGEST_LEASE_S = 3000.0
+LONGEST_ERROR = 1_000
+
 
 def text_hash(value: str) -> bytes:
     """SHA-256 of the UTF-8 text; a lone surrogate is hashed as the bytes it would have been."""
@@ -94,12 +98,22 @@ STATES = text("SELECT id, state, error FROM plumbline.jobs WHERE id = ANY (CAST(
 # Only the sweeper ends a lease, so a claim takes queued jobs alone; one that lost a worker before
 # (attempts > 0) is taken only when it travels alone. `arrived` writes the texts that came with the
 # message, `taken` leases those the ledger had already: the snapshot is the same for both, so a row
-# is never touched twice.
+# is never touched twice. A message's texts are scored one after the other, so the lease of each
+# allows for the length of all.
 CLAIM = text(f"""
 WITH arriving AS (
     SELECT *, CASE WHEN error IS NOT NULL THEN 'rejected'
                    WHEN deadline <= now() THEN 'expired' ELSE 'leased' END AS state
     FROM {_COLUMNS}
+), waiting AS (
+    SELECT id, length(text) AS chars FROM plumbline.jobs
+    WHERE id = ANY (CAST(:known AS uuid[])) AND state = 'queued' AND (attempts = 0 OR :alone)
+    ORDER BY id FOR UPDATE SKIP LOCKED
+), work AS (
+    SELECT now() + make_interval(
+               secs => least(:longest_s, :lease_s + :char_s * coalesce(sum(chars), 0))
+           ) AS lease_until
+    FROM (SELECT chars FROM waiting UNION ALL SELECT length(text) FROM arriving) AS texts
 ), arrived AS (
     INSERT INTO plumbline.jobs
         (id, source, key, text, text_sha256, notes, deadline, error, state, published_at,
@@ -108,22 +122,18 @@ WITH arriving AS (
            CASE WHEN state = 'expired' THEN 'its deadline passed before it was scored'
                 ELSE error END,
            state, now(), 1, 1,
-           CASE WHEN state = 'leased' THEN now() + make_interval(secs => :lease_s) END,
+           CASE WHEN state = 'leased' THEN work.lease_until END,
            CASE WHEN state = 'leased' THEN now() END,
            CASE WHEN state <> 'leased' THEN now() END
-    FROM arriving
+    FROM arriving CROSS JOIN work
     ORDER BY id
     ON CONFLICT (id) DO NOTHING
     RETURNING id, fence, text, notes, state, created_at
-), waiting AS (
-    SELECT id FROM plumbline.jobs
-    WHERE id = ANY (CAST(:known AS uuid[])) AND state = 'queued' AND (attempts = 0 OR :alone)
-    ORDER BY id FOR UPDATE SKIP LOCKED
 ), taken AS (
     UPDATE plumbline.jobs AS jobs
     SET state = 'leased', attempts = jobs.attempts + 1, fence = jobs.fence + 1, started_at = now(),
-        lease_until = now() + make_interval(secs => :lease_s)
-    FROM waiting
+        lease_until = work.lease_until
+    FROM waiting CROSS JOIN work
     WHERE jobs.id = waiting.id AND (jobs.deadline IS NULL OR jobs.deadline > now())
     RETURNING jobs.id, jobs.fence, jobs.text, jobs.notes, jobs.state, jobs.created_at
 )
@@ -190,17 +200,29 @@ def states(
 
 
 def claim(
-    connection: Connection, arriving: Sequence[NewJob], known: Sequence[uuid.UUID], lease_s: float
+    connection: Connection,
+    arriving: Sequence[NewJob],
+    known: Sequence[uuid.UUID],
+    lease_s: float,
+    char_s: float = 0.0,
 ) -> list[Lease]:
     """Lease what of one message is still to be done, and count the attempt.
 
     `arriving` are texts the message brought, `known` ids it named; a text that came before is found
-    by its id like any other. What another worker holds or has finished is not returned.
+    by its id like any other. What another worker holds or has finished is not returned. The lease
+    lasts `lease_s` and `char_s` for each character of the message, and never over LONGEST_LEASE_S.
     """
     ids = {*known, *(job.id for job in arriving)}
     rows = connection.execute(
         CLAIM,
-        _columns(arriving) | {"known": list(ids), "alone": len(ids) == 1, "lease_s": lease_s},
+        _columns(arriving)
+        | {
+            "known": list(ids),
+            "alone": len(ids) == 1,
+            "lease_s": lease_s,
+            "char_s": char_s,
+            "longest_s": LONGEST_LEASE_S,
+        },
     )
     return [Lease(r.id, r.fence, r.text, tuple(r.notes), float(r.queue_ms)) for r in rows]
 
@@ -215,12 +237,13 @@ def finish(connection: Connection, answers: Sequence[Finished]) -> set[uuid.UUID
 
 def release(connection: Connection, lease: Lease, error: str | None = None) -> None:
     """Give a leased job back, to be sent again by the next sweep; the attempt stays counted."""
+    error = _storable(error) if error is not None else None
     connection.execute(RELEASE, {"id": lease.id, "fence": lease.fence, "error": error})
 
 
 def reject(connection: Connection, lease: Lease, error: str) -> None:
     """End a leased job whose text cannot be scored."""
-    connection.execute(REJECT, {"id": lease.id, "fence": lease.fence, "error": error})
+    connection.execute(REJECT, {"id": lease.id, "fence": lease.fence, "error": _storable(error)})
 
 
 def unpublish(connection: Connection, ids: Sequence[uuid.UUID]) -> None:
@@ -240,3 +263,8 @@ def _columns(jobs: Sequence[NewJob]) -> dict[str, Any]:
         "deadlines": [job.deadline for job in unique],
         "errors": [job.error for job in unique],
     }
+
+
+def _storable(error: str) -> str:
+    """An error may quote the text that caused it; PostgreSQL holds neither NUL nor surrogates."""
+    return error[:LONGEST_ERROR].replace("\0", "\\0").encode(errors="backslashreplace").decode()

@@ -12,12 +12,12 @@ from plumbline.embedded import postgres, redis
 @contextmanager
 def postgres_server(folder: Path) -> Iterator[str]:
     """A PostgreSQL; yields its URL. Its database `plumbline` is empty, not migrated."""
-    with postgres.postgres(folder) as url:
-        yield url
+    with postgres.postgres(folder) as server:
+        yield server.url
 
 
 @contextmanager
 def redis_server(folder: Path) -> Iterator[str]:
     """A Redis; yields its URL."""
-    with redis.redis_server(folder) as url:
-        yield url
+    with redis.redis_server(folder) as server:
+        yield server.url

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from plumbline.errors import PlumblineError, ServicesMissing
 from plumbline.messages import (
@@ -53,14 +53,21 @@ def schedule(settings: Settings) -> dict[str, Any]:
     }
 
 
+def queue(name: str) -> Queue:
+    """A queue with an exchange of its own; Celery's default would bind all of them to one key."""
+    return Queue(name, Exchange(name, type="direct"), routing_key=name)
+
+
 def make_app(settings: Settings) -> Celery:
     assert settings.broker_url is not None
     app = Celery("plumbline", include=["worker.tasks", "worker.lifecycle"])
+    broker = broker_config(settings.broker_url.get_secret_value())
+    broker["broker_transport_options"]["queue_order_strategy"] = "worker.queue_order:UpkeepFirst"
     app.conf.update(
-        broker_config(settings.broker_url.get_secret_value()),
+        broker,
         # A worker told nothing takes these two. Reports need a worker of their own
         # (-Q plumbline.reports), so that Evidently is never imported where texts are scored.
-        task_queues=[Queue(SCORE_QUEUE), Queue(UPKEEP_QUEUE)],
+        task_queues=[queue(SCORE_QUEUE), queue(UPKEEP_QUEUE)],
         # A message is done when its task returned, and goes back if the process died: the ledger
         # makes the second delivery harmless.
         task_acks_late=True,

@@ -56,9 +56,12 @@ def check_before_start(**_: Any) -> None:
     scores_texts = SCORE_QUEUE in app.amqp.queues.consume_from
     try:
         artifact = preflight(settings)
+    # Celery logs an Exception raised here and starts all the same; SystemExit it lets through.
     except (PlumblineError, StorageError, ScoringError) as error:
-        # Celery logs an Exception raised here and starts all the same; SystemExit it lets through.
         raise SystemExit(f"The worker does not start: {error}") from error
+    except Exception as error:
+        log.exception("what went wrong is none of the known errors")
+        raise SystemExit(f"The worker does not start: {error!r}") from error
     log.info("serving %s", artifact.name)
     for name, value in settings.masked().items():
         log.info("setting %s = %s", name, value)

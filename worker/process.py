@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Engine
 
 from plumbline.settings import Settings
+from scoring.scorer import Scorer
 from storage import deployments
 from storage.database import connect
 from worker.live_model import LiveModel
@@ -25,7 +27,11 @@ class Process:
         return cls(
             settings,
             connect(settings.database_url.get_secret_value()),
-            LiveModel(settings.models_dir, settings.model),
+            LiveModel(
+                settings.models_dir,
+                settings.model,
+                partial(Scorer.load, max_chars=settings.max_text_chars),
+            ),
         )
 
     def load_model(self) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, dataclass, field
-from time import perf_counter
+from time import perf_counter, sleep
+
+from sqlalchemy.exc import DBAPIError
 
 from plumbline.intake import new_job
 from plumbline.messages import Message
@@ -13,20 +15,30 @@ from scoring.errors import TextRefused
 from scoring.score import Score
 from scoring.scorer import Scorer
 from storage import deployments, ledger
+from storage.database import is_transient
 from storage.identity import message_id
 from storage.ledger import Finished, Lease, NewJob
+from worker.backoff import backoff_s
 from worker.process import Process
 
 log = logging.getLogger(__name__)
-# A message's lease grows with its texts; a 512-token window takes about a tenth of this.
+# A message's lease grows with its texts: about ten times what the largest model takes for a window
+# of 512 tokens, some 2,000 characters.
 LEASE_S_PER_TEXT = 1.0
+LEASE_S_PER_CHAR = 0.0005
+# Scores at hand are worth several tries; together these take at most 16 s, well within a lease.
+WRITE_TRIES = 6
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a message's texts. `skipped` were done, held or ended elsewhere."""
+    """What became of a message's texts. `refused` were so on arrival, `rejected` when scored.
+
+    `skipped` were done, held or ended elsewhere.
+    """
 
     scored: int = 0
+    refused: int = 0
     skipped: int = 0
     finished: list[Finished] = field(default_factory=list)
     rejected: list[tuple[Lease, str]] = field(default_factory=list)
@@ -44,16 +56,33 @@ def score_message(process: Process, message: Message, celery_id: str) -> Outcome
     lease_s = process.settings.lease_s + LEASE_S_PER_TEXT * len(message.jobs)
     with process.engine.begin() as connection:
         scorer = process.live_model.scorer(deployments.live_model(connection))
-        leases = ledger.claim(connection, arriving, known, lease_s)
+        leases = ledger.claim(connection, arriving, known, lease_s, LEASE_S_PER_CHAR)
     outcome = score_leases(scorer, leases)
-    with process.engine.begin() as connection:
-        outcome.scored = len(ledger.finish(connection, outcome.finished))
-        for lease, reason in outcome.rejected:
-            ledger.reject(connection, lease, reason)
-        for lease, reason in outcome.failed:
-            ledger.release(connection, lease, reason)
-    outcome.skipped = len(message.jobs) - len(leases)
+    write(process, outcome)
+    outcome.refused = sum(job.error is not None for job in arriving)
+    outcome.skipped = len(message.jobs) - len(leases) - outcome.refused
     return outcome
+
+
+def write(process: Process, outcome: Outcome) -> None:
+    """Write what became of the leased texts, in one transaction, tried again where that may help.
+
+    If the commit happened but its answer was lost, the fences make the next try change nothing.
+    """
+    for tries in range(WRITE_TRIES):
+        try:
+            with process.engine.begin() as connection:
+                outcome.scored = len(ledger.finish(connection, outcome.finished))
+                for lease, reason in outcome.rejected:
+                    ledger.reject(connection, lease, reason)
+                for lease, reason in outcome.failed:
+                    ledger.release(connection, lease, reason)
+            return
+        except DBAPIError as error:
+            if not is_transient(error) or tries == WRITE_TRIES - 1:
+                raise
+            log.warning("the scores wait to be written: %s", error.orig)
+            sleep(backoff_s(tries))
 
 
 def arriving_jobs(message: Message, celery_id: str, settings: Settings) -> list[NewJob]:

@@ -2,16 +2,49 @@
 
 from __future__ import annotations
 
+import io
 import sys
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from plumbline.cli import (
+    db,
+    demo,
+    drift,
+    models,
+    results,
+    retrain,
+    score,
+    settings,
+    show,
+    status,
+    submit,
+    up,
+)
+from plumbline.cli.console import end_quietly
 from plumbline.errors import PlumblineError
+from plumbline.version import __version__
 from scoring.errors import ScoringError
 from storage.errors import StorageError
 
+
+class Commands(TyperGroup):
+    """Commands whose answer may be piped into something that stops reading."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            answer = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            end_quietly()
+        return answer
+
+
 app = typer.Typer(
     name="plumbline",
+    cls=Commands,
     help="Hand over texts, and each is scored exactly once or ends in a row that says why not.",
     no_args_is_help=True,
     add_completion=False,
@@ -19,16 +52,43 @@ app = typer.Typer(
 )
 
 
+def print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=print_version)
+    ] = False,
+) -> None:
+    pass
+
+
+app.command()(up.up)
+app.command()(demo.demo)
+app.command()(submit.submit)
+app.command()(results.results)
+app.command()(show.show)
+app.command()(score.score)
+app.command()(status.status)
+app.add_typer(drift.app, name="drift")
+app.add_typer(models.app, name="models")
+app.command(context_settings=retrain.PASS_EVERYTHING_ON)(retrain.retrain)
+app.add_typer(db.app, name="db")
+app.command()(settings.settings)
+
+
 def main() -> None:
     """Run a command. Exit 1 with one sentence for what a person can put right, 130 on Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character shows its escape instead.
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except (PlumblineError, StorageError, ScoringError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from error
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
-    except BrokenPipeError:
-        # Whoever read us, `head` for one, has read enough.
-        sys.stderr.close()
-        raise SystemExit(0) from None

@@ -10,15 +10,26 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 LOCALHOST = "127.0.0.1"
 PR_SET_PDEATHSIG = 1
 LEFTOVER_TIMEOUT_S = 10.0
 # Loaded before any fork: between fork and exec only the call itself is safe.
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that answers at `url`, for as long as `process` lives."""
+
+    name: str
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
 
 
 def start(
@@ -73,8 +84,9 @@ def kill_group(group: int) -> None:
 def end_leftovers(program: str, folder: Path, how: signal.Signals) -> None:
     """End every `program` at work in `folder`: what an earlier run left behind when it was killed.
 
-    Known by name and working directory, since the system may have given an old number anew. A dead
-    process nobody has waited for yet does not count.
+    Known by its program (its name, or a word of its command line) and its working directory, since
+    the system may have given an old number anew. A dead process nobody has waited for yet does not
+    count.
     """
     found = [process for process in psutil.process_iter() if _works_in(process, program, folder)]
     for process in found:
@@ -89,7 +101,9 @@ def end_leftovers(program: str, folder: Path, how: signal.Signals) -> None:
 
 def _works_in(process: psutil.Process, program: str, folder: Path) -> bool:
     try:
-        return bool(process.name() == program and process.cwd() == str(folder))
+        if process.cwd() != str(folder):
+            return False
+        return bool(process.name() == program or program in process.cmdline())
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False
 

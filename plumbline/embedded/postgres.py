@@ -20,6 +20,7 @@ from pathlib import Path
 import psycopg
 
 from plumbline.embedded import child
+from plumbline.embedded.child import Server
 from plumbline.embedded.errors import EmbeddedFailed, EmbeddedMissing
 from plumbline.embedded.lock import held
 
@@ -64,8 +65,8 @@ class Layout:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[str]:
-    """Run PostgreSQL from `folder`, made on first use; yield its URL.
+def postgres(folder: Path) -> Iterator[Server]:
+    """Run PostgreSQL from `folder`, made on first use.
 
     Recovers whatever an earlier run that was killed left behind. Raises EmbeddedMissing,
     EmbeddedFailed, or FolderBusy where another process runs it.
@@ -80,7 +81,7 @@ def postgres(folder: Path) -> Iterator[str]:
             _initialize(layout, binaries, user)
         server, url = _start(layout, binaries, user)
         try:
-            yield url
+            yield Server("PostgreSQL", url, server, layout.log)
         finally:
             # SIGINT is PostgreSQL's fast shutdown: it ends sessions and leaves nothing to recover.
             if not child.stop(server, signal.SIGINT, STOP_TIMEOUT_S):
@@ -169,7 +170,13 @@ def _initialize(layout: Layout, binaries: Path, user: tuple[int, int] | None) ->
         "--locale", "C.UTF-8",
         "--no-instructions",
     ]  # fmt: skip
-    code = child.start(command, log=layout.log, user=user, cwd=layout.folder).wait()
+    program = child.start(command, log=layout.log, user=user, cwd=layout.folder)
+    try:
+        code = program.wait()
+    finally:
+        # Interrupted, it and the server it tries out must not go on.
+        child.kill_group(program.pid)
+        program.wait()
     if code != 0:
         raise EmbeddedFailed(f"PostgreSQL could not be set up: {child.log_tail(layout.log)}")
     os.chown(password_file, os.geteuid(), os.getegid())

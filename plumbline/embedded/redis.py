@@ -16,6 +16,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from plumbline.embedded import child
+from plumbline.embedded.child import Server
 from plumbline.embedded.errors import EmbeddedFailed, EmbeddedMissing
 from plumbline.embedded.lock import held
 
@@ -26,7 +27,7 @@ CONFIG = """\
 bind {host}
 port {port}
 requirepass {password}
-dir "{folder}"
+dir ./
 appendonly yes
 maxmemory-policy noeviction
 save ""
@@ -34,19 +35,21 @@ save ""
 
 
 @contextmanager
-def redis_server(folder: Path) -> Iterator[str]:
-    """Run redis-server from `folder`, made on first use; yield its URL.
+def redis_server(folder: Path) -> Iterator[Server]:
+    """Run redis-server from `folder`, made on first use.
 
     Raises EmbeddedMissing, EmbeddedFailed, or FolderBusy where another process runs it.
     """
     binary = find_binary()
     folder = folder.resolve()
+    # Messages may carry texts, which are nobody else's to read.
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with held(folder / "lock", f"Another process runs the Redis in {folder}."):
         # What a run that was killed left behind; its lock is gone, so nobody else minds it.
         child.end_leftovers("redis-server", folder, signal.SIGTERM)
         server, url = _start(binary, folder)
         try:
-            yield url
+            yield Server("Redis", url, server, folder / "server.log")
         finally:
             child.stop(server, signal.SIGTERM, STOP_TIMEOUT_S)
 
@@ -75,7 +78,7 @@ def _start(binary: Path, folder: Path) -> tuple[subprocess.Popen[bytes], str]:
     config = folder / "redis.conf"
     config.touch(mode=0o600)
     config.write_text(
-        CONFIG.format(host=child.LOCALHOST, port=port, password=password, folder=folder),
+        CONFIG.format(host=child.LOCALHOST, port=port, password=password),
         encoding="utf-8",
     )
     server = child.start([binary, config], log=folder / "server.log", cwd=folder)

@@ -1,4 +1,7 @@
 import uuid
+from datetime import UTC, datetime
+
+import pytest
 
 from plumbline.intake import new_job
 from storage.identity import keyed_id
@@ -37,3 +40,25 @@ def test_a_text_that_cannot_be_scored_is_a_refused_job_without_its_text() -> Non
         job = new_job(text, source="app", max_chars=10)
         assert job.text is None
         assert job.error is not None and job.error.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("", "the key is empty"),
+        ("k" * 501, "the key has 501 characters, and at most 500 are accepted"),
+        ("a\x00", "the key has a NUL or a lone surrogate, which PostgreSQL cannot hold"),
+        ("\udfff", "the key has a NUL or a lone surrogate, which PostgreSQL cannot hold"),
+        (7, "the key is a int, not a string"),
+    ],
+)
+def test_a_key_that_cannot_be_one_refuses_its_text(key: str, reason: str) -> None:
+    job = new_job("x", source="app", max_chars=9, key=key, job_id=uuid.UUID(int=1))
+    assert (job.id, job.key, job.text, job.error) == (uuid.UUID(int=1), None, None, reason)
+
+
+def test_a_deadline_says_its_time_zone() -> None:
+    naive = new_job("x", source="app", max_chars=9, deadline=datetime(2030, 1, 1))
+    assert (naive.deadline, naive.error) == (None, "the deadline has no time zone")
+    aware = datetime(2030, 1, 1, tzinfo=UTC)
+    assert new_job("x", source="app", max_chars=9, deadline=aware).deadline == aware

@@ -1,0 +1,52 @@
+"""How long texts are kept: of a job that ended, the text may go; what became of it stays."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine, text
+
+from storage.states import TERMINAL
+
+BATCH = 5_000
+
+# A job ends after it was created, so the old ones are found by the index on created_at; each batch
+# goes on where the one before stopped, and holds its locks for one short transaction.
+OLD = text("""
+SELECT id, created_at FROM plumbline.jobs
+WHERE created_at < :before AND (created_at, id) > (:after, :after_id)
+  AND text IS NOT NULL AND finished_at < :before AND state = ANY (CAST(:ended AS text[]))
+ORDER BY created_at, id LIMIT :batch
+""")
+
+FORGET = text("""
+UPDATE plumbline.jobs SET text = NULL
+WHERE id = ANY (CAST(:ids AS uuid[])) AND text IS NOT NULL
+""")
+
+
+def purge_texts(engine: Engine, before: datetime, batch: int = BATCH) -> Iterator[int]:
+    """Set the text of jobs that ended before `before` to NULL; yields how many, batch by batch.
+
+    Id, key, hash, state and predictions stay, so a key submitted again is still the same job.
+    """
+    after, after_id = datetime.min.replace(tzinfo=UTC), uuid.UUID(int=0)
+    while True:
+        with engine.begin() as connection:
+            found = connection.execute(
+                OLD,
+                {
+                    "before": before,
+                    "after": after,
+                    "after_id": after_id,
+                    "ended": sorted(TERMINAL),
+                    "batch": batch,
+                },
+            ).all()
+            if not found:
+                return
+            forgotten = connection.execute(FORGET, {"ids": [row.id for row in found]}).rowcount
+        after, after_id = found[-1].created_at, found[-1].id
+        yield forgotten

@@ -1,0 +1,64 @@
+import psycopg
+import pytest
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+
+from storage.database import clear_errors, connect, database_url, is_transient, is_unavailable
+from storage.errors import DatabaseRefused, DatabaseUnavailable, DatabaseUrlInvalid
+
+LOST = OperationalError("SELECT", {}, psycopg.OperationalError("connection refused\n\tIs it up?"))
+
+
+def with_state(state: str) -> DBAPIError:
+    return DBAPIError("SELECT", {}, psycopg.errors.lookup(state)("as told"))
+
+
+@pytest.mark.parametrize("state", ["08006", "53300", "57P01", "57P03"])
+def test_a_server_that_is_away_is_worth_another_try(state: str) -> None:
+    assert is_unavailable(with_state(state)) and is_transient(with_state(state))
+
+
+def test_a_connection_that_cannot_be_made_has_no_state() -> None:
+    assert is_unavailable(LOST) and is_transient(LOST)
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01"])
+def test_a_lost_race_is_worth_another_try_but_the_server_is_there(state: str) -> None:
+    assert is_transient(with_state(state)) and not is_unavailable(with_state(state))
+
+
+@pytest.mark.parametrize("state", ["22001", "23505", "42501", "42P01"])
+def test_a_refusal_stays_one(state: str) -> None:
+    assert not is_transient(with_state(state))
+
+
+def test_a_value_psycopg_refuses_has_no_state_either_and_stays_refused() -> None:
+    error = DataError("SELECT", {}, psycopg.DataError("text fields cannot contain NUL"))
+    assert not is_transient(error)
+
+
+def test_errors_name_the_server_without_its_password() -> None:
+    engine = connect("postgresql://me:hunter2@db.example/texts")
+    with pytest.raises(DatabaseUnavailable) as unavailable, clear_errors(engine):
+        raise LOST
+    assert str(unavailable.value) == (
+        "PostgreSQL at postgresql+psycopg://me:***@db.example/texts cannot be reached: "
+        "connection refused."
+    )
+    with pytest.raises(DatabaseRefused, match=r"/texts refuses: as told\.$"), clear_errors(engine):
+        raise with_state("42501")
+
+
+@pytest.mark.parametrize("url", ["nonsense", "", "postgresql://host:port/name"])
+def test_an_unreadable_url_says_how_to_write_one(url: str) -> None:
+    with pytest.raises(DatabaseUrlInvalid, match="write it as postgresql://"):
+        database_url(url)
+
+
+def test_another_kind_of_database_is_refused() -> None:
+    with pytest.raises(DatabaseUrlInvalid, match=r"starts with mysql://, and Plumbline needs"):
+        database_url("mysql://host/name")
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
+def test_every_way_to_write_postgresql_is_understood(scheme: str) -> None:
+    assert database_url(f"{scheme}://host/name").drivername == "postgresql+psycopg"
