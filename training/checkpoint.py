@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,10 +74,10 @@ class Checkpoint:
         if not path.exists():
             return None
         try:
-            with np.load(path) as kept:
+            with path.open("rb") as file, np.load(file) as kept:
                 about = json.loads(kept["about"].tobytes())
                 return about, [kept[f"a{n}"] for n in range(len(kept.files) - 1)]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise TrainingError(
                 f"{path} cannot be read: {error}; remove it to begin the run anew."
             ) from error

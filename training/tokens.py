@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import tokenizers
@@ -44,9 +45,9 @@ def tokenize(
         return _tokenize(tokenizer, texts, max_tokens)
     path = cache / f"{_key(tokenizer, texts, max_tokens)}.npz"
     try:
-        with np.load(path) as kept:
+        with path.open("rb") as file, np.load(file) as kept:
             return TokenRows(kept["ids"], kept["starts"])
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         # Nothing there, or a file that somebody damaged: both are made anew.
         rows = _tokenize(tokenizer, texts, max_tokens)
         _keep(path, rows)
