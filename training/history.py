@@ -42,7 +42,7 @@ class History:
         self.tokens += tokens
         self.epoch_sum += total
         self.epoch_terms += terms
-        self.step_loss.append(total / terms)
+        self.step_loss.append(total / max(terms, 1.0))
 
     def closed(self, validation_loss: float) -> bool:
         """End the epoch; return whether it is the best so far."""

@@ -61,7 +61,7 @@ class Stepper:
     def mean_loss(self, data: tf.data.Dataset) -> float:
         """Over every term of the batches, without dropout, on one device."""
         sums = [self._look(*batch) for batch in data]
-        return float(sum(float(s) for s, _ in sums) / sum(float(n) for _, n in sums))
+        return sum(float(s) for s, _ in sums) / max(sum(float(n) for _, n in sums), 1.0)
 
     @property
     def state(self) -> Arrays:
@@ -108,7 +108,7 @@ class Stepper:
         with tf.GradientTape() as tape:
             total, terms = self._loss(self.model, ids, labels, seed, True)
             all_terms = self._summed(terms)
-            objective = self._optimizer.scale_loss(total / all_terms)
+            objective = self._optimizer.scale_loss(total / tf.maximum(all_terms, 1.0))
         gradients = tape.gradient(objective, variables)
         if self._devices > 1:
             # Keras sums what the devices hand in, after clipping each; so each hands in its share

@@ -95,6 +95,11 @@ def test_texts_that_are_all_told_apart_do_not_make_certainty() -> None:
     assert sigmoid(2.9 / found) == pytest.approx(701 / 702, abs=1e-4)
 
 
+def test_few_texts_support_less() -> None:
+    logits = [[2.0], [-2.0, 2.0], [-2.0]]
+    assert sigmoid(2.0 / coldest(logits)) == pytest.approx(4 / 5)
+
+
 def test_a_model_that_says_nothing_has_a_temperature_above_zero() -> None:
     assert fit_temperature([[0.0]] * 20, [0, 1] * 10, MEAN) > 0
 
@@ -104,14 +109,14 @@ def test_logits_past_float64_are_finite_losses() -> None:
 
 
 def test_reliability_by_hand() -> None:
-    found = reliability([1, 1, 0, 0], [0.9, 0.8, 0.7, 0.05], bins=2)
-    sure, unsure = 2.65 / 3, 0.7
-    assert [(b.lower, b.upper, b.count) for b in found.bins] == [(0.5, 0.75, 1), (0.75, 1.0, 3)]
+    found = reliability([1, 0, 0, 1], [0.9, 0.05, 0.7, 0.55], bins=2)
+    sure, unsure = 1.85 / 2, 1.25 / 2
+    assert [(b.lower, b.upper, b.count) for b in found.bins] == [(0.5, 0.75, 2), (0.75, 1.0, 2)]
     assert [b.confidence for b in found.bins] == pytest.approx([unsure, sure])
-    assert [b.accuracy for b in found.bins] == [0.0, 1.0]
-    assert found.ece == pytest.approx((1 * unsure + 3 * (1 - sure)) / 4)
-    assert found.brier == pytest.approx((0.1**2 + 0.2**2 + 0.7**2 + 0.05**2) / 4)
-    logs = math.log(0.9) + math.log(0.8) + math.log(0.3) + math.log(0.95)
+    assert [b.accuracy for b in found.bins] == [0.5, 1.0]
+    assert found.ece == pytest.approx((2 * (unsure - 0.5) + 2 * (1 - sure)) / 4)
+    assert found.brier == pytest.approx((0.1**2 + 0.05**2 + 0.7**2 + 0.45**2) / 4)
+    logs = math.log(0.9) + math.log(0.95) + math.log(0.3) + math.log(0.55)
     assert found.log_loss == pytest.approx(-logs / 4)
 
 

@@ -64,6 +64,23 @@ def test_nineteen_of_twenty_intervals_hold_the_truth() -> None:
     assert all(89 <= count <= 99 for count in held.values()), held
 
 
+def test_each_interval_is_of_its_own_counts() -> None:
+    """Half of 400 positives are found, and nothing is called positive wrongly.
+
+    F1 is then 2r / (1 + r) of the recall r, whose standard deviation is 0.025.
+    """
+    found = intervals([1] * 400 + [0] * 400, [0.9] * 200 + [0.1] * 600)
+    assert found.accuracy == wilson(600, 800)
+    assert found.precision == wilson(200, 200)
+    assert found.recall == wilson(200, 400)
+    low, high = (2 * r / (1 + r) for r in (0.5 - 1.96 * 0.025, 0.5 + 1.96 * 0.025))
+    assert (found.f1.low, found.f1.high) == pytest.approx((low, high), abs=0.004)
+
+
+def test_ties_count_half() -> None:
+    assert intervals([1, 0, 0] * 20, [0.3] * 60).auc == Interval(0.5, 0.5)
+
+
 def test_where_nothing_is_wrong_the_shares_still_have_a_width() -> None:
     found = intervals([1, 0] * 50, [0.9, 0.1] * 50)
     assert found.accuracy.low == pytest.approx(0.963, abs=1e-3)
