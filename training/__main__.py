@@ -38,7 +38,8 @@ def retrain(
         str | None, typer.Option(help="A Hugging Face BERT or DistilBERT folder, or hf:NAME.")
     ] = None,
     from_version: Annotated[
-        str | None, typer.Option("--from", help="An earlier version, NAME or NAME/VERSION.")
+        str | None,
+        typer.Option("--from", help="An earlier version, or a folder `training.pretrain` made."),
     ] = None,
     models_dir: Annotated[Path, typer.Option(help="Where versions live.")] = Path("models"),
     run_dir: Annotated[
@@ -143,9 +144,12 @@ def _tuned(
 def _start(from_pretrained: str | None, from_version: str | None, models_dir: Path) -> Start:
     from training import start
 
-    if from_pretrained:
-        return start.pretrained(from_pretrained)
-    return start.version(models_dir, from_version) if from_version else start.fresh()
+    source = from_pretrained or from_version
+    if source is None:
+        return start.fresh()
+    if from_pretrained or (Path(source) / "config.json").is_file():
+        return start.pretrained(source)
+    return start.version(models_dir, source)
 
 
 def _gates(given: list[str] | None) -> list[Gate]:

@@ -1,13 +1,14 @@
-"""From labelled texts to trained weights: tokenizer, token ids, model, steps."""
+"""From texts to trained weights: tokenizer, token ids, model, steps."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -19,8 +20,9 @@ from training.checkpoint import Checkpoint
 from training.data import Example, Splits
 from training.fit import fit
 from training.history import History
-from training.loss import smoothed_cross_entropy
-from training.model import Classifier, build
+from training.loss import Loss, smoothed_cross_entropy
+from training.masked_language import build_masked_language, masked_language_loss
+from training.model import build
 from training.pipeline import Batches
 from training.precision import policy
 from training.presets import TrainingConfig
@@ -31,6 +33,7 @@ from training.tokens import tokenize
 from training.vocabulary import train_vocabulary
 
 log = logging.getLogger(__name__)
+NOTHING = Augmentation()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class RunOptions:
 class Learned:
     """Trained weights and what belongs to them. `checkpoint` may be cleared once they are safe."""
 
-    model: Classifier
+    model: Any
     tokenizer: tokenizers.Tokenizer
     config: TrainingConfig
     history: History
@@ -55,27 +58,60 @@ class Learned:
 
 
 def learn(parts: Splits, config: TrainingConfig, start: Start, options: RunOptions) -> Learned:
-    """Train, or go on with the run of the same data, settings and start that was killed."""
+    """Train a classifier, or go on with the run of the same data, settings and start."""
     settle(config)
-    tokenizer = start.tokenizer or learn_vocabulary(parts.train, config)
+    tokenizer = start.tokenizer or learn_vocabulary([e.text for e in parts.train], config)
+    # A checkpoint's table may be larger than its tokenizer, so its shape counts.
     shape = start.shape or replace(config.model, vocabulary=tokenizer.get_vocab_size())
-    config = replace(config, model=shape)
-    folder = options.folder / key(parts, config, start)
+    chosen = replace(config, model=shape)
+    augmentation = Augmentation(config.drop_rate, config.swap_rate, config.mask_rate)
     train, validation = (
-        _batches(tokenizer, examples, config, options.folder / "tokens")
+        _batches(tokenizer, examples, chosen, options.folder, augmentation)
         for examples in (parts.train, parts.validation)
     )
-    stepper = Stepper(
-        lambda: build(config.model),
+
+    def fresh() -> Any:
+        model = build(shape)
+        start.load(model)
+        return model
+
+    return _learn(
+        fresh,
         smoothed_cross_entropy(config.label_smoothing),
-        config,
-        options.devices,
+        train,
+        validation,
+        tokenizer,
+        chosen,
+        options,
+        key(parts.fingerprint, asdict(config), start.fingerprint),
     )
-    start.load(stepper.model)
-    checkpoint = Checkpoint(folder, options.checkpoint_every_s)
-    progress = Progress(config, folder / "logs")
-    history = fit(stepper, train, validation, config, checkpoint, progress)
-    return Learned(stepper.model, tokenizer, config, history, checkpoint, folder)
+
+
+def learn_masked(
+    train: Sequence[str],
+    held_out: Sequence[str],
+    config: TrainingConfig,
+    options: RunOptions,
+    data: str,
+) -> Learned:
+    """Train a masked-language model on unlabelled texts; `data` is their digest."""
+    settle(config)
+    tokenizer = learn_vocabulary(train, config)
+    chosen = replace(config, model=replace(config.model, vocabulary=tokenizer.get_vocab_size()))
+    learned_from, judged_by = (
+        _batches(tokenizer, [Example(text, 0) for text in texts], chosen, options.folder, NOTHING)
+        for texts in (train, held_out)
+    )
+    return _learn(
+        lambda: build_masked_language(chosen.model),
+        masked_language_loss(tokenizer),
+        learned_from,
+        judged_by,
+        tokenizer,
+        chosen,
+        options,
+        key("masked language", data, asdict(config)),
+    )
 
 
 def settle(config: TrainingConfig) -> None:
@@ -85,14 +121,11 @@ def settle(config: TrainingConfig) -> None:
     keras.mixed_precision.set_global_policy(policy(config.mixed_precision))
 
 
-def learn_vocabulary(train: Sequence[Example], config: TrainingConfig) -> tokenizers.Tokenizer:
-    """WordPiece from the training split alone; fewer pieces than wanted is no error, but said."""
+def learn_vocabulary(texts: Sequence[str], config: TrainingConfig) -> tokenizers.Tokenizer:
+    """WordPiece from the training texts alone; fewer pieces than wanted is no error, but said."""
     wanted = config.model.vocabulary
     tokenizer = train_vocabulary(
-        [example.text for example in train],
-        wanted,
-        lowercase=config.lowercase,
-        same_digits=config.same_digits,
+        texts, wanted, lowercase=config.lowercase, same_digits=config.same_digits
     )
     found = tokenizer.get_vocab_size()
     if found < wanted:
@@ -104,23 +137,41 @@ def learn_vocabulary(train: Sequence[Example], config: TrainingConfig) -> tokeni
     return tokenizer
 
 
-def key(parts: Splits, config: TrainingConfig, start: Start) -> str:
+def key(*about: object) -> str:
     """The name of a run: the same data, settings, start and code are the same run."""
-    about = [parts.fingerprint, asdict(config), start.fingerprint, __version__]
-    return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([__version__, *about]).encode()).hexdigest()[:16]
+
+
+def _learn(
+    build_model: Callable[[], Any],
+    loss: Loss,
+    train: Batches,
+    validation: Batches,
+    tokenizer: tokenizers.Tokenizer,
+    config: TrainingConfig,
+    options: RunOptions,
+    run: str,
+) -> Learned:
+    folder = options.folder / run
+    stepper = Stepper(build_model, loss, config, options.devices)
+    checkpoint = Checkpoint(folder, options.checkpoint_every_s)
+    progress = Progress(config, folder / "logs")
+    history = fit(stepper, train, validation, config, checkpoint, progress)
+    return Learned(stepper.model, tokenizer, config, history, checkpoint, folder)
 
 
 def _batches(
     tokenizer: tokenizers.Tokenizer,
     examples: Sequence[Example],
     config: TrainingConfig,
-    cache: Path,
+    folder: Path,
+    augmentation: Augmentation,
 ) -> Batches:
     return Batches(
-        tokenize(tokenizer, [e.text for e in examples], config.train_tokens, cache),
+        tokenize(tokenizer, [e.text for e in examples], config.train_tokens, folder / "tokens"),
         [e.label for e in examples],
         batch=config.batch,
         seed=config.seed,
         specials=Specials.of(tokenizer),
-        augmentation=Augmentation(config.drop_rate, config.swap_rate, config.mask_rate),
+        augmentation=augmentation,
     )
