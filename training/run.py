@@ -75,6 +75,8 @@ def run(
 
     A run that was killed goes on where it stood when the same command is given again.
     """
+    if target.version is not None:
+        check_free(target.models_dir, ModelRef.parse(f"{target.name}/{target.version}"))
     before = target.compare_with or _newest(target)
     compared = compare_with(target.models_dir, before, parts.test) if before else None
     with Resources() as resources:

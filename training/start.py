@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,13 +69,10 @@ def version(models_dir: Path, wanted: str) -> Start:
     architecture = dict(artifact.config.architecture)
     architecture["head_widths"] = tuple(architecture["head_widths"])
 
-    def load(model: Classifier) -> None:
-        tf.train.Checkpoint(model=model).restore(str(saved)).assert_existing_objects_matched()
-
     return Start(
         name=artifact.name,
         fingerprint=artifact.manifest.sha256,
-        load=load,
+        load=lambda model: load_weights(model, saved),
         shape=ModelConfig(**architecture),
         tokenizer=tokenizers.Tokenizer.from_file(str(artifact.folder / files.TOKENIZER)),
         parent=artifact.ref,
@@ -87,3 +84,24 @@ def _digest(weights: Mapping[str, NDArray[Any]]) -> str:
     for name in sorted(weights):
         digest.update(name.encode() + weights[name].tobytes())
     return digest.hexdigest()
+
+
+def load_weights(model: Classifier, saved: Path) -> None:
+    """Assign every weight from a SavedModel's variables; raise StartUnusable where they differ."""
+    reader = tf.train.load_checkpoint(str(saved))
+    # As in "model/backbone/blocks/0/expand/_kernel/.ATTRIBUTES/VARIABLE_VALUE".
+    keys = [key for key in reader.get_variable_to_shape_map() if key.startswith("model/")]
+    if len(keys) != len(model.weights):
+        raise StartUnusable(
+            f"{saved.parent.parent} holds {len(keys)} weights and the model has "
+            f"{len(model.weights)}; it was made by another release."
+        )
+    for key in keys:
+        variable = _attribute(model, key.split("/.ATTRIBUTES")[0].split("/")[1:])
+        variable.assign(reader.get_tensor(key))
+
+
+def _attribute(found: Any, path: Sequence[str]) -> Any:
+    for part in path:
+        found = found[int(part)] if part.isdigit() else getattr(found, part)
+    return found
