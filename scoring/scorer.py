@@ -42,9 +42,12 @@ class Scorer:
         config, tokenizer = self.artifact.config, self.artifact.tokenizer
         started = perf_counter()
         ids = tokenizer.encode(cleaned.text)
-        pieces = windows(ids, config.max_tokens - SPECIAL_TOKENS, config.window_overlap)
+        pieces = self._windows(ids)
         tokenized = perf_counter()
-        probability = combine([self._probability(piece) for piece in pieces], config.window_rule)
+        logits = [self._logit(piece) for piece in pieces]
+        probability = combine(
+            [sigmoid(logit / config.temperature) for logit in logits], config.window_rule
+        )
         done = perf_counter()
         label, confidence, decision = decide(probability, config.rule)
         return Score(
@@ -63,9 +66,19 @@ class Scorer:
             model=self.name,
         )
 
-    def _probability(self, piece: list[int]) -> float:
+    def window_logits(self, text: str) -> list[float]:
+        """The model's own logit for each window, before the temperature. Raises as `score` does."""
+        cleaned = clean(text, self._max_chars)
+        ids = self.artifact.tokenizer.encode(cleaned.text)
+        return [self._logit(piece) for piece in self._windows(ids)]
+
+    def _windows(self, ids: list[int]) -> list[list[int]]:
+        config = self.artifact.config
+        return windows(ids, config.max_tokens - SPECIAL_TOKENS, config.window_overlap)
+
+    def _logit(self, piece: list[int]) -> float:
         token_ids = np.asarray(self.artifact.tokenizer.wrap(piece), dtype=np.int32)
-        return sigmoid(self._runtime.logit(token_ids) / self.artifact.config.temperature)
+        return self._runtime.logit(token_ids)
 
 
 def _litert(artifact: Artifact) -> Runtime:

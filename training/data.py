@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import hashlib
-import json
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any
 
 from scoring.errors import TextRefused
 from scoring.text import clean
 from training.errors import DataUnusable
+from training.rows import rows
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = (TRAIN, VALIDATION, TEST)
 FEWEST_ROWS = 50
 TEST_SHARE = 0.15
-csv.field_size_limit(2**31 - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +42,30 @@ def read(path: Path, text_column: str = "text", label_column: str = "label") -> 
 
     Raises DataUnusable with one sentence for whatever keeps the file from being learned from.
     """
-    if not path.is_file():
-        raise DataUnusable(f"There is no file {path}.")
     examples = []
-    for number, row in enumerate(_rows(path), start=1):
+    for number, row in enumerate(rows(path), start=1):
         example = _example(row, f"{path}, row {number}", text_column, label_column)
         if example is not None:
             examples.append(example)
     check(examples, str(path))
     return examples
+
+
+def read_texts(path: Path, text_column: str = "text") -> list[str]:
+    """Read texts alone, labelled or not. Empty ones are left out, and so is a split named test.
+
+    Raises DataUnusable like `read`.
+    """
+    texts = []
+    for number, row in enumerate(rows(path), start=1):
+        if text_column not in row:
+            raise _no_column(f"{path}, row {number}", text_column, row)
+        text = _text(row[text_column])
+        if text is not None and row.get("split") != TEST:
+            texts.append(text)
+    if not texts:
+        raise DataUnusable(f"{path} holds no text that is not empty.")
+    return texts
 
 
 def check(examples: Sequence[Example], name: str) -> None:
@@ -148,56 +159,24 @@ def _example(
 ) -> Example | None:
     for column in (text_column, label_column):
         if column not in row:
-            there = ", ".join(map(str, row)) or "none"
-            raise DataUnusable(f"{place} has no column {column!r}; its columns are: {there}.")
+            raise _no_column(place, column, row)
     label = str(row[label_column]).strip()
     if label not in ("0", "1"):
         raise DataUnusable(f"{place} has the label {label!r}; labels are 0 or 1.")
-    try:
-        text = clean(str(row[text_column] or "")).text
-    except TextRefused:
+    text = _text(row[text_column])
+    if text is None:
         return None
     name = str(row.get("split") or "")
     return Example(text, int(label), name if name in SPLITS else "")
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    kind = path.name.removesuffix(".gz").rsplit(".", 1)[-1].lower()
-    readers = {"csv": _csv_rows, "jsonl": _jsonl_rows, "parquet": _parquet_rows}
-    if kind not in readers:
-        raise DataUnusable(f"{path} is not .csv, .csv.gz, .jsonl or .parquet.")
+def _no_column(place: str, column: str, row: dict[str, Any]) -> DataUnusable:
+    there = ", ".join(map(str, row)) or "none"
+    return DataUnusable(f"{place} has no column {column!r}; its columns are: {there}.")
+
+
+def _text(value: Any) -> str | None:
     try:
-        yield from readers[kind](path)
-    except (OSError, EOFError, zlib.error, ValueError, csv.Error) as error:
-        raise DataUnusable(f"{path} cannot be read: {error}.") from error
-
-
-def _open(path: Path) -> TextIO:
-    opener = gzip.open if path.suffix == ".gz" else open
-    return cast(TextIO, opener(path, "rt", encoding="utf-8", newline=""))
-
-
-def _csv_rows(path: Path) -> Iterator[dict[str, Any]]:
-    with _open(path) as file:
-        yield from csv.DictReader(file)
-
-
-def _jsonl_rows(path: Path) -> Iterator[dict[str, Any]]:
-    with _open(path) as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise DataUnusable(f"{path}, line {number} is not JSON: {error}.") from error
-            if not isinstance(row, dict):
-                raise DataUnusable(f"{path}, line {number} is not a JSON object.")
-            yield row
-
-
-def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise DataUnusable("Parquet needs pyarrow: install plumbline[parquet].") from error
-    for batch in pyarrow.parquet.ParquetFile(path).iter_batches():
-        yield from batch.to_pylist()
+        return clean(str(value or "")).text
+    except TextRefused:
+        return None

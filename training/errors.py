@@ -2,6 +2,7 @@
 
 * TrainingError
   * DataUnusable
+  * StartUnusable
   * VersionTaken
   * ConversionFailed
 """
@@ -13,6 +14,10 @@ class TrainingError(Exception):
 
 class DataUnusable(TrainingError):
     """The labelled texts cannot be learned from."""
+
+
+class StartUnusable(TrainingError):
+    """The weights to start from cannot be used."""
 
 
 class VersionTaken(TrainingError):

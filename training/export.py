@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from scoring.artifact import Artifact
-from scoring.score import sigmoid
 from training.model import Classifier, build
 from training.presets import ModelConfig
 
@@ -37,19 +33,3 @@ def export(model: Classifier, config: ModelConfig, folder: Path) -> None:
     exact.set_weights(model.get_weights())
     serving = Serving(exact)
     tf.saved_model.save(serving, str(folder), signatures={"serving_default": serving.serve})
-
-
-def float32_probabilities(
-    saved_model: Path, artifact: Artifact, texts: Sequence[str]
-) -> list[float]:
-    """The SavedModel's own answers, text by text, cut (not windowed) at the model's length."""
-    config, tokenizer = artifact.config, artifact.tokenizer
-    # Its variables live only as long as this name does.
-    loaded = tf.saved_model.load(str(saved_model))
-    serve = loaded.signatures["serving_default"]
-    answers = []
-    for text in texts:
-        ids = tokenizer.wrap(tokenizer.encode(text)[: config.max_tokens - 2])
-        logit = serve(token_ids=tf.constant([np.asarray(ids, dtype=np.int32)]))["logit"]
-        answers.append(sigmoid(float(logit[0, 0]) / config.temperature))
-    return answers

@@ -13,7 +13,6 @@ from keras import layers, ops
 
 from training.presets import ModelConfig
 
-LAYER_NORM_EPSILON = 1e-12
 INITIALIZER_STDDEV = 0.02
 
 
@@ -22,8 +21,8 @@ def dense(width: int, name: str, activation: Any = None) -> Any:
     return layers.Dense(width, activation=activation, kernel_initializer=initializer, name=name)
 
 
-def layer_norm(name: str) -> Any:
-    return layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, name=name)
+def layer_norm(config: ModelConfig, name: str) -> Any:
+    return layers.LayerNormalization(epsilon=config.layer_norm_epsilon, name=name)
 
 
 def gelu(x: Any) -> Any:
@@ -44,7 +43,7 @@ class Embeddings(layers.Layer):  # type: ignore[misc]
         self.position = layers.Embedding(
             config.max_tokens, config.width, embeddings_initializer=initializer, name="position"
         )
-        self.norm = layer_norm("norm")
+        self.norm = layer_norm(config, "norm")
         self.dropout = layers.Dropout(config.dropout)
 
     def call(self, token_ids: Any, training: bool = False) -> Any:
@@ -95,10 +94,10 @@ class Block(layers.Layer):  # type: ignore[misc]
     def __init__(self, config: ModelConfig, **options: Any) -> None:
         super().__init__(**options)
         self.attention = Attention(config, name="attention")
-        self.attention_norm = layer_norm("attention_norm")
+        self.attention_norm = layer_norm(config, "attention_norm")
         self.expand = dense(config.intermediate, "expand", gelu)
         self.contract = dense(config.width, "contract")
-        self.output_norm = layer_norm("output_norm")
+        self.output_norm = layer_norm(config, "output_norm")
         self.dropout = layers.Dropout(config.dropout)
 
     def call(

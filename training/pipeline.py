@@ -1,4 +1,4 @@
-"""From labelled texts to padded batches, with tf.data: shuffled, bucketed by length, prefetched."""
+"""From token ids to padded batches with tf.data, in parallel and ahead of the training step."""
 
 from __future__ import annotations
 
@@ -7,67 +7,70 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tokenizers
+from numpy.typing import NDArray
 
-from scoring.tokenizer import CLS, MASK, PAD, SEP, UNKNOWN
-from training.data import Example
-from training.presets import TrainingConfig
+from training.augment import Augmentation, Specials
+from training.order import in_order, shuffled
+from training.tokens import TokenRows
 
-BUCKETS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384)
-
-
-def encode(
-    tokenizer: tokenizers.Tokenizer, texts: Sequence[str], max_tokens: int
-) -> list[np.ndarray[Any, np.dtype[np.int32]]]:
-    """Token ids of each text, specials included, cut at `max_tokens`; encoded in parallel."""
-    cls, sep = tokenizer.token_to_id(CLS), tokenizer.token_to_id(SEP)
-    encoded = tokenizer.encode_batch(list(texts), add_special_tokens=False)
-    return [np.array([cls, *entry.ids[: max_tokens - 2], sep], dtype=np.int32) for entry in encoded]
+# Batches that wait ready while a step computes.
+AHEAD = 8
 
 
-def batches(
-    tokenizer: tokenizers.Tokenizer,
-    examples: Sequence[Example],
-    config: TrainingConfig,
-    *,
-    training: bool,
-) -> tf.data.Dataset:
-    """Batches of (ids [b, n] padded with 0, labels [b, 1]).
+class Batches:
+    """Batches of (ids int32 [b, n] padded with 0, labels float32 [b, 1], seed int32 [2])."""
 
-    For training they are shuffled and masked anew each epoch; else they come in order.
-    """
-    rows = encode(tokenizer, [e.text for e in examples], config.train_tokens)
-    ids = tf.ragged.constant([row.tolist() for row in rows], dtype=tf.int32)
-    labels = tf.constant([[float(e.label)] for e in examples])
-    data = tf.data.Dataset.from_tensor_slices((ids, labels))
-    if training:
-        data = data.shuffle(len(examples), seed=config.seed, reshuffle_each_iteration=True)
-    # A slice of a ragged tensor is dense, but only a map makes its type say so.
-    data = data.map(lambda row, label: (tf.identity(row), label))
-    edges = [edge for edge in BUCKETS if edge < config.train_tokens]
-    data = data.bucket_by_sequence_length(
-        lambda row, label: tf.shape(row)[0],
-        bucket_boundaries=[edge + 1 for edge in edges],
-        bucket_batch_sizes=[config.batch] * (len(edges) + 1),
-        padded_shapes=([None], [1]),
-    )
-    if training and config.mask_rate:
-        data = masked(data, tokenizer, config)
-    return data.prefetch(tf.data.AUTOTUNE)
+    def __init__(
+        self,
+        rows: TokenRows,
+        labels: Sequence[float],
+        *,
+        batch: int,
+        seed: int,
+        specials: Specials,
+        augmentation: Augmentation | None = None,
+    ) -> None:
+        self._lengths = rows.lengths
+        self._ids = tf.RaggedTensor.from_row_splits(rows.ids, rows.starts, validate=False)
+        self._labels = tf.constant(np.asarray(labels, dtype=np.float32)[:, None])
+        self._batch, self._seed = batch, seed
+        self._specials = specials
+        self._augmentation = augmentation or Augmentation()
 
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch, the same in each."""
+        return len(in_order(self._lengths, self._batch))
 
-def masked(
-    data: tf.data.Dataset, tokenizer: tokenizers.Tokenizer, config: TrainingConfig
-) -> tf.data.Dataset:
-    """Hide a share of each batch's tokens, never its special ones; other ones each epoch."""
-    hidden = tokenizer.token_to_id(MASK)
-    kept = tf.constant([tokenizer.token_to_id(token) for token in (PAD, UNKNOWN, CLS, SEP)])
-    seeds = tf.data.Dataset.random(seed=config.seed, rerandomize_each_iteration=True).batch(2)
+    def epoch(self, epoch: int, skip: int = 0) -> tf.data.Dataset:
+        """The training batches of an epoch after the first `skip`: shuffled, augmented anew."""
+        made = shuffled(self._lengths, self._batch, self._seed, epoch)[skip:]
+        numbers = np.arange(skip, skip + len(made), dtype=np.int32)
+        return self._dataset(made, numbers, epoch, self._augmentation)
 
-    def mask(batch: tuple[Any, Any], seed: Any) -> tuple[Any, Any]:
-        ids, labels = batch
-        drawn = tf.random.stateless_uniform(tf.shape(ids), seed) < config.mask_rate
-        special = tf.reduce_any(ids[..., None] == kept, axis=-1)
-        return tf.where(drawn & ~special, hidden, ids), labels
+    def in_order(self) -> tf.data.Dataset:
+        """Every row once, as it is."""
+        made = in_order(self._lengths, self._batch)
+        return self._dataset(made, np.arange(len(made), dtype=np.int32), 0, Augmentation())
 
-    return tf.data.Dataset.zip(data, seeds).map(mask, tf.data.AUTOTUNE)
+    def _dataset(
+        self,
+        made: list[NDArray[np.int64]],
+        numbers: NDArray[np.int32],
+        epoch: int,
+        augmentation: Augmentation,
+    ) -> tf.data.Dataset:
+        chosen = tf.RaggedTensor.from_row_lengths(
+            np.concatenate(made) if made else np.zeros(0, np.int64), [len(rows) for rows in made]
+        )
+
+        def batch(rows: Any, number: Any) -> tuple[Any, Any, Any]:
+            seed = tf.stack([self._seed + 104_729 * epoch, number])
+            ids = tf.gather(self._ids, rows).to_tensor(0)
+            return augmentation(ids, seed, self._specials), tf.gather(self._labels, rows), seed
+
+        return (
+            tf.data.Dataset.from_tensor_slices((chosen, numbers))
+            .map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+            .prefetch(AHEAD)
+        )

@@ -18,6 +18,7 @@ class ModelConfig:
     dropout: float = 0.1
     head_widths: tuple[int, ...] = (512, 256)
     head_dropout: float = 0.2
+    layer_norm_epsilon: float = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,11 @@ class TrainingConfig:
     epsilon: float = 1e-8
     clip_norm: float = 1.0
     label_smoothing: float = 0.1
-    # Share of tokens replaced by [MASK], drawn anew each epoch.
-    mask_rate: float = 0.0
+    # Augmentation, drawn anew each epoch: shares of a text's tokens that are left out, swapped with
+    # the next one, and hidden behind [MASK].
+    drop_rate: float = 0.05
+    swap_rate: float = 0.05
+    mask_rate: float = 0.1
     validation_share: float = 0.15
     patience: int = 5
     mixed_precision: bool = True
@@ -61,7 +65,8 @@ SMALL = replace(
     floor_rate=1e-5,
     warmup_steps=60,
     total_steps=500,
-    mask_rate=0.1,
+    drop_rate=0.0,
+    swap_rate=0.0,
     mixed_precision=False,
 )
 
@@ -80,3 +85,14 @@ TINY = replace(
 )
 
 PRESETS = {"tiny": TINY, "small": SMALL, "spec": SPEC}
+
+
+def fine_tuning(config: TrainingConfig, shape: ModelConfig) -> TrainingConfig:
+    """The same run from weights that know the language already: their shape, a lower rate.
+
+    The specified run fine-tunes as it is, so only its shape changes.
+    """
+    config = replace(config, model=shape)
+    if config.learning_rate <= SPEC.learning_rate:
+        return config
+    return replace(config, learning_rate=1e-4, floor_rate=1e-6, epochs=4)

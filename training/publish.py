@@ -12,18 +12,6 @@ from scoring import registry
 from scoring.version import ModelRef
 from training.errors import TrainingError, VersionTaken
 
-FIRST = "1.0.0"
-
-
-def next_ref(root: Path, name: str, wanted: str | None) -> ModelRef:
-    """The version to make: the one wanted, else the newest one's next patch, else 1.0.0."""
-    first = ModelRef.parse(f"{name}/{wanted or FIRST}")
-    known = registry.versions(root, name)
-    if wanted is not None or not known:
-        return first
-    major, minor, patch = known[-1].version
-    return ModelRef(name, (major, minor, patch + 1))
-
 
 def check_free(root: Path, ref: ModelRef) -> None:
     if registry.folder(root, ref).exists():

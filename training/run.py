@@ -1,246 +1,298 @@
-"""One run, top to bottom: vocabulary, model, training, export, int8, measures, artifact."""
+"""One run, top to bottom: learn, export, int8, calibrate, measure, judge, publish."""
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter
-from typing import Any
-
-import keras
-import tensorflow as tf
-import tokenizers
 
 from plumbline.version import __version__
 from scoring import artifact as files
 from scoring.artifact import Artifact
 from scoring.config import ScoringConfig
-from scoring.manifest import Manifest, hashes
-from scoring.score import Score
+from scoring.manifest import FILE_NAME, Manifest, hashes
 from scoring.scorer import Scorer
 from scoring.tokenizer import Tokenizer
 from scoring.version import ModelRef
+from training.answers import SplitAnswers, ask_both
+from training.calibrate import calibrate
 from training.card import CardFacts, write_card
 from training.convert import convert
 from training.data import Example, Splits
-from training.evaluate import Metrics, Parity, compare, measure
-from training.export import export, float32_probabilities
-from training.fit import History, fit
-from training.model import Classifier, build
-from training.pipeline import batches
+from training.export import export
+from training.gates import Gate
+from training.learn import Learned, RunOptions, learn
+from training.measurement import Compared, Measurement, compare_with, measure
+from training.plots import Curves, calibration_plot, training_curves
 from training.presets import TrainingConfig
 from training.publish import check_free, publishing
 from training.reference import make_profile
-from training.vocabulary import train_vocabulary
+from training.resources import Resources, ResourceUsage
+from training.schedule import learning_rate
+from training.start import SAVED_MODEL, Start
+from training.versions import newest, next_ref
 
-log = logging.getLogger(__name__)
-SAVED_MODEL = "saved_model"
+CALIBRATION = "calibration.json"
+CURVES_PLOT = "curves.png"
+CALIBRATION_PLOT = "calibration.png"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is to be made, where, and from what. `labels` is (negative, positive)."""
+    """What is to be made, where, from what, and what it is held against.
+
+    `labels` is (negative, positive). `version` None means the next one; `compare_with` None means
+    the newest version of that name, if there is one.
+    """
 
     models_dir: Path
-    ref: ModelRef
+    name: str
     labels: tuple[str, str]
     data_name: str
+    version: str | None = None
+    compare_with: str | None = None
+    gates: Sequence[Gate] = field(default_factory=tuple)
     keep_saved_model: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a run made and measured: sizes in bytes, `seconds` from start to end."""
+    """What a run made, what it was measured to do, and what it took."""
 
     model: str
     folder: Path
-    int8: Metrics
-    float32: Metrics
-    validation: Metrics
-    parity: Parity
-    sizes: dict[str, int]
-    seconds: float
+    parent: str | None
+    measured: Measurement
+    resources: ResourceUsage
 
 
-def run(parts: Splits, config: TrainingConfig, target: Target) -> Made:
-    """Train a version and publish it whole; raises TrainingError, and then leaves nothing."""
-    started = perf_counter()
-    check_free(target.models_dir, target.ref)
-    _settle(config)
-    tokenizer = _vocabulary(parts.train, config)
-    config = replace(config, model=replace(config.model, vocabulary=tokenizer.get_vocab_size()))
-    model = build(config.model)
-    history = fit(
-        model,
-        batches(tokenizer, parts.train, config, training=True),
-        batches(tokenizer, parts.validation, config, training=False),
-        config,
-    )
-    with publishing(target.models_dir, target.ref) as folder:
-        _write_model(folder, model, tokenizer, config, target.labels)
-        manifest = _manifest(parts, target)
-        scorer = _scorer(folder, manifest)
-        validation = [scorer.score(example.text) for example in parts.validation]
-        make_profile(str(target.ref), "validation", validation).write(folder / files.PROFILE)
-        made = _measure(folder, scorer, parts, validation, target, started)
-        card = _card(made, manifest, config, history, target.labels)
-        (folder / files.CARD).write_text(card, encoding="utf-8")
-        _seal(folder, manifest, made)
-        if not target.keep_saved_model:
-            shutil.rmtree(folder / SAVED_MODEL)
-    return made
-
-
-def _settle(config: TrainingConfig) -> None:
-    keras.utils.set_random_seed(config.seed)
-    tf.config.experimental.enable_op_determinism()
-    keras.mixed_precision.set_global_policy(
-        "mixed_bfloat16" if config.mixed_precision else "float32"
-    )
-
-
-def _vocabulary(train: Sequence[Example], config: TrainingConfig) -> tokenizers.Tokenizer:
-    wanted = config.model.vocabulary
-    tokenizer = train_vocabulary(
-        [example.text for example in train],
-        wanted,
-        lowercase=config.lowercase,
-        same_digits=config.same_digits,
-    )
-    found = tokenizer.get_vocab_size()
-    if found < wanted:
-        log.warning(
-            "The training texts fill %d of %d vocabulary places; going on with those.",
-            found,
-            wanted,
-        )
-    return tokenizer
-
-
-def _write_model(
-    folder: Path,
-    model: Classifier,
-    tokenizer: tokenizers.Tokenizer,
-    config: TrainingConfig,
-    labels: tuple[str, str],
-) -> None:
-    tokenizer.save(str(folder / files.TOKENIZER))
-    ScoringConfig(
-        labels=labels, max_tokens=config.model.max_tokens, architecture=asdict(config.model)
-    ).write(folder / files.CONFIG)
-    export(model, config.model, folder / SAVED_MODEL)
-    convert(folder / SAVED_MODEL, folder / files.MODEL)
-
-
-def _manifest(parts: Splits, target: Target) -> Manifest:
-    """Without files and metrics, which are not there yet."""
-    sizes = {"train": len(parts.train), "validation": len(parts.validation)}
-    return Manifest(
-        name=target.ref.name,
-        version=target.ref.semver,
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        parent=None,
-        code_version=__version__,
-        data={
-            "name": target.data_name,
-            "fingerprint": parts.fingerprint,
-            **sizes,
-            "test": len(parts.test),
-        },
-        metrics={},
-        gates=[],
-        files={},
-    )
-
-
-def _scorer(folder: Path, manifest: Manifest) -> Scorer:
-    """The scorer that will serve, before there is a manifest for it to verify."""
-    config = ScoringConfig.read(folder / files.CONFIG)
-    tokenizer = Tokenizer.read(folder / files.TOKENIZER)
-    return Scorer(Artifact(folder, manifest, config, tokenizer))
-
-
-def _measure(
-    folder: Path,
-    scorer: Scorer,
-    parts: Splits,
-    validation: Sequence[Score],
-    target: Target,
-    started: float,
+def run(
+    parts: Splits, config: TrainingConfig, start: Start, target: Target, options: RunOptions
 ) -> Made:
-    truth = [example.label for example in parts.test]
-    served = [scorer.score(example.text).probability for example in parts.test]
-    exact = float32_probabilities(
-        folder / SAVED_MODEL, scorer.artifact, [example.text for example in parts.test]
-    )
+    """Make a version and publish it whole; raises TrainingError, and then nothing is visible.
+
+    A run that was killed goes on where it stood when the same command is given again.
+    """
+    if target.version is not None:
+        check_free(target.models_dir, ModelRef.parse(f"{target.name}/{target.version}"))
+    before = target.compare_with or _newest(target)
+    compared = compare_with(target.models_dir, before, parts.test) if before else None
+    with Resources() as resources:
+        learned = learn(parts, config, start, options)
+        ref = _ref(learned, parts, target)
+        with publishing(target.models_dir, ref) as folder:
+            draft = Draft(folder, ref, learned, parts, start, target)
+            draft.write_model()
+            measured = draft.measure(compared)
+            draft.describe(measured, resources.usage())
+            draft.seal(measured)
+    learned.checkpoint.clear()
     return Made(
-        model=str(target.ref),
-        folder=target.models_dir / target.ref.name / target.ref.semver,
-        int8=measure(truth, served),
-        float32=measure(truth, exact),
-        validation=measure(
-            [example.label for example in parts.validation],
-            [score.probability for score in validation],
-        ),
-        parity=compare(served, exact),
-        sizes={
-            "int8": (folder / files.MODEL).stat().st_size,
-            "saved_model": sum(path.stat().st_size for path in _saved(folder)),
-        },
-        seconds=perf_counter() - started,
+        model=str(ref),
+        folder=target.models_dir / ref.name / ref.semver,
+        parent=draft.parent,
+        measured=measured,
+        resources=resources.usage(),
     )
 
 
-def _card(
-    made: Made,
-    manifest: Manifest,
-    config: TrainingConfig,
-    history: History,
-    labels: tuple[str, str],
-) -> str:
-    settings: dict[str, Any] = asdict(config)
-    architecture = settings.pop("model")
-    outcome = {
-        "steps taken": history.steps,
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A version that is being written, in a folder nobody reads yet."""
+
+    folder: Path
+    ref: ModelRef
+    learned: Learned
+    parts: Splits
+    start: Start
+    target: Target
+
+    @property
+    def saved_model(self) -> Path:
+        return self.folder / SAVED_MODEL
+
+    @property
+    def parent(self) -> str | None:
+        """What it started from, else the version before it."""
+        return str(self.start.parent) if self.start.parent else _newest(self.target)
+
+    def write_model(self) -> None:
+        """Tokenizer, configuration, SavedModel, int8."""
+        shape = self.learned.config.model
+        self.learned.tokenizer.save(str(self.folder / files.TOKENIZER))
+        ScoringConfig(
+            labels=self.target.labels, max_tokens=shape.max_tokens, architecture=asdict(shape)
+        ).write(self.folder / files.CONFIG)
+        export(self.learned.model, shape, self.saved_model)
+        convert(self.saved_model, self.folder / files.MODEL)
+
+    def measure(self, compared: Compared | None) -> Measurement:
+        """Calibrate on validation, then measure what will be served."""
+        validation = self._ask(self.parts.validation)
+        test = self._ask(self.parts.test)
+        config = self._artifact().config
+        calibration = calibrate(validation.served, test.served, config.window_rule)
+        replace(config, temperature=calibration.temperature).write(self.folder / files.CONFIG)
+        calibration.write(self.folder / CALIBRATION)
+        return measure(
+            self._artifact(),
+            self.saved_model,
+            validation=validation,
+            test=test,
+            calibration=calibration,
+            compared=compared,
+            gates=self.target.gates,
+        )
+
+    def describe(self, measured: Measurement, used: ResourceUsage) -> None:
+        """The reference for drift, the plots, the card."""
+        scorer = Scorer(self._artifact())
+        scores = [scorer.score(example.text) for example in self.parts.validation]
+        make_profile(str(self.ref), "validation", scores).write(self.folder / files.PROFILE)
+        training_curves(self.folder / CURVES_PLOT, _curves(self.learned))
+        calibration = measured.calibration
+        calibration_plot(
+            self.folder / CALIBRATION_PLOT, calibration.test_before, calibration.test_after
+        )
+        card = write_card(self._facts(measured, used))
+        (self.folder / files.CARD).write_text(card, encoding="utf-8")
+
+    def seal(self, measured: Measurement) -> None:
+        """Write the manifest, last of all: it holds the hash of every other file."""
+        saved = _names(self.folder, self.saved_model)
+        serving = [name for name in _names(self.folder, self.folder) if name not in saved]
+        replace(
+            self._manifest(),
+            metrics=_metrics(measured),
+            gates=[asdict(result) for result in measured.gates],
+            files=hashes(self.folder, serving),
+            training_files=hashes(self.folder, saved),
+        ).write(self.folder)
+        if not self.target.keep_saved_model:
+            shutil.rmtree(self.saved_model)
+
+    def _ask(self, examples: Sequence[Example]) -> SplitAnswers:
+        return ask_both(self._artifact(), self.saved_model, examples)
+
+    def _artifact(self) -> Artifact:
+        """As it will be loaded, before there is a manifest to verify it."""
+        return Artifact(
+            self.folder,
+            self._manifest(),
+            ScoringConfig.read(self.folder / files.CONFIG),
+            Tokenizer.read(self.folder / files.TOKENIZER),
+        )
+
+    def _manifest(self) -> Manifest:
+        return Manifest(
+            name=self.ref.name,
+            version=self.ref.semver,
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            parent=self.parent,
+            code_version=__version__,
+            data=_data(self.parts, self.target),
+            metrics={},
+            gates=[],
+            files={},
+        )
+
+    def _facts(self, measured: Measurement, used: ResourceUsage) -> CardFacts:
+        settings = asdict(self.learned.config)
+        architecture = settings.pop("model")
+        return CardFacts(
+            model=str(self.ref),
+            labels=self.target.labels,
+            parent=self.parent,
+            start=self.start.name,
+            data=_data(self.parts, self.target),
+            architecture=architecture,
+            training=_outcome(self.learned) | settings,
+            resources=used,
+            int8=measured.int8,
+            int8_intervals=measured.int8_intervals,
+            float32=measured.float32,
+            float32_intervals=measured.float32_intervals,
+            confusion=measured.confusion,
+            by_length=measured.by_length,
+            parity=measured.parity,
+            calibration=measured.calibration,
+            threshold=self._artifact().config.threshold,
+            gates=measured.gates,
+            latency_ms=measured.latency_ms,
+            sizes=measured.sizes,
+            calibration_plot=CALIBRATION_PLOT,
+            curves_plot=CURVES_PLOT,
+        )
+
+
+def _newest(target: Target) -> str | None:
+    found = newest(target.models_dir, target.name)
+    return str(found) if found else None
+
+
+def _ref(learned: Learned, parts: Splits, target: Target) -> ModelRef:
+    tokenizer = learned.folder / files.TOKENIZER
+    learned.tokenizer.save(str(tokenizer))
+    ref = next_ref(
+        target.models_dir,
+        target.name,
+        target.version,
+        data=parts.fingerprint,
+        shape=learned.config.model,
+        tokenizer=tokenizer,
+    )
+    check_free(target.models_dir, ref)
+    return ref
+
+
+def _data(parts: Splits, target: Target) -> dict[str, object]:
+    return {
+        "name": target.data_name,
+        "fingerprint": parts.fingerprint,
+        "train": len(parts.train),
+        "validation": len(parts.validation),
+        "test": len(parts.test),
+    }
+
+
+def _metrics(measured: Measurement) -> dict[str, object]:
+    return {
+        "int8": asdict(measured.int8),
+        "intervals": asdict(measured.int8_intervals),
+        "float32": asdict(measured.float32),
+        "validation": asdict(measured.validation),
+        "parity": asdict(measured.parity),
+        "ece": measured.calibration.test_after.ece,
+        "temperature": measured.calibration.temperature,
+        "latency_ms": {str(length): ms for length, ms in measured.latency_ms.items()},
+        "sizes": measured.sizes,
+    }
+
+
+def _outcome(learned: Learned) -> dict[str, object]:
+    history = learned.history
+    return {
+        "steps taken": history.step,
         "best epoch": history.best_epoch + 1,
         "validation loss": round(min(history.validation_loss), 4),
-        "seconds": round(made.seconds),
+        "seconds": round(history.seconds),
+        "tokens a second": round(history.tokens / max(history.seconds, 1e-9)),
     }
-    return write_card(
-        CardFacts(
-            model=made.model,
-            labels=labels,
-            data=manifest.data,
-            architecture=architecture,
-            training=outcome | settings,
-            int8=made.int8,
-            float32=made.float32,
-            parity=made.parity,
-            sizes=made.sizes,
-        )
+
+
+def _curves(learned: Learned) -> Curves:
+    history, config = learned.history, learned.config
+    return Curves(
+        loss=list(enumerate(history.step_loss, start=1)),
+        validation_loss=list(zip(history.epoch_ends, history.validation_loss, strict=True)),
+        rate=[(step + 1, learning_rate(step, config)) for step in range(history.step)],
+        best_step=history.epoch_ends[history.best_epoch],
     )
 
 
-def _seal(folder: Path, manifest: Manifest, made: Made) -> None:
-    """Write the manifest, last of all: it holds the hash of every other file."""
-    saved = [str(path.relative_to(folder)) for path in _saved(folder)]
-    metrics = {
-        "int8": asdict(made.int8),
-        "float32": asdict(made.float32),
-        "validation": asdict(made.validation),
-        "parity": asdict(made.parity),
-    }
-    replace(
-        manifest,
-        metrics=metrics,
-        files=hashes(folder, files.SERVING_FILES),
-        training_files=hashes(folder, saved),
-    ).write(folder)
-
-
-def _saved(folder: Path) -> list[Path]:
-    return [path for path in (folder / SAVED_MODEL).rglob("*") if path.is_file()]
+def _names(root: Path, folder: Path) -> list[str]:
+    """Every file under `folder`, as the manifest names it; the manifest itself is not."""
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return [str(path.relative_to(root)) for path in paths if path.name != FILE_NAME]

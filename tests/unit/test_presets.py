@@ -4,7 +4,7 @@ from training.presets import PRESETS, SPEC
 
 
 def test_spec_says_what_the_specification_says() -> None:
-    assert asdict(SPEC) | {"lowercase": None, "mask_rate": None, "seed": None} == {
+    assert asdict(SPEC) | {"lowercase": None, "seed": None} == {
         "model": {
             "vocabulary": 50_000,
             "max_tokens": 512,
@@ -15,6 +15,7 @@ def test_spec_says_what_the_specification_says() -> None:
             "dropout": 0.1,
             "head_widths": (512, 256),
             "head_dropout": 0.2,
+            "layer_norm_epsilon": 1e-12,
         },
         "lowercase": None,
         "same_digits": False,
@@ -31,7 +32,9 @@ def test_spec_says_what_the_specification_says() -> None:
         "epsilon": 1e-8,
         "clip_norm": 1.0,
         "label_smoothing": 0.1,
-        "mask_rate": None,
+        "drop_rate": 0.05,
+        "swap_rate": 0.05,
+        "mask_rate": 0.1,
         "validation_share": 0.15,
         "patience": 5,
         "mixed_precision": True,

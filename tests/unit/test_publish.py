@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from scoring import registry
-from scoring.errors import ArtifactMissing
 from scoring.version import ModelRef
 from training.errors import TrainingError, VersionTaken
-from training.publish import check_free, next_ref, publishing
+from training.publish import check_free, publishing
 
 REF = ModelRef("model", (1, 0, 0))
 
@@ -23,24 +22,6 @@ def put(root: Path, *versions: str) -> None:
 
 def names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
-
-
-def test_the_first_version_is_1_0_0(tmp_path: Path) -> None:
-    assert next_ref(tmp_path, "model", None) == REF
-
-
-def test_the_next_version_is_a_patch_of_the_newest(tmp_path: Path) -> None:
-    put(tmp_path, "1.9.0", "1.10.2")
-    assert str(next_ref(tmp_path, "model", None)) == "model/1.10.3"
-    assert str(next_ref(tmp_path, "model", "3.0.0")) == "model/3.0.0"
-
-
-@pytest.mark.parametrize(("name", "version"), [("../up", None), ("", None), ("model", "one")])
-def test_an_impossible_name_or_version_is_refused(
-    tmp_path: Path, name: str, version: str | None
-) -> None:
-    with pytest.raises(ArtifactMissing, match="NAME/VERSION"):
-        next_ref(tmp_path, name, version)
 
 
 def test_nothing_is_visible_before_the_end_and_all_of_it_after(tmp_path: Path) -> None:

@@ -1,0 +1,57 @@
+"""What a run has seen so far, and where it stands: all that is needed to go on, beside weights."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class History:
+    """Mean loss and last step of each epoch, the loss of each step, the place of the next.
+
+    `epoch` counts from 0; `batch` is the next batch of that epoch; `step` counts over all of them.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    step_loss: list[float] = field(default_factory=list)
+    epoch_ends: list[int] = field(default_factory=list)
+    epoch_sum: float = 0.0
+    epoch_terms: float = 0.0
+    tokens: int = 0
+    seconds: float = 0.0
+
+    @property
+    def best_epoch(self) -> int:
+        """Counted from 0: the one whose weights are kept."""
+        return self.validation_loss.index(min(self.validation_loss))
+
+    @property
+    def running_loss(self) -> float:
+        """Of the epoch so far."""
+        return self.epoch_sum / self.epoch_terms if self.epoch_terms else math.nan
+
+    def stepped(self, total: float, terms: float, tokens: int) -> None:
+        self.batch += 1
+        self.step += 1
+        self.tokens += tokens
+        self.epoch_sum += total
+        self.epoch_terms += terms
+        self.step_loss.append(total / max(terms, 1.0))
+
+    def closed(self, validation_loss: float) -> bool:
+        """End the epoch; return whether it is the best so far."""
+        self.loss.append(self.running_loss)
+        self.validation_loss.append(validation_loss)
+        self.epoch_ends.append(self.step)
+        best = self.best_epoch == self.epoch
+        self.epoch, self.batch, self.epoch_sum, self.epoch_terms = self.epoch + 1, 0, 0.0, 0.0
+        return best
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
