@@ -153,6 +153,7 @@ def _learn(
     run: str,
 ) -> Learned:
     folder = options.folder / run
+    config = replace(config, total_steps=config.total_steps or config.epochs * train.steps)
     stepper = Stepper(build_model, loss, config, options.devices)
     checkpoint = Checkpoint(folder, options.checkpoint_every_s)
     progress = Progress(config, folder / "logs")

@@ -23,7 +23,10 @@ class ModelConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """One run. A run ends at the first of `epochs`, `total_steps` and `patience`."""
+    """One run. A run ends at the first of `epochs`, `total_steps` and `patience`.
+
+    `total_steps` 0 means as many as the epochs give, so that the rate ends at its floor.
+    """
 
     model: ModelConfig = field(default_factory=ModelConfig)
     lowercase: bool = True
@@ -64,7 +67,7 @@ SMALL = replace(
     learning_rate=4e-4,
     floor_rate=1e-5,
     warmup_steps=60,
-    total_steps=500,
+    total_steps=0,
     drop_rate=0.0,
     swap_rate=0.0,
     mixed_precision=False,
@@ -77,10 +80,9 @@ TINY = replace(
     ),
     train_tokens=32,
     batch=16,
-    epochs=6,
+    epochs=10,
     learning_rate=5e-3,
     warmup_steps=5,
-    total_steps=200,
     mask_rate=0.0,
 )
 

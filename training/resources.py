@@ -11,7 +11,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, Protocol
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 INTERVAL_S = 1.0
 MB = 1e6

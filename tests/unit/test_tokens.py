@@ -43,7 +43,7 @@ def test_the_second_time_is_read_from_disk(
 def test_other_texts_another_length_or_another_tokenizer_is_made_anew(
     tokenizer: tokenizers.Tokenizer, tmp_path: Path
 ) -> None:
-    other = train_vocabulary(TEXTS, 60, lowercase=True)
+    other = train_vocabulary(TEXTS, 30, lowercase=True)
     for arguments in (
         (tokenizer, TEXTS, 512),
         (tokenizer, TEXTS[:-1], 512),
