@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from rich.style import Style
 from rich.text import Text
 
 if TYPE_CHECKING:
@@ -37,6 +38,14 @@ def histograms(value: DriftValue, width: int) -> Text:
         panel.ruler("y").lim(0.0, highest)
     picture = Text.from_ansi(figure.build().string())
     figure.clear()
+    return _on_the_terminals_own_ground(picture)
+
+
+def _on_the_terminals_own_ground(picture: Text) -> Text:
+    """Without the background plotext paints even in its colourless theme."""
+    for number, span in enumerate(picture.spans):
+        if isinstance(span.style, Style):
+            picture.spans[number] = span._replace(style=Style(color=span.style.color))
     return picture
 
 

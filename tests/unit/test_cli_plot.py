@@ -1,4 +1,5 @@
 import pytest
+from rich.style import Style
 
 from plumbline.cli.plot import histograms
 from storage.tables import DriftValue
@@ -63,3 +64,10 @@ def test_a_side_without_texts_is_an_empty_panel(width: int) -> None:
 def test_both_sides_empty_is_no_error() -> None:
     nothing = NUMBERS | {"reference": [0.0] * 3, "window": [0.0] * 3}
     assert "chars" in histograms(value("chars", nothing), 80).plain
+
+
+def test_the_picture_has_no_background_of_its_own() -> None:
+    """A pale one hides the bars on a dark terminal."""
+    drawn = histograms(value("chars", NUMBERS), 60)
+    assert drawn.spans
+    assert all(span.style.bgcolor is None for span in drawn.spans if isinstance(span.style, Style))
