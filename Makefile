@@ -26,7 +26,7 @@ check: $(VENV)/.dev ## lint, types and unit tests
 	@$(BIN)/pytest tests/unit
 
 bench: $(VENV)/.dev ## measure what docs/benchmarks.md tells
-	@for file in benchmarks/[a-z]*.py; do $(BIN)/python "$$file" || exit 1; done
+	@for name in latency throughput; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 lock: ## write requirements/*.txt anew (needs uv)
 	@requirements/lock
