@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from scoring.text import clean
 from training.errors import DataUnusable
 from training.rows import rows
 
+log = logging.getLogger(__name__)
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = (TRAIN, VALIDATION, TEST)
 FEWEST_ROWS = 50
@@ -89,6 +91,8 @@ def split(examples: Iterable[Example], validation_share: float) -> Splits:
     out of training unless it is named too.
     """
     groups = _by_text(examples)
+    _tell_overlap(groups)
+    groups = [_in_one_split(group) for group in groups]
     if not any(example.split == TEST for group in groups for example in group):
         groups = _carve(groups, TEST_SHARE, TEST)
     if not any(example.split == VALIDATION for group in groups for example in group):
@@ -126,7 +130,22 @@ def _by_text(examples: Iterable[Example]) -> list[list[Example]]:
     groups: dict[str, list[Example]] = {}
     for example in examples:
         groups.setdefault(normalise(example.text), []).append(example)
-    return [_in_one_split(group) for group in groups.values()]
+    return list(groups.values())
+
+
+def _tell_overlap(groups: list[list[Example]]) -> None:
+    """Say how many training texts are also in a split that judges, and are therefore left to it."""
+    count = sum(
+        example.split == TRAIN
+        for group in groups
+        for example in group
+        if any(other.split in (VALIDATION, TEST) for other in group)
+    )
+    if count:
+        log.warning(
+            "%d training texts are also in the validation or test split, and are not learned from.",
+            count,
+        )
 
 
 def _in_one_split(group: list[Example]) -> list[Example]:

@@ -90,11 +90,13 @@ PRESETS = {"tiny": TINY, "small": SMALL, "spec": SPEC}
 
 
 def fine_tuning(config: TrainingConfig, shape: ModelConfig) -> TrainingConfig:
-    """The same run from weights that know the language already: their shape, a lower rate.
+    """The same run from weights that know the language already: their shape, a quarter of the rate.
 
-    The specified run fine-tunes as it is, so only its shape changes.
+    Half the epochs are enough. The specified run fine-tunes as it is, so only its shape changes.
     """
     config = replace(config, model=shape)
     if config.learning_rate <= SPEC.learning_rate:
         return config
-    return replace(config, learning_rate=1e-4, floor_rate=1e-6, epochs=4)
+    return replace(
+        config, learning_rate=config.learning_rate / 4, floor_rate=1e-6, epochs=config.epochs // 2
+    )

@@ -184,7 +184,7 @@ def test_a_validation_of_its_own_is_kept() -> None:
     assert texts(split(named, 0.15).validation) == {f"check {n}" for n in range(20)}
 
 
-def test_a_text_in_several_splits_is_not_learned_from() -> None:
+def test_a_text_in_several_splits_is_not_learned_from(caplog: pytest.LogCaptureFixture) -> None:
     named = [
         *corpus(300, TRAIN),
         *(Example(f"MESSAGE {n} of many", int(n % 4 == 0), TEST) for n in range(100)),
@@ -194,6 +194,7 @@ def test_a_text_in_several_splits_is_not_learned_from() -> None:
     assert_disjoint(parts)
     assert len(parts.test) == 100
     assert texts(parts.validation) == {f"message {n} of many" for n in range(100, 150)}
+    assert "150 training texts are also in the validation or test split" in caplog.text
 
 
 def test_a_split_with_one_class_is_refused() -> None:

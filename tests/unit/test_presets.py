@@ -1,6 +1,6 @@
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
-from training.presets import PRESETS, SPEC
+from training.presets import PRESETS, SMALL, SPEC, fine_tuning
 
 
 def test_spec_says_what_the_specification_says() -> None:
@@ -45,3 +45,14 @@ def test_spec_says_what_the_specification_says() -> None:
 def test_every_preset_serves_512_tokens_and_splits_its_width_evenly() -> None:
     assert {config.model.max_tokens for config in PRESETS.values()} == {512}
     assert all(config.model.width % config.model.heads == 0 for config in PRESETS.values())
+
+
+def test_fine_tuning_takes_the_shape_and_goes_gently() -> None:
+    shape = replace(SMALL.model, layers=6)
+    tuned = fine_tuning(SMALL, shape)
+    assert tuned == replace(SMALL, model=shape, learning_rate=1e-4, floor_rate=1e-6, epochs=4)
+
+
+def test_the_specified_run_fine_tunes_as_it_is() -> None:
+    shape = replace(SPEC.model, layers=6)
+    assert fine_tuning(SPEC, shape) == replace(SPEC, model=shape)
