@@ -22,6 +22,17 @@ from safetensors.numpy import load_file, save_file
 
 from scoring.tokenizer import PAD, SPECIALS
 from training.errors import StartUnusable, TrainingError
+from training.families import (
+    BERT,
+    DISTILBERT,
+    EPSILON,
+    FAMILIES,
+    POSITION,
+    TOKEN_TYPES,
+    Array,
+    Family,
+    layout,
+)
 from training.presets import ModelConfig
 
 HUB = "hf:"
@@ -31,95 +42,8 @@ INDEX = "model.safetensors.index.json"
 TOKENIZER = "tokenizer.json"
 HUB_FILES = (CONFIG, WEIGHTS, INDEX, "model-*.safetensors", TOKENIZER)
 
-TOKEN = "embeddings/token/embeddings"
-POSITION = "embeddings/position/embeddings"
-TOKEN_TYPES = "embeddings.token_type_embeddings.weight"
 FLOATS = ("bfloat16", "float16", "float32", "float64")
-# What DistilBERT computes with; its config.json has no key for another.
-EPSILON = 1e-12
 NAMED_AT_MOST = 10
-
-Array = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """How one architecture names what our backbone has.
-
-    `keys` are ModelConfig's fields in its config.json, `modules` the parts of a block, ours first,
-    `ignored` the prefixes of heads and buffers the backbone has no use for.
-    """
-
-    name: str
-    keys: Mapping[str, str]
-    activation: str
-    blocks: str
-    modules: Mapping[str, str]
-    ignored: tuple[str, ...]
-
-
-BERT = Family(
-    name="bert",
-    keys={
-        "vocabulary": "vocab_size",
-        "max_tokens": "max_position_embeddings",
-        "layers": "num_hidden_layers",
-        "heads": "num_attention_heads",
-        "width": "hidden_size",
-        "intermediate": "intermediate_size",
-        "dropout": "hidden_dropout_prob",
-        "layer_norm_epsilon": "layer_norm_eps",
-    },
-    activation="hidden_act",
-    blocks="encoder.layer",
-    modules={
-        "attention/query": "attention.self.query",
-        "attention/key": "attention.self.key",
-        "attention/value": "attention.self.value",
-        "attention/output": "attention.output.dense",
-        "attention_norm": "attention.output.LayerNorm",
-        "expand": "intermediate.dense",
-        "contract": "output.dense",
-        "output_norm": "output.LayerNorm",
-    },
-    ignored=("pooler.", "cls.", "classifier.", "qa_outputs.", "embeddings.position_ids"),
-)
-
-DISTILBERT = Family(
-    name="distilbert",
-    keys={
-        "vocabulary": "vocab_size",
-        "max_tokens": "max_position_embeddings",
-        "layers": "n_layers",
-        "heads": "n_heads",
-        "width": "dim",
-        "intermediate": "hidden_dim",
-        "dropout": "dropout",
-    },
-    activation="activation",
-    blocks="transformer.layer",
-    modules={
-        "attention/query": "attention.q_lin",
-        "attention/key": "attention.k_lin",
-        "attention/value": "attention.v_lin",
-        "attention/output": "attention.out_lin",
-        "attention_norm": "sa_layer_norm",
-        "expand": "ffn.lin1",
-        "contract": "ffn.lin2",
-        "output_norm": "output_layer_norm",
-    },
-    ignored=(
-        "vocab_transform.",
-        "vocab_layer_norm.",
-        "vocab_projector.",
-        "pre_classifier.",
-        "classifier.",
-        "qa_outputs.",
-        "embeddings.position_ids",
-    ),
-)
-
-FAMILIES = {family.name: family for family in (BERT, DISTILBERT)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,18 +58,6 @@ class Checkpoint:
     shape: ModelConfig
     tokenizer: tokenizers.Tokenizer
     weights: Mapping[str, Array]
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """Where a variable of ours lies in a checkpoint. `turned`: PyTorch keeps [out, in]."""
-
-    name: str
-    shape: tuple[int, ...]
-    turned: bool = False
-
-    def turn(self, values: Array) -> Array:
-        return values.T if self.turned else values
 
 
 def read_checkpoint(source: str | Path) -> Checkpoint:
@@ -192,7 +104,7 @@ def save_backbone(
     values = {name: variable.numpy() for name, variable in _variables(backbone).items()}
     tensors = {
         slot.name: np.ascontiguousarray(slot.turn(values[ours]))
-        for ours, slot in _layout(family, shape).items()
+        for ours, slot in layout(family, shape).items()
     }
     if family is BERT:
         tensors[TOKEN_TYPES] = np.zeros((1, shape.width), dtype=np.float32)
@@ -348,7 +260,7 @@ def _weight_files(folder: Path) -> list[Path]:
 def _expected(
     settings: Mapping[str, Any], family: Family, shape: ModelConfig
 ) -> dict[str, tuple[int, ...]]:
-    expected = {slot.name: slot.shape for slot in _layout(family, shape).values()}
+    expected = {slot.name: slot.shape for slot in layout(family, shape).values()}
     if family is BERT:
         expected[TOKEN_TYPES] = (settings.get("type_vocab_size", 2), shape.width)
     return expected
@@ -379,39 +291,11 @@ def _weights(
     tensors: Mapping[str, NDArray[Any]], family: Family, shape: ModelConfig
 ) -> dict[str, Array]:
     exact = {name: values.astype(np.float32, copy=False) for name, values in tensors.items()}
-    weights = {ours: slot.turn(exact[slot.name]) for ours, slot in _layout(family, shape).items()}
+    weights = {ours: slot.turn(exact[slot.name]) for ours, slot in layout(family, shape).items()}
     if family is BERT:
         # One text has token type 0 throughout, so its row is a part of every position's.
         weights[POSITION] = weights[POSITION] + exact[TOKEN_TYPES][0]
     return weights
-
-
-def _layout(family: Family, shape: ModelConfig) -> dict[str, Slot]:
-    """Every variable of our backbone, and where the family keeps it."""
-    width, theirs = shape.width, "embeddings"
-    layout = {
-        TOKEN: Slot(f"{theirs}.word_embeddings.weight", (shape.vocabulary, width)),
-        POSITION: Slot(f"{theirs}.position_embeddings.weight", (shape.max_tokens, width)),
-        **_norm("embeddings/norm", f"{theirs}.LayerNorm", width),
-    }
-    for n in range(shape.layers):
-        for part, module in family.modules.items():
-            ours, theirs = f"block_{n}/{part}", f"{family.blocks}.{n}.{module}"
-            if part.endswith("norm"):
-                layout |= _norm(ours, theirs, width)
-            else:
-                out = shape.intermediate if part == "expand" else width
-                into = shape.intermediate if part == "contract" else width
-                layout[f"{ours}/kernel"] = Slot(f"{theirs}.weight", (out, into), turned=True)
-                layout[f"{ours}/bias"] = Slot(f"{theirs}.bias", (out,))
-    return layout
-
-
-def _norm(ours: str, theirs: str, width: int) -> dict[str, Slot]:
-    return {
-        f"{ours}/gamma": Slot(f"{theirs}.weight", (width,)),
-        f"{ours}/beta": Slot(f"{theirs}.bias", (width,)),
-    }
 
 
 def _variables(backbone: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from scoring.artifact import Artifact
 from scoring.registry import resolve
 from scoring.version import ModelRef
 from training.errors import StartUnusable
-from training.huggingface import load_backbone, read_checkpoint
+from training.huggingface import HUB, load_backbone, read_checkpoint
 from training.model import Classifier
 from training.presets import ModelConfig, TrainingConfig, fine_tuning
 
@@ -48,9 +48,12 @@ def fresh() -> Start:
 def pretrained(source: str) -> Start:
     """A Hugging Face BERT or DistilBERT checkpoint: a folder, or "hf:NAME"."""
     checkpoint = read_checkpoint(source)
+    digest = _digest(checkpoint.weights)
+    # The card travels with the version, and a path says nothing on another machine.
+    known = checkpoint.source if source.startswith(HUB) else Path(checkpoint.source).resolve().name
     return Start(
-        name=checkpoint.source,
-        fingerprint=_digest(checkpoint.weights),
+        name=f"{known} (weights {digest[:12]})",
+        fingerprint=digest,
         load=lambda model: load_backbone(model.backbone, checkpoint),
         shape=checkpoint.shape,
         tokenizer=checkpoint.tokenizer,

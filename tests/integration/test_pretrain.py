@@ -84,7 +84,7 @@ def test_a_classifier_starts_from_it(workplace: Path, pretrained: dict[str, obje
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["measured"]["int8"]["f1"] > 0.95
     made = Artifact.load(workplace / "m" / "toy" / "1.0.0")
-    assert str(workplace / "backbone") in (made.folder / "MODEL_CARD.md").read_text()
+    assert "| start | backbone (weights " in (made.folder / "MODEL_CARD.md").read_text()
     vocabulary = json.loads((workplace / "backbone" / "config.json").read_text())["vocab_size"]
     assert made.config.architecture["vocabulary"] == vocabulary
 
