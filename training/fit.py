@@ -27,6 +27,7 @@ def fit(
 
     Goes on from the checkpoint if there is one, to the same weights as a run nobody stopped.
     """
+    assert config.total_steps > 0, "0 stands for the epochs' own number, which learn puts in"
     history = resume(stepper, checkpoint)
     began = perf_counter() - history.seconds
     with progress:

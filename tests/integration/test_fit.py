@@ -173,7 +173,7 @@ def test_the_last_step_ends_the_run_in_the_middle_of_an_epoch(
 
 
 def test_the_curves_are_there_for_tensorboard(made: Any, tokenizer: Any, tmp_path: Path) -> None:
-    config = replace(TINY, epochs=1, batch=8)
+    config = replace(TINY, epochs=1, batch=8, total_steps=100)
     data = batches(made, tokenizer)
     run(made, trainer(made, tokenizer, config), data, data, config, tmp_path)
     written = b"".join(path.read_bytes() for path in (tmp_path / "logs").iterdir())
