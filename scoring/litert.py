@@ -30,14 +30,19 @@ class LiteRtRuntime:
             self._input = self._interpreter.get_input_details()[0]["index"]
             self._output = self._interpreter.get_output_details()[0]["index"]
         except (ValueError, RuntimeError, IndexError) as error:
-            raise ArtifactInvalid(f"{path} is no model LiteRT can run: {error}.") from error
+            raise ArtifactInvalid(
+                f"{path} is no model LiteRT can run: {_one_line(error)}."
+            ) from error
         self._length = 0
 
     def logit(self, token_ids: NDArray[np.int32]) -> float:
-        if len(token_ids) != self._length:
-            self._resize(len(token_ids))
-        self._interpreter.set_tensor(self._input, token_ids[np.newaxis, :])
-        self._interpreter.invoke()
+        try:
+            if len(token_ids) != self._length:
+                self._resize(len(token_ids))
+            self._interpreter.set_tensor(self._input, token_ids[np.newaxis, :])
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise ScoringError(f"The model cannot be run: {_one_line(error)}.") from error
         logit = float(self._interpreter.get_tensor(self._output).reshape(-1)[0])
         if not math.isfinite(logit):
             raise ScoringError(f"The model's answer is {logit}, which is no probability.")
@@ -60,3 +65,7 @@ def quiet_stderr() -> Iterator[None]:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(sink)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")

@@ -42,14 +42,13 @@ class Splits:
 def read(path: Path, text_column: str = "text", label_column: str = "label") -> list[Example]:
     """Read CSV (also .gz), JSONL or Parquet. Empty texts are left out.
 
-    Raises DataUnusable with one sentence for whatever keeps the file from being learned from.
+    Raises DataUnusable with one sentence for what cannot be read; see `check` too.
     """
     examples = []
     for number, row in enumerate(rows(path), start=1):
         example = _example(row, f"{path}, row {number}", text_column, label_column)
         if example is not None:
             examples.append(example)
-    check(examples, str(path))
     return examples
 
 

@@ -19,6 +19,7 @@ from training.data import (
     VALIDATION,
     Example,
     Splits,
+    check,
     fingerprint,
     normalise,
     read,
@@ -93,7 +94,7 @@ def test_unusable_data_is_one_sentence(
     tmp_path: Path, rows: list[dict[str, object]], sentence: str
 ) -> None:
     with pytest.raises(DataUnusable) as caught:
-        read(write_csv(tmp_path / "d.csv", rows))
+        check(read(write_csv(tmp_path / "d.csv", rows)), "d.csv")
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
 
