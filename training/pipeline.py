@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,8 +70,11 @@ class Batches:
             ids = tf.gather(self._ids, rows).to_tensor(0)
             return augmentation(ids, seed, self._specials), tf.gather(self._labels, rows), seed
 
+        options = tf.data.Options()
+        options.threading.private_threadpool_size = os.cpu_count() or 1
         return (
             tf.data.Dataset.from_tensor_slices((chosen, numbers))
             .map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
             .prefetch(AHEAD)
+            .with_options(options)
         )

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 SETTINGS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "KERAS_BACKEND": "tensorflow",
+    # Two operations at once add up gradients in either order: the same run would end elsewhere.
+    # Each operation still uses all cores.
+    "TF_NUM_INTEROP_THREADS": "1",
     # Whole batches at a time here, unlike in a worker.
     "TOKENIZERS_PARALLELISM": "true",
 }
