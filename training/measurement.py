@@ -11,7 +11,7 @@ from scoring.litert import LiteRtRuntime
 from scoring.registry import resolve
 from scoring.scorer import Scorer
 from training.answers import SplitAnswers, ask, probabilities
-from training.calibrate import Calibration
+from training.calibrate import Answers, Calibration
 from training.data import Example
 from training.evaluate import Confusion, LengthRow, Metrics, Parity, by_length, compare, confusion
 from training.evaluate import measure as metrics
@@ -51,7 +51,7 @@ def measure(
     artifact: Artifact,
     saved_model: Path,
     *,
-    validation: SplitAnswers,
+    validation: Answers,
     test: SplitAnswers,
     calibration: Calibration,
     compared: Compared | None,
@@ -79,7 +79,7 @@ def measure(
         int8_intervals=intervals(truth, served),
         float32=metrics(truth, exact),
         float32_intervals=intervals(truth, exact),
-        validation=metrics(validation.served.labels, probabilities(validation.served, config)),
+        validation=metrics(validation.labels, probabilities(validation, config)),
         confusion=confusion(truth, served),
         by_length=by_length(truth, served, test.tokens),
         parity=parity,

@@ -16,11 +16,11 @@ from scoring.manifest import FILE_NAME, Manifest, hashes
 from scoring.scorer import Scorer
 from scoring.tokenizer import Tokenizer
 from scoring.version import ModelRef
-from training.answers import SplitAnswers, ask_both
+from training.answers import ask, ask_both
 from training.calibrate import calibrate
 from training.card import CardFacts, write_card
 from training.convert import convert
-from training.data import Example, Splits
+from training.data import Splits
 from training.export import export
 from training.gates import Gate
 from training.learn import Learned, RunOptions, learn
@@ -130,10 +130,11 @@ class Draft:
 
     def measure(self, compared: Compared | None) -> Measurement:
         """Calibrate on validation, then measure what will be served."""
-        validation = self._ask(self.parts.validation)
-        test = self._ask(self.parts.test)
-        config = self._artifact().config
-        calibration = calibrate(validation.served, test.served, config.window_rule)
+        artifact = self._artifact()
+        validation = ask(Scorer(artifact), self.parts.validation)
+        test = ask_both(artifact, self.saved_model, self.parts.test)
+        config = artifact.config
+        calibration = calibrate(validation, test.served, config.window_rule)
         replace(config, temperature=calibration.temperature).write(self.folder / files.CONFIG)
         calibration.write(self.folder / CALIBRATION)
         return measure(
@@ -172,9 +173,6 @@ class Draft:
         ).write(self.folder)
         if not self.target.keep_saved_model:
             shutil.rmtree(self.saved_model)
-
-    def _ask(self, examples: Sequence[Example]) -> SplitAnswers:
-        return ask_both(self._artifact(), self.saved_model, examples)
 
     def _artifact(self) -> Artifact:
         """As it will be loaded, before there is a manifest to verify it."""
