@@ -25,5 +25,8 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 TOKENIZERS_PARALLELISM=false \
 RUN mkdir /app/state && chown plumbline /app/state
 USER plumbline
 WORKDIR /app
+# Of this container's own process; exit codes are in `plumbline health --help`.
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["plumbline", "health", "--here"]
 ENTRYPOINT ["tini", "--"]
 CMD ["celery", "-A", "worker", "worker", "--loglevel", "INFO"]

@@ -4,9 +4,12 @@ SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+JOBS ?= 10000
+KILLS ?= 36
+SEED ?= 1
 HOUSES := plumbline scoring storage worker monitoring training migrations
 
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test check chaos bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-7s %s\n", $$1, $$2}'
@@ -25,8 +28,11 @@ check: $(VENV)/.dev ## lint, types and unit tests
 	@$(BIN)/mypy
 	@$(BIN)/pytest tests/unit
 
+chaos: $(VENV)/.dev ## the promise, proved: 10,000 jobs while everything is killed (make chaos JOBS= KILLS= SEED=)
+	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --kills $(KILLS) --seed $(SEED)
+
 bench: $(VENV)/.dev ## measure what docs/benchmarks.md tells
-	@for name in latency throughput; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	@for name in latency throughput cost; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 lock: ## write requirements/*.txt anew (needs uv)
 	@requirements/lock

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 from plumbline.version import __version__
 
 if TYPE_CHECKING:
-    from plumbline.client import Client, Receipt, Submission
+    from plumbline.client import Cancellation, Client, Receipt, Submission
 
-__all__ = ["Client", "Receipt", "Submission", "__version__"]
+__all__ = ["Cancellation", "Client", "Receipt", "Submission", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
     """Load the client when it is asked for, so that the command line starts at once."""
-    if name in ("Client", "Receipt", "Submission"):
+    if name in __all__:
         from plumbline import client
 
         return getattr(client, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,12 +12,13 @@ from itertools import islice
 from types import TracebackType
 from typing import Any
 
-from plumbline.errors import BrokerUnavailable, SourceInvalid
+from plumbline.backlog import Backlog, OnFull
+from plumbline.errors import BrokerUnavailable, JobUnknown, SourceInvalid
 from plumbline.intake import new_job
 from plumbline.publisher import Publisher
 from plumbline.services import connected
 from plumbline.settings import Settings
-from storage import ledger, results
+from storage import ledger, outbox, results
 from storage.database import clear_errors, connect
 from storage.errors import StorageError
 from storage.identity import LONGEST_SOURCE, fault
@@ -53,6 +54,19 @@ class Receipt:
     published: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """What became of the wish to cancel a job; it is in `state` now, with the `error` of its row.
+
+    `cancelled` is False where it was being scored or had ended, and nothing was changed.
+    """
+
+    job_id: uuid.UUID
+    cancelled: bool
+    state: JobState
+    error: str | None
+
+
 class Client:
     """Submits texts and reads results. One client may be shared by threads, not by forks.
 
@@ -72,6 +86,7 @@ class Client:
         self._source = source or self._settings.source
         self._engine = connect(database_url)
         self._publisher = Publisher(broker_url)
+        self._backlog = Backlog(self._count_waiting, self._settings.max_backlog)
 
     @classmethod
     def from_settings(cls, settings: Settings | None = None) -> Client:
@@ -94,24 +109,53 @@ class Client:
         key: str | None = None,
         source: str | None = None,
         deadline: datetime | None = None,
+        on_full: OnFull | str = OnFull.WAIT,
+        timeout_s: float | None = None,
     ) -> Receipt:
-        """Accept one text, durably, and wake a worker for it."""
-        return next(self.submit_many([Submission(text, key, deadline)], source=source))
+        """Accept one text, durably, and wake a worker for it.
+
+        While PLUMBLINE_MAX_BACKLOG texts wait already, it waits too, at most `timeout_s`, or with
+        on_full="refuse" not at all; then it raises BacklogFull, and nothing was accepted.
+        """
+        texts = [Submission(text, key, deadline)]
+        return next(self.submit_many(texts, source=source, on_full=on_full, timeout_s=timeout_s))
 
     def submit_many(
-        self, texts: Iterable[str | Submission], *, source: str | None = None
+        self,
+        texts: Iterable[str | Submission],
+        *,
+        source: str | None = None,
+        on_full: OnFull | str = OnFull.WAIT,
+        timeout_s: float | None = None,
+        on_wait: Callable[[int], None] | None = None,
     ) -> Iterator[Receipt]:
         """Accept texts as they come, a transaction and a message each `message_size` of them.
 
-        An iterator: nothing is submitted until it is read, and what was read is accepted.
+        An iterator: nothing is submitted until it is read, and what was read is accepted. `on_full`
+        and `timeout_s` as in `submit`, for each message anew; a text without a receipt was not
+        accepted. `on_wait` is told how many texts wait, each time room is looked for in vain.
         """
+        on_full = OnFull(on_full)
         source = source if source is not None else self._source
         if wrong := fault(source, LONGEST_SOURCE):
             raise SourceInvalid(f"The source {wrong}.")
         stream = iter(texts)
         while chunk := list(islice(stream, self._settings.message_size)):
             jobs = [self._job(entry, source) for entry in chunk]
+            self._backlog.make_way(on_full, timeout_s, on_wait)
             yield from self._accept(jobs)
+
+    def cancel(self, job_id: uuid.UUID, *, reason: str = "cancelled by its client") -> Cancellation:
+        """End a job that still waits as `cancelled`; one that is scored now or has ended stays so.
+
+        The key of a cancelled job stays used. Raises JobUnknown where there is no such job.
+        """
+        with clear_errors(self._engine), self._engine.begin() as connection:
+            cancelled = ledger.cancel(connection, [job_id], reason)
+            known = ledger.states(connection, [job_id])
+        if job_id not in known:
+            raise JobUnknown(f"There is no job {job_id}.")
+        return Cancellation(job_id, job_id in cancelled, *known[job_id])
 
     def results(
         self, *, ids: Sequence[uuid.UUID] | None = None, limit: int | None = 100, **conditions: Any
@@ -167,8 +211,13 @@ class Client:
         ids = [job.id for job in jobs]
         with clear_errors(self._engine), self._engine.begin() as connection:
             new = ledger.accept(connection, jobs)
-            known = ledger.states(connection, ids)
-        published = self._publish([i for i in dict.fromkeys(ids) if i in new and _waits(known, i)])
+            known = {job.id: _first_state(job) for job in jobs}
+            # One question less where all are new, as they nearly always are.
+            if older := [job_id for job_id in ids if job_id not in new]:
+                known |= ledger.states(connection, older)
+        fresh = [i for i in dict.fromkeys(ids) if i in new and _waits(known, i)]
+        self._backlog.add(len(fresh))
+        published = self._publish(fresh)
         for job_id in ids:
             state, error = known[job_id]
             # A key that comes twice in one call is new once.
@@ -192,10 +241,18 @@ class Client:
             return False
         return True
 
+    def _count_waiting(self, most: int) -> int:
+        with clear_errors(self._engine), self._engine.connect() as connection:
+            return outbox.waiting(connection, most)
+
     def _still_open(self, ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
         with clear_errors(self._engine), self._engine.connect() as connection:
             found = ledger.states(connection, ids)
         return [i for i in ids if i not in found or found[i][0] not in TERMINAL]
+
+
+def _first_state(job: NewJob) -> tuple[JobState, str | None]:
+    return (JobState.QUEUED if job.error is None else JobState.REJECTED), job.error
 
 
 def _waits(known: dict[uuid.UUID, tuple[JobState, str | None]], job_id: uuid.UUID) -> bool:

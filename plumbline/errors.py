@@ -5,11 +5,13 @@
   * SourceInvalid
   * ServicesMissing
   * BrokerUnavailable
+  * BacklogFull
   * FileUnreadable
   * FileUnwritable
   * JobUnknown
   * ReportMissing
   * ModelUnchanged
+  * GatesFailed
   * OptionInvalid
   * ExtraMissing
 """
@@ -35,6 +37,10 @@ class BrokerUnavailable(PlumblineError):
     """Redis cannot be reached; what was accepted waits in the ledger."""
 
 
+class BacklogFull(PlumblineError):
+    """Too many texts wait already; what the call had not accepted yet is not accepted."""
+
+
 class FileUnreadable(PlumblineError):
     """A file of texts cannot be read as what it says it is."""
 
@@ -53,6 +59,10 @@ class ReportMissing(PlumblineError):
 
 class ModelUnchanged(PlumblineError):
     """There is no other version to change over to."""
+
+
+class GatesFailed(PlumblineError):
+    """A version did not pass its gates, or was never held against any."""
 
 
 class OptionInvalid(PlumblineError):

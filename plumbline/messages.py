@@ -24,7 +24,10 @@ from storage.identity import LONGEST_KEY, LONGEST_SOURCE, fault
 TASK = "plumbline.score"
 SWEEP_TASK = "plumbline.sweep"
 DRIFT_TASK = "plumbline.drift"
+# The express queue: single jobs and small messages, which never wait behind a bulk load.
 SCORE_QUEUE = "plumbline.score"
+BULK_QUEUE = "plumbline.bulk"
+EXPRESS_MOST = 4
 # The sweeper and the reports have queues of their own: neither waits behind texts, and importing
 # Evidently (330 MB) never happens in a process that scores.
 UPKEEP_QUEUE = "plumbline.upkeep"
@@ -33,6 +36,11 @@ REPORT_QUEUE = "plumbline.reports"
 KEY_PREFIX = "plumbline:"
 VERSION = 1
 MAX_JOBS = 1_000
+
+
+def queue_for(texts: int) -> str:
+    """The queue of a message of so many texts."""
+    return SCORE_QUEUE if texts <= EXPRESS_MOST else BULK_QUEUE
 
 
 class MessageRejected(Exception):

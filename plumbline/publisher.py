@@ -13,7 +13,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from plumbline.errors import BrokerUnavailable
-from plumbline.messages import KEY_PREFIX, SCORE_QUEUE, TASK, wake_up
+from plumbline.messages import BULK_QUEUE, KEY_PREFIX, SCORE_QUEUE, TASK, queue_for, wake_up
 
 # How long Redis waits for a worker's acknowledgement before the message goes to another. Longer
 # than any lease, since the ledger, not Redis, decides what is done again.
@@ -55,7 +55,7 @@ class Publisher:
 
     def wake(self, ids: Sequence[uuid.UUID]) -> None:
         """Publish one message that wakes a worker for these jobs."""
-        self.send(TASK, wake_up(ids), SCORE_QUEUE)
+        self.send(TASK, wake_up(ids), queue_for(len(ids)))
 
     def send(
         self, task: str, arguments: dict[str, Any], queue: str, task_id: str | None = None
@@ -73,10 +73,13 @@ class Publisher:
         self._app.close()
 
 
-def queue_depth(url: str, queue: str = SCORE_QUEUE) -> int:
-    """Messages (not texts) that wait in Redis."""
+def queue_depth(url: str, *queues: str) -> int:
+    """Messages (not texts) that wait in these queues, by default in both that carry texts."""
     with unavailable_if_down(url), _redis(url) as connection:
-        return cast(int, connection.llen(KEY_PREFIX + queue))
+        return sum(
+            cast(int, connection.llen(KEY_PREFIX + queue))
+            for queue in queues or (SCORE_QUEUE, BULK_QUEUE)
+        )
 
 
 def ping(url: str) -> None:
@@ -85,13 +88,20 @@ def ping(url: str) -> None:
         connection.ping()
 
 
+def must_take_messages(url: str) -> None:
+    """Raise `BrokerUnavailable` unless Redis answers and has room for one more key."""
+    with unavailable_if_down(url), _redis(url) as connection:
+        connection.set(KEY_PREFIX + "probe", "", px=1)
+
+
 @contextmanager
 def unavailable_if_down(url: str) -> Iterator[None]:
     try:
         yield
     except (OperationalError, redis.RedisError, ValueError, OSError) as error:
         reason = (str(error).strip().splitlines() or ["no reason given"])[0].rstrip(".")
-        raise BrokerUnavailable(f"Redis at {masked(url)} cannot be reached: {reason}.") from error
+        what = "refuses" if isinstance(error, redis.ResponseError) else "cannot be reached"
+        raise BrokerUnavailable(f"Redis at {masked(url)} {what}: {reason}.") from error
 
 
 def masked(url: str) -> str:

@@ -45,8 +45,21 @@ class Settings(BaseSettings):
     message_size: int = Field(
         64, ge=1, le=1_000, description="Texts the client puts into one message."
     )
+    max_backlog: int = Field(
+        1_000_000,
+        ge=1,
+        description="While so many texts wait, `submit` waits or refuses, as its caller chose.",
+    )
     lease_s: float = Field(
-        60.0, gt=0, description="How long a worker may hold a message's texts, beside 1 s a text."
+        15.0,
+        gt=0,
+        description="How long a worker that died keeps its texts; one at work renews this.",
+    )
+    text_timeout_s: float = Field(
+        120.0, gt=0, description="Longest a text may be scored; its process is then ended."
+    )
+    child_memory_mb: int = Field(
+        2048, ge=0, description="MiB a scoring process may take, its model included; 0: no limit."
     )
     max_attempts: int = Field(
         3, ge=1, le=100, description="Claims after which a text that never finished is quarantined."

@@ -21,6 +21,8 @@ from storage.states import JobState
 # Below the time after which Redis gives an unacknowledged message to another worker.
 LONGEST_LEASE_S = 3000.0
 LONGEST_ERROR = 1_000
+# More than the column can count.
+MANY_ATTEMPTS = 32_768
 
 
 def text_hash(value: str) -> bytes:
@@ -166,10 +168,17 @@ FROM answers JOIN done USING (id)
 RETURNING job_id
 """)
 
-# A released job has no wake-up under way, which the sweeper sees by published_at being null.
+# A released job has no wake-up under way, which the sweeper sees by published_at being null. Its
+# last attempt ends here and not at the sweep: an older wake-up would make one attempt more.
 RELEASE = text("""
 UPDATE plumbline.jobs
-SET state = 'queued', lease_until = NULL, published_at = NULL, error = :error
+SET state = CASE WHEN attempts >= :max_attempts THEN 'quarantined' ELSE 'queued' END,
+    finished_at = CASE WHEN attempts >= :max_attempts THEN now() END,
+    error = CASE WHEN attempts >= :max_attempts
+                 THEN format('given up after %s attempts: %s', attempts,
+                             coalesce(CAST(:error AS text), 'no reason given'))
+                 ELSE :error END,
+    lease_until = NULL, published_at = NULL
 WHERE id = :id AND fence = :fence AND state = 'leased'
 """)
 
@@ -177,6 +186,13 @@ REJECT = text("""
 UPDATE plumbline.jobs
 SET state = 'rejected', lease_until = NULL, finished_at = now(), error = :error
 WHERE id = :id AND fence = :fence AND state = 'leased'
+""")
+
+CANCEL = text("""
+UPDATE plumbline.jobs
+SET state = 'cancelled', finished_at = now(), error = :reason
+WHERE id = ANY (CAST(:ids AS uuid[])) AND state = 'queued'
+RETURNING id
 """)
 
 UNPUBLISH = text("""
@@ -235,15 +251,35 @@ def finish(connection: Connection, answers: Sequence[Finished]) -> set[uuid.UUID
     return {row.job_id for row in connection.execute(FINISH, {"answers": body})}
 
 
-def release(connection: Connection, lease: Lease, error: str | None = None) -> None:
-    """Give a leased job back, to be sent again by the next sweep; the attempt stays counted."""
-    error = _storable(error) if error is not None else None
-    connection.execute(RELEASE, {"id": lease.id, "fence": lease.fence, "error": error})
+def release(
+    connection: Connection,
+    lease: Lease,
+    error: str | None = None,
+    max_attempts: int = MANY_ATTEMPTS,
+) -> None:
+    """Give a leased job back, to be sent again by the next sweep; the attempt stays counted, and
+    the last of `max_attempts` ends in quarantine.
+    """
+    connection.execute(
+        RELEASE,
+        {
+            "id": lease.id,
+            "fence": lease.fence,
+            "error": _storable(error) if error is not None else None,
+            "max_attempts": max_attempts,
+        },
+    )
 
 
 def reject(connection: Connection, lease: Lease, error: str) -> None:
     """End a leased job whose text cannot be scored."""
     connection.execute(REJECT, {"id": lease.id, "fence": lease.fence, "error": _storable(error)})
+
+
+def cancel(connection: Connection, ids: Sequence[uuid.UUID], reason: str) -> set[uuid.UUID]:
+    """End jobs that still wait; return those that did. What is leased or has ended stays so."""
+    rows = connection.execute(CANCEL, {"ids": list(ids), "reason": _storable(reason)})
+    return {row.id for row in rows}
 
 
 def unpublish(connection: Connection, ids: Sequence[uuid.UUID]) -> None:

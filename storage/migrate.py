@@ -28,15 +28,20 @@ def upgrade(engine: Engine, revision: str = "head") -> str:
 
 def check(engine: Engine) -> str:
     """Return the tables' version; raise `SchemaOutdated` where it is not this release's."""
-    newest = ScriptDirectory.from_config(_config(None)).get_current_head() or "nothing"
+    needed = newest()
     with engine.connect() as connection:
         found = current(connection) or "nothing"
-    if found != newest:
+    if found != needed:
         raise SchemaOutdated(
-            f"The database's tables are at version {found} and this release needs {newest}; "
+            f"The database's tables are at version {found} and this release needs {needed}; "
             "run `plumbline db upgrade`."
         )
     return found
+
+
+def newest() -> str:
+    """The version this release needs."""
+    return ScriptDirectory.from_config(_config(None)).get_current_head() or "nothing"
 
 
 def current(connection: Connection) -> str | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -14,6 +16,7 @@ from sqlalchemy import (
     Index,
     MetaData,
     Text,
+    false,
     func,
 )
 from sqlalchemy import text as sql
@@ -32,7 +35,7 @@ NAMING = {
 }
 
 
-def one_of(column: str, values: type[JobState] | type[Role] | tuple[str, ...]) -> str:
+def one_of(column: str, values: Iterable[str]) -> str:
     return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
 
 
@@ -114,26 +117,72 @@ class Prediction(Base):
     scored_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class Label(Base):
+    """What a text truly was, as one source says; said again, it replaces."""
+
+    __tablename__ = "labels"
+    __table_args__ = (
+        CheckConstraint("label IN (0, 1)", name="label"),
+        Index("labels_labelled_idx", "labelled_at"),
+    )
+
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey(Job.id), primary_key=True)
+    # Who says so, where a job's source is who submitted.
+    source: Mapped[str] = mapped_column(primary_key=True)
+    label: Mapped[int] = mapped_column(SMALLINT)
+    labelled_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class ModelVersion(Base):
-    """A version that was once allowed to serve, as its manifest described it then."""
+    """A version that was once allowed to serve, as its manifest described it then.
+
+    `labels` are its names of (negative, positive).
+    """
 
     __tablename__ = "model_versions"
 
     model: Mapped[str] = mapped_column(primary_key=True)
     manifest_sha256: Mapped[str]
+    labels: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"))
     metrics: Mapped[dict[str, Any]]
     registered_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Action(StrEnum):
+    """What a deployment changed against the one before."""
+
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+    SHADOW = "shadow"
+    CANARY = "canary"
 
 
 class Deployment(Base):
     """What serves: the newest row says, and the older ones are the history."""
 
     __tablename__ = "deployments"
+    __table_args__ = (
+        CheckConstraint(one_of("action", Action), name="action"),
+        CheckConstraint("shadow <> model", name="shadow"),
+        CheckConstraint("canary <> model", name="canary"),
+        CheckConstraint(
+            "(canary IS NULL) = (canary_share IS NULL) AND canary_share > 0 AND canary_share < 1",
+            name="share",
+        ),
+    )
 
     id: Mapped[int] = mapped_column(BIGINT, Identity(always=True), primary_key=True)
     model: Mapped[str] = mapped_column(ForeignKey(ModelVersion.model))
+    shadow: Mapped[str | None] = mapped_column(ForeignKey(ModelVersion.model))
+    canary: Mapped[str | None] = mapped_column(ForeignKey(ModelVersion.model))
+    canary_share: Mapped[float | None]
+    action: Mapped[str] = mapped_column(server_default=Action.PROMOTE)
+    # The row a rollback restores.
+    returns_to: Mapped[int | None] = mapped_column(BIGINT, ForeignKey(f"{SCHEMA}.deployments.id"))
     deployed_by: Mapped[str]
     reason: Mapped[str]
+    # Whether what it put in place answers though it had not passed its gates.
+    forced: Mapped[bool] = mapped_column(server_default=false())
     deployed_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

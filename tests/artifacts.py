@@ -1,8 +1,12 @@
-"""Small whole model versions for tests; the model itself is bytes that no runtime will read."""
+"""Model versions for tests: small whole ones no runtime will read, and copies of one that runs."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import tokenizers
 from tokenizers.models import WordLevel
@@ -13,9 +17,39 @@ from scoring.config import ScoringConfig
 from scoring.features import INPUT_FEATURES
 from scoring.manifest import Manifest, hashes
 from scoring.profile import Histogram, Profile
+from scoring.registry import resolve
 from scoring.tokenizer import SPECIALS
 
+MODELS = Path(__file__).resolve().parents[1] / "models"
 WORDS = ("win", "a", "prize", "see", "you", "at", "six", "ready")
+
+
+def gate(measure: str, value: float | None, bound: float, **more: Any) -> dict[str, Any]:
+    """One gate as a manifest holds it; passed where the value is at least the bound."""
+    said = f"{measure} is {value}, and at least {bound} is wanted."
+    return {
+        "name": f"{measure} >= {bound}",
+        "measure": measure,
+        "value": value,
+        "bound": bound,
+        "at_least": True,
+        "passed": value is not None and value >= bound,
+        "skipped": False,
+        "sentence": said,
+    } | more
+
+
+PASSED = (gate("f1", 0.95, 0.9), gate("f1_drop", None, 0.01, passed=True, skipped=True))
+FAILED = (gate("f1", 0.85, 0.9), gate("accuracy", 0.97, 0.95))
+
+
+def write_copy(root: Path, version: str, gates: Sequence[Any], name: str = "sms-spam") -> Path:
+    """The shipped model as another version, with these gates; return its folder."""
+    folder = root / name / version
+    shutil.copytree(resolve(MODELS, "sms-spam"), folder)
+    manifest = Manifest.read(folder)
+    replace(manifest, name=name, version=version, gates=list(gates)).write(folder)
+    return folder
 
 
 def write_tokenizer(path: Path) -> None:

@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
+from sqlalchemy import Engine, text
 
 from plumbline.embedded import child
 from tests.waiting import eventually
@@ -42,9 +43,25 @@ class Worker:
             f"{text!r} is not {times} times in the log within {timeout_s:g} s",
         )
 
+    def until_leased(self, engine: Engine, texts: int, timeout_s: float = 60.0) -> None:
+        """Wait until it holds so many texts, the first of them in hand."""
+        counted = text("SELECT count(*) FROM plumbline.jobs WHERE state = 'leased'")
+
+        def leased() -> bool:
+            with engine.connect() as connection:
+                return bool(connection.execute(counted).scalar_one() == texts)
+
+        eventually(leased, timeout_s, f"{texts} texts are not leased within {timeout_s:g} s")
+
+    def kill(self) -> None:
+        """End it and its children without a word, as a power cut does."""
+        child.kill_group(self.process.pid)
+        self.process.wait()
+
     def drain(self) -> None:
         """Let it finish what it holds, as SIGTERM does; fail if it must be killed."""
-        assert child.stop(self.process, signal.SIGTERM, DRAIN_TIMEOUT_S), "it did not drain"
+        if self.process.poll() != -signal.SIGKILL:
+            assert child.stop(self.process, signal.SIGTERM, DRAIN_TIMEOUT_S), "it did not drain"
 
 
 @contextmanager
@@ -57,6 +74,8 @@ def worker(
     queues: str | None = None,
     settings: Mapping[str, object] | None = None,
     options: tuple[str, ...] = (),
+    app: str = "worker",
+    while_starting: Callable[[], None] | None = None,
 ) -> Iterator[Worker]:
     """A `celery -A worker worker` that is ready; drained by SIGTERM at the end.
 
@@ -67,8 +86,11 @@ def worker(
     command = ["worker", f"--concurrency={concurrency}", f"--hostname={name}@localhost"]
     if queues is not None:
         command += ["--queues", queues]
-    found = _start(database_url, broker_url, folder / f"{name}.log", [*command, *options], settings)
+    log, command = folder / f"{name}.log", [*command, *options]
+    found = _start(database_url, broker_url, log, command, settings, app)
     try:
+        if while_starting is not None:
+            while_starting()
         eventually(lambda: _ready(found), START_TIMEOUT_S, "the worker is not ready")
         yield found
         found.drain()
@@ -136,7 +158,9 @@ def environment(
         "models_dir": MODELS,
         "state_dir": folder / ".plumbline",
     } | dict(settings or {})
-    return inherited | {f"PLUMBLINE_{name.upper()}": str(value) for name, value in given.items()}
+    ours = {f"PLUMBLINE_{name.upper()}": str(value) for name, value in given.items()}
+    # For apps of the tests, which the working directory would not give.
+    return inherited | ours | {"PYTHONPATH": str(MODELS.parent)}
 
 
 def _start(
@@ -145,9 +169,10 @@ def _start(
     log: Path,
     command: list[str],
     settings: Mapping[str, object] | None,
+    app: str = "worker",
 ) -> Worker:
     process = child.start(
-        [sys.executable, "-m", "celery", "-A", "worker", *command, "--loglevel=INFO"],
+        [sys.executable, "-m", "celery", "-A", app, *command, "--loglevel=INFO"],
         log=log,
         environment=environment(database_url, broker_url, log.parent, settings),
         # Not the checkout, where a developer's .env would be read.

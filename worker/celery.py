@@ -7,9 +7,11 @@ from typing import Any
 
 from celery import Celery
 from kombu import Exchange, Queue
+from kombu.transport import TRANSPORT_ALIASES
 
 from plumbline.errors import PlumblineError, ServicesMissing
 from plumbline.messages import (
+    BULK_QUEUE,
     DRIFT_TASK,
     REPORT_QUEUE,
     SCORE_QUEUE,
@@ -18,9 +20,12 @@ from plumbline.messages import (
 )
 from plumbline.publisher import broker_config
 from plumbline.settings import Settings
+from worker.limits import recycle_kib
 
 # The tokenizer's own threads would not survive the fork; one text a process needs none.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# Under the names of URLs, so that logs go on showing these.
+TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "worker.transport:Transport"))
 
 
 def read_settings() -> Settings:
@@ -60,19 +65,24 @@ def queue(name: str) -> Queue:
 
 def make_app(settings: Settings) -> Celery:
     assert settings.broker_url is not None
-    app = Celery("plumbline", include=["worker.tasks", "worker.lifecycle"])
+    app = Celery(
+        "plumbline",
+        include=["worker.tasks", "worker.lifecycle", "worker.relay"],
+    )
     broker = broker_config(settings.broker_url.get_secret_value())
-    broker["broker_transport_options"]["queue_order_strategy"] = "worker.queue_order:UpkeepFirst"
+    broker["broker_transport_options"]["queue_order_strategy"] = "worker.queue_order:StrictOrder"
     app.conf.update(
         broker,
-        # A worker told nothing takes these two. Reports need a worker of their own
-        # (-Q plumbline.reports), so that Evidently is never imported where texts are scored.
-        task_queues=[queue(SCORE_QUEUE), queue(UPKEEP_QUEUE)],
+        # A worker told nothing takes these, in the order of `worker.queue_order`. Reports need a
+        # worker of their own (-Q plumbline.reports), so that Evidently is never imported where
+        # texts are scored.
+        task_queues=[queue(UPKEEP_QUEUE), queue(SCORE_QUEUE), queue(BULK_QUEUE)],
         # A message is done when its task returned, and goes back if the process died: the ledger
         # makes the second delivery harmless.
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
+        worker_max_memory_per_child=recycle_kib(settings.child_memory_mb),
         # Loading a model must not count as a hung start (Celery's default is 4 s).
         worker_proc_alive_timeout=60.0,
         worker_hijack_root_logger=True,

@@ -5,20 +5,30 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from celery.signals import worker_init, worker_process_init, worker_process_shutdown
+from celery.signals import (
+    beat_init,
+    worker_init,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_shutting_down,
+)
+from celery.utils.log import current_process_index
 
 from plumbline.errors import PlumblineError
-from plumbline.messages import SCORE_QUEUE
+from plumbline.messages import BULK_QUEUE, SCORE_QUEUE
 from plumbline.publisher import ping
 from plumbline.settings import Settings
 from scoring.artifact import Artifact
 from scoring.errors import ScoringError
+from scoring.gates import failed_gates
 from scoring.registry import resolve
 from storage import deployments, migrate
 from storage.database import clear_errors, connect
 from storage.errors import StorageError
 from worker.celery import app, settings
-from worker.process import current_process, start_process
+from worker.limits import limit_memory
+from worker.process import DRAIN, current_process, start_process
+from worker.sign_of_life import sign_for_beat
 
 log = logging.getLogger(__name__)
 # Set in the parent before it forks: only workers of the scoring queue hold a model.
@@ -39,21 +49,30 @@ def preflight(settings: Settings) -> Artifact:
             with engine.begin() as connection:
                 live = deployments.live_model(connection)
                 artifact = Artifact.load(resolve(settings.models_dir, live or settings.model))
-                deployments.promote_first(
+                first = deployments.promote_first(
                     connection,
                     artifact.name,
                     manifest_sha256=artifact.manifest.sha256,
                     metrics=artifact.manifest.metrics,
+                    labels=artifact.config.labels,
                 )
     finally:
         engine.dispose()
+    if first:
+        warn_of_gates(artifact)
     return artifact
+
+
+def warn_of_gates(artifact: Artifact) -> None:
+    """The first version serves as it is, since without it none would; nobody promoted it."""
+    for sentence in failed_gates(artifact.manifest):
+        log.warning("%s serves as the first, in spite of its gates: %s", artifact.name, sentence)
 
 
 @worker_init.connect
 def check_before_start(**_: Any) -> None:
     global scores_texts
-    scores_texts = SCORE_QUEUE in app.amqp.queues.consume_from
+    scores_texts = not {SCORE_QUEUE, BULK_QUEUE}.isdisjoint(app.amqp.queues.consume_from)
     try:
         artifact = preflight(settings)
     # Celery logs an Exception raised here and starts all the same; SystemExit it lets through.
@@ -69,11 +88,25 @@ def check_before_start(**_: Any) -> None:
 
 @worker_process_init.connect
 def start_child(**_: Any) -> None:
-    process = start_process(settings)
+    # A pool of one process, as in `-P solo`, has no places.
+    process = start_process(settings, current_process_index(base=0) or 0)
     if scores_texts:
+        limit_memory(settings.child_memory_mb)
         process.load_model()
+    # From here on the parent counts it among those that are ready.
+    process.guards.slot.take()
 
 
 @worker_process_shutdown.connect
 def stop_child(**_: Any) -> None:
     current_process().stop()
+
+
+@worker_shutting_down.connect
+def drain(**_: Any) -> None:
+    DRAIN.begin()
+
+
+@beat_init.connect
+def start_beat(**_: Any) -> None:
+    sign_for_beat()

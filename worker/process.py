@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 
 from sqlalchemy import Engine
@@ -11,7 +12,34 @@ from plumbline.settings import Settings
 from scoring.scorer import Scorer
 from storage import deployments
 from storage.database import connect
+from worker.drain import Drain
+from worker.keeper import Keeper
 from worker.live_model import LiveModel
+from worker.slate import Slate, Slot
+from worker.watchdog import Watchdog
+
+# Made in the parent, since what is shared must be there before the fork.
+DRAIN = Drain()
+SLATE = Slate()
+load_scorer: Callable[..., Scorer] = Scorer.load
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """What watches over the scoring of texts, one by one."""
+
+    drain: Drain = field(default_factory=Drain)
+    slot: Slot = field(default_factory=Slot)
+    watchdog: Watchdog = field(default_factory=Watchdog)
+
+    def begin(self, position: int) -> None:
+        """The text at this position of the message is scored from now on."""
+        self.slot.take_in_hand(position)
+        self.watchdog.arm()
+
+    def end(self) -> None:
+        self.watchdog.disarm()
+        self.slot.take_in_hand(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,26 +47,38 @@ class Process:
     settings: Settings
     engine: Engine
     live_model: LiveModel
+    guards: Guards = field(default_factory=Guards)
+    keeper: Keeper | None = None
 
     @classmethod
-    def start(cls, settings: Settings) -> Process:
-        """Connect lazily; a connection must not be made before the fork."""
+    def start(cls, settings: Settings, place: int) -> Process:
+        """Connect lazily; a connection must not be made before the fork.
+
+        `place` is this process's in its pool.
+        """
         assert settings.database_url is not None
+        engine = connect(settings.database_url.get_secret_value())
+        guards = Guards(DRAIN, SLATE.slot(place), Watchdog(settings.text_timeout_s))
+        guards.watchdog.install()
+        keeper = Keeper(engine, settings.lease_s, DRAIN)
+        keeper.start()
         return cls(
             settings,
-            connect(settings.database_url.get_secret_value()),
+            engine,
             LiveModel(
                 settings.models_dir,
                 settings.model,
-                partial(Scorer.load, max_chars=settings.max_text_chars),
+                partial(load_scorer, max_chars=settings.max_text_chars),
             ),
+            guards,
+            keeper,
         )
 
     def load_model(self) -> None:
         """Load what serves now, so that the first text does not wait for it."""
         with self.engine.connect() as connection:
-            live = deployments.live_model(connection)
-        self.live_model.scorer(live)
+            serving = deployments.serving(connection)
+        self.live_model.answering(serving)
 
     def stop(self) -> None:
         self.engine.dispose()
@@ -47,9 +87,9 @@ class Process:
 _current: Process | None = None
 
 
-def start_process(settings: Settings) -> Process:
+def start_process(settings: Settings, place: int) -> Process:
     global _current
-    _current = Process.start(settings)
+    _current = Process.start(settings, place)
     return _current
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass, field
-from time import perf_counter, sleep
+import os
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass, field
+from time import monotonic, perf_counter, sleep
 
 from sqlalchemy.exc import DBAPIError
 
@@ -12,29 +15,29 @@ from plumbline.intake import new_job
 from plumbline.messages import Message
 from plumbline.settings import Settings
 from scoring.errors import TextRefused
-from scoring.score import Score
-from scoring.scorer import Scorer
 from storage import deployments, ledger
 from storage.database import is_transient
 from storage.identity import message_id
+from storage.leases import hand_back
 from storage.ledger import Finished, Lease, NewJob
+from worker.answer import answer
 from worker.backoff import backoff_s
-from worker.process import Process
+from worker.live_model import Answering
+from worker.process import Guards, Process
+from worker.shadow import Beside, score_beside
 
 log = logging.getLogger(__name__)
-# A message's lease grows with its texts: about ten times what the largest model takes for a window
-# of 512 tokens, some 2,000 characters.
-LEASE_S_PER_TEXT = 1.0
-LEASE_S_PER_CHAR = 0.0005
-# Scores at hand are worth several tries; together these take at most 16 s, well within a lease.
-WRITE_TRIES = 6
+# Scores at hand are worth waiting for a PostgreSQL that restarts, but not when told to stop.
+WRITE_PATIENCE_S = 60.0
+WRITE_PATIENCE_DRAINING_S = 2.0
+LONGEST_PAUSE_S = 2.0
 
 
 @dataclass(slots=True)
 class Outcome:
     """What became of a message's texts. `refused` were so on arrival, `rejected` when scored.
 
-    `skipped` were done, held or ended elsewhere.
+    `skipped` were done, held or ended elsewhere; `returned` were not begun, because of a drain.
     """
 
     scored: int = 0
@@ -43,6 +46,8 @@ class Outcome:
     finished: list[Finished] = field(default_factory=list)
     rejected: list[tuple[Lease, str]] = field(default_factory=list)
     failed: list[tuple[Lease, str]] = field(default_factory=list)
+    returned: list[Lease] = field(default_factory=list)
+    beside: Beside = field(default_factory=Beside)
 
 
 def score_message(process: Process, message: Message, celery_id: str) -> Outcome:
@@ -53,36 +58,81 @@ def score_message(process: Process, message: Message, celery_id: str) -> Outcome
     """
     arriving = arriving_jobs(message, celery_id, process.settings)
     known = [job.id for job in message.jobs if job.id is not None]
-    lease_s = process.settings.lease_s + LEASE_S_PER_TEXT * len(message.jobs)
     with process.engine.begin() as connection:
-        scorer = process.live_model.scorer(deployments.live_model(connection))
-        leases = ledger.claim(connection, arriving, known, lease_s, LEASE_S_PER_CHAR)
-    outcome = score_leases(scorer, leases)
-    write(process, outcome)
+        serving = deployments.serving(connection)
+        answering = process.live_model.answering(serving)
+        leases = ledger.claim(connection, arriving, known, process.settings.lease_s)
+    slot = process.guards.slot
+    slot.hold(held(leases))
+    try:
+        outcome = score_held(process, answering, leases)
+        written = write(process, outcome)
+    finally:
+        slot.clear()
     outcome.refused = sum(job.error is not None for job in arriving)
     outcome.skipped = len(message.jobs) - len(leases) - outcome.refused
+    answered = [entry for entry in outcome.finished if entry.id in written]
+    outcome.beside = score_beside(process, serving, leases, answered)
     return outcome
 
 
-def write(process: Process, outcome: Outcome) -> None:
+def score_held(process: Process, answering: Answering, leases: list[Lease]) -> Outcome:
+    """Score while the keeper renews the leases."""
+    outcome = Outcome()
+    if process.keeper is None:
+        return score_leases(answering, leases, process.guards, outcome)
+
+    def abandon() -> None:
+        log.warning("the text in hand takes too long to stop for, and is given back")
+        with suppress(DBAPIError):
+            write(process, cut_short(outcome, leases))
+            process.guards.slot.clear()
+        # What could not be written is the parent's to give back, or runs out.
+        os._exit(0)
+
+    with process.keeper.keeping(held(leases), abandon):
+        return score_leases(answering, leases, process.guards, outcome)
+
+
+def cut_short(outcome: Outcome, leases: list[Lease]) -> Outcome:
+    """What is settled by now; the text in hand goes back with those not begun."""
+    finished, rejected, failed = outcome.finished[:], outcome.rejected[:], outcome.failed[:]
+    settled = {answer.id for answer in finished}
+    settled |= {lease.id for lease, _ in rejected + failed}
+    returned = [lease for lease in leases if lease.id not in settled]
+    return Outcome(finished=finished, rejected=rejected, failed=failed, returned=returned)
+
+
+def held(leases: list[Lease]) -> list[tuple[uuid.UUID, int]]:
+    return [(lease.id, lease.fence) for lease in leases]
+
+
+def write(process: Process, outcome: Outcome) -> set[uuid.UUID]:
     """Write what became of the leased texts, in one transaction, tried again where that may help.
 
-    If the commit happened but its answer was lost, the fences make the next try change nothing.
+    Returns whose answers it wrote. If the commit happened but its answer was lost, the fences make
+    the next try change nothing.
     """
-    for tries in range(WRITE_TRIES):
+    started, tries = monotonic(), 0
+    while True:
         try:
             with process.engine.begin() as connection:
-                outcome.scored = len(ledger.finish(connection, outcome.finished))
+                written = ledger.finish(connection, outcome.finished)
                 for lease, reason in outcome.rejected:
                     ledger.reject(connection, lease, reason)
                 for lease, reason in outcome.failed:
-                    ledger.release(connection, lease, reason)
-            return
+                    ledger.release(connection, lease, reason, process.settings.max_attempts)
+                hand_back(connection, held(outcome.returned))
+            outcome.scored = len(written)
+            return written
         except DBAPIError as error:
-            if not is_transient(error) or tries == WRITE_TRIES - 1:
+            draining = process.guards.drain.begun()
+            patience_s = WRITE_PATIENCE_DRAINING_S if draining else WRITE_PATIENCE_S
+            if not is_transient(error) or monotonic() - started > patience_s:
                 raise
             log.warning("the scores wait to be written: %s", error.orig)
-            sleep(backoff_s(tries))
+            sleep(min(LONGEST_PAUSE_S, backoff_s(tries)))
+            tries += 1
 
 
 def arriving_jobs(message: Message, celery_id: str, settings: Settings) -> list[NewJob]:
@@ -101,38 +151,37 @@ def arriving_jobs(message: Message, celery_id: str, settings: Settings) -> list[
     ]
 
 
-def score_leases(scorer: Scorer, leases: list[Lease]) -> Outcome:
-    """Score each text by itself; one that fails says why and leaves the others alone."""
-    outcome = Outcome()
+def score_leases(
+    answering: Answering,
+    leases: list[Lease],
+    guards: Guards | None = None,
+    outcome: Outcome | None = None,
+) -> Outcome:
+    """Score each text by itself; one that fails says why and leaves the others alone.
+
+    Told to drain, it finishes the text in hand and returns the rest. `outcome` grows as it goes.
+    """
+    guards = guards or Guards()
+    outcome = outcome or Outcome()
     claimed_at = perf_counter()
-    for lease in leases:
+    for position, lease in enumerate(leases):
+        if guards.drain.begun():
+            outcome.returned = leases[position:]
+            break
         queue_ms = lease.queue_ms + 1000.0 * (perf_counter() - claimed_at)
+        guards.begin(position)
         try:
-            score = scorer.score(lease.text)
+            score = answering.scorer(lease.id).score(lease.text)
         except TextRefused as refusal:
             outcome.rejected.append((lease, str(refusal)))
+        except MemoryError:
+            log.error("job %s could not be scored: no memory", lease.id)
+            outcome.failed.append((lease, "it needs more memory than a worker process may take"))
         except Exception as error:
             log.exception("job %s could not be scored", lease.id)
             outcome.failed.append((lease, f"{type(error).__name__}: {error}"))
         else:
             outcome.finished.append(answer(lease, score, queue_ms))
+        finally:
+            guards.end()
     return outcome
-
-
-def answer(lease: Lease, score: Score, queue_ms: float) -> Finished:
-    return Finished(
-        id=lease.id,
-        fence=lease.fence,
-        model=score.model,
-        probability=score.probability,
-        label=score.label,
-        confidence=score.confidence,
-        decision=str(score.decision),
-        ranked=[asdict(entry) for entry in score.ranked],
-        tokens=score.tokens,
-        windows=score.windows,
-        window_rule=score.window_rule,
-        features=score.features,
-        queue_ms=queue_ms,
-        score_ms=score.score_ms,
-    )

@@ -10,9 +10,10 @@ from itertools import islice
 from sqlalchemy import Engine
 
 from plumbline.errors import BrokerUnavailable
-from plumbline.publisher import Publisher, queue_depth
+from plumbline.publisher import Publisher, must_take_messages, queue_depth
 from plumbline.settings import Settings
 from storage import ledger
+from storage.outbox import Due
 from storage.sweep import Swept, sweep
 
 log = logging.getLogger(__name__)
@@ -23,12 +24,14 @@ MOST_AT_ONCE = 10_000
 
 def run_sweep(engine: Engine, publisher: Publisher, settings: Settings) -> Swept | None:
     """Sweep once, and publish what is due. Returns None where another sweeper was at work."""
+    depth = messages_waiting(settings)
     with engine.begin() as connection:
         swept = sweep(
             connection,
             max_attempts=settings.max_attempts,
             republish_after_s=settings.republish_after_s,
-            most=room_in_queue(settings),
+            most=0 if depth is None else MOST_AT_ONCE,
+            lost=depth is not None and depth < ENOUGH_WAITING,
         )
     if swept is None:
         return None
@@ -41,22 +44,23 @@ def run_sweep(engine: Engine, publisher: Publisher, settings: Settings) -> Swept
     return swept
 
 
-def room_in_queue(settings: Settings) -> int:
-    """How many jobs may be published again; none while plenty wait or Redis is away."""
+def messages_waiting(settings: Settings) -> int | None:
+    """None where Redis is away or full: then nothing can be published."""
     assert settings.broker_url is not None
     try:
-        waiting = queue_depth(settings.broker_url.get_secret_value())
+        url = settings.broker_url.get_secret_value()
+        must_take_messages(url)
+        return queue_depth(url)
     except BrokerUnavailable as error:
         log.warning("nothing is published: %s", error)
-        return 0
-    return MOST_AT_ONCE if waiting < ENOUGH_WAITING else 0
+        return None
 
 
-def messages(swept: Swept, size: int) -> list[list[uuid.UUID]]:
+def messages(due: Due, size: int) -> list[list[uuid.UUID]]:
     """Fresh jobs travel together, suspects alone."""
-    fresh = iter(swept.fresh)
+    fresh = iter(due.fresh)
     together = list(iter(lambda: list(islice(fresh, size)), []))
-    return together + [[job] for job in swept.suspects]
+    return together + [[job] for job in due.suspects]
 
 
 def publish(publisher: Publisher, batches: Sequence[Sequence[uuid.UUID]]) -> list[uuid.UUID]:

@@ -29,17 +29,24 @@ LONGEST_PAUSE_S = 5.0
 
 
 # typing=False: a producer's wrong arguments are ours to judge, below, not Celery's to raise on.
-@app.task(name=TASK, bind=True, typing=False, max_retries=None)
+@app.task(
+    name=TASK, bind=True, typing=False, max_retries=None, Request="worker.request:ScoreRequest"
+)
 def score(self: Task, *args: Any, **arguments: Any) -> None:
     try:
         if args:
             raise MessageRejected("args: the task takes keyword arguments only")
+        # Two messages without one would be the same message, and the second's texts none.
+        if not isinstance(self.request.id, str) or not self.request.id:
+            raise MessageRejected("id: the message needs an id of its own, a string")
         message = Message.parse(arguments)
     except MessageRejected as rejection:
         log.error("message %s is rejected: %s", self.request.id, rejection)
         return
     process = current_process()
     while True:
+        if process.guards.drain.begun():
+            raise Reject("the worker drains", requeue=True)
         try:
             with clear_errors(process.engine):
                 outcome = score_message(process, message, self.request.id)
@@ -58,6 +65,8 @@ def score(self: Task, *args: Any, **arguments: Any) -> None:
         len(outcome.failed),
         outcome.skipped,
     )
+    if outcome.returned:
+        log.info("message %s: %d handed back", self.request.id, len(outcome.returned))
 
 
 def put_back(task: Task, error: Exception) -> None:

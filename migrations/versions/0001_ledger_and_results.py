@@ -1,4 +1,4 @@
-"""The ledger, the results and their view, models, drift.
+"""The ledger, the results and their view, labels, models, drift.
 
 Revision: 0001
 """
@@ -134,6 +134,9 @@ def upgrade() -> None:
         "model_versions",
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("manifest_sha256", sa.Text(), nullable=False),
+        sa.Column(
+            "labels", postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False
+        ),
         sa.Column("metrics", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column(
             "registered_at",
@@ -150,6 +153,7 @@ def upgrade() -> None:
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("deployed_by", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("forced", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column(
             "deployed_at",
             sa.DateTime(timezone=True),
@@ -179,6 +183,25 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("report_id", "feature", name=op.f("drift_values_pkey")),
         schema="plumbline",
+    )
+    op.create_table(
+        "labels",
+        sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("label", sa.SMALLINT(), nullable=False),
+        sa.Column(
+            "labelled_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("label IN (0, 1)", name=op.f("labels_label_check")),
+        sa.ForeignKeyConstraint(["job_id"], ["plumbline.jobs.id"], name=op.f("labels_job_id_fkey")),
+        sa.PrimaryKeyConstraint("job_id", "source", name=op.f("labels_pkey")),
+        schema="plumbline",
+    )
+    op.create_index(
+        "labels_labelled_idx", "labels", ["labelled_at"], unique=False, schema="plumbline"
     )
     op.create_table(
         "predictions",
@@ -220,6 +243,7 @@ def downgrade() -> None:
     op.execute("DROP VIEW plumbline.results")
     for table in (
         "predictions",
+        "labels",
         "drift_values",
         "drift_reports",
         "deployments",

@@ -10,10 +10,14 @@ import typer
 from typer.core import TyperGroup
 
 from plumbline.cli import (
+    cancel,
     db,
     demo,
     drift,
+    health,
+    label,
     models,
+    quarantine,
     results,
     retrain,
     score,
@@ -70,11 +74,15 @@ def common(
 app.command()(up.up)
 app.command()(demo.demo)
 app.command()(submit.submit)
+app.command()(cancel.cancel)
 app.command()(results.results)
 app.command()(show.show)
 app.command()(score.score)
 app.command()(status.status)
+app.command()(health.health)
+app.command()(label.label)
 app.add_typer(drift.app, name="drift")
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(models.app, name="models")
 app.command(context_settings=retrain.PASS_EVERYTHING_ON)(retrain.retrain)
 app.add_typer(db.app, name="db")

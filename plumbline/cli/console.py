@@ -99,6 +99,11 @@ def number(value: float | None, digits: int = 3) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
+def percent(share: float) -> str:
+    """A share of all, as precise as it was given."""
+    return f"{100 * share:.6g}%"
+
+
 def columns(*names: str) -> Table:
     """A table of many rows, narrow enough for a narrow terminal."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

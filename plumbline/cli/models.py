@@ -1,9 +1,7 @@
-"""`plumbline models`: the versions on disk, and which of them serves."""
+"""`plumbline models`: the versions on disk, and which of them serve."""
 
 from __future__ import annotations
 
-import getpass
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,27 +10,34 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from plumbline.cli.console import Json, columns, err, facts, number, out, print_json, shown, when
+from plumbline.cli.console import (
+    Json,
+    columns,
+    err,
+    facts,
+    number,
+    out,
+    percent,
+    print_json,
+    shown,
+    when,
+)
 from plumbline.cli.database import database
-from plumbline.cli.extras import extra_needed
-from plumbline.errors import ModelUnchanged, PlumblineError
+from plumbline.cli.gates import gates_table, verdict
+from plumbline.cli.serving import Ref, canary, load, promote, rollback, shadow
+from plumbline.errors import PlumblineError
 from plumbline.settings import Settings
-from scoring.errors import ArtifactInvalid, ScoringError
+from scoring.errors import ScoringError
 from scoring.manifest import Manifest
 from scoring.registry import folder, resolve, versions
 from storage.errors import StorageError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from scoring.artifact import Artifact
-    from storage.deployments import Deployed
+    from storage.deployments import Deployed, Serving
 
 MEASURES = ("accuracy", "precision", "recall", "f1", "auc")
 
 app = typer.Typer(help="Model versions: what there is, what serves, what served before.")
-
-Ref = Annotated[str, typer.Argument(help="NAME/VERSION, or NAME for its newest version.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,59 +51,78 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
+class Known:
     """What serves by the database; `error` says why that is not known."""
 
-    model: str | None
+    serving: Serving | None
     error: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Every key is always there; null is what is not so or not known."""
+        found = self.serving
+        return {
+            "live": found.live if found else None,
+            "shadow": found.shadow if found else None,
+            "canary": found.canary if found else None,
+            "canary_share": found.canary_share if found and found.canary else None,
+            "live_error": self.error,
+        }
 
 
 @app.command("list")
 def list_models(as_json: Json = False) -> None:
-    """List the versions on disk and say which one serves."""
+    """List the versions on disk and say which of them serve."""
     settings = Settings.read()
     found = [version(settings.models_dir, str(ref)) for ref in versions(settings.models_dir)]
-    live = live_model(settings)
+    known = what_serves(settings)
     if as_json:
-        print_json(
-            {
-                "models": [summary(v) | {"live": v.model == live.model} for v in found],
-                "live": live.model,
-                "live_error": live.error,
-            }
-        )
+        serves = known.document()
+        models = [
+            summary(v) | {role: v.model == serves[role] for role in ("live", "shadow", "canary")}
+            for v in found
+        ]
+        print_json({"models": models} | serves)
         return
     if found:
-        out.print(versions_table(found, live))
+        out.print(versions_table(found, known.serving))
     else:
         out.print(f"There is no model in {settings.models_dir}.", markup=False, soft_wrap=True)
-    if live.error is not None:
-        err.print(f"Which one is live is not known. {live.error}", markup=False, soft_wrap=True)
-    elif live.model is None:
+    if known.error is not None:
+        err.print(f"Which one is live is not known. {known.error}", markup=False, soft_wrap=True)
+    elif known.serving is None:
         err.print("None is live yet: the first worker to start promotes PLUMBLINE_MODEL.")
-    elif live.model not in [v.model for v in found]:
-        err.print(f"Live is {live.model}, which is not on this machine.", markup=False)
+    else:
+        tell_absent(known.serving, {v.model for v in found})
+
+
+def tell_absent(serving: Serving, there: set[str]) -> None:
+    for role in ("live", "shadow", "canary"):
+        model = getattr(serving, role)
+        if model is not None and model not in there:
+            err.print(
+                f"{role.capitalize()} is {model}, which is not on this machine.", markup=False
+            )
 
 
 @app.command()
 def show(model: Ref, as_json: Json = False) -> None:
-    """Show a version's manifest: measures, files, what it was trained on; and its deployments."""
+    """Show a version's manifest: measures, gates, files, data; and its deployments."""
     settings = Settings.read()
     place = resolve(settings.models_dir, model)
     manifest = Manifest.read(place)
     name = f"{manifest.name}/{manifest.version}"
-    deployed = [entry for entry in deployments(settings) if entry.model == name]
+    deployed = [entry for entry in deployments(settings) if put_in_place(entry) == name]
     if as_json:
         print_json(asdict(manifest) | {"deployments": [asdict(entry) for entry in deployed]})
         return
     out.print(manifest_table(manifest, place))
     out.print(measures_table(manifest))
+    if manifest.gates:
+        out.print(gates_table(manifest))
+    else:
+        out.print("It was never held against gates.")
     for entry in deployed:
-        out.print(
-            f"Promoted {when(entry.deployed_at)} by {entry.deployed_by}: {entry.reason}",
-            markup=False,
-            soft_wrap=True,
-        )
+        out.print(history_line(entry), markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -125,73 +149,6 @@ def verify(
         raise typer.Exit(1)
 
 
-@app.command()
-def promote(
-    model: Ref,
-    reason: Annotated[str, typer.Option(help="Why, for the history.")] = "none given",
-    as_json: Json = False,
-) -> None:
-    """Make a version the one that serves, after checking every file of it."""
-    settings = Settings.read()
-    artifact = load(resolve(settings.models_dir, model))
-    with database(settings) as engine, engine.begin() as connection:
-        before = deploy(connection, artifact, reason)
-    tell_promoted(artifact.name, before, as_json)
-
-
-@app.command()
-def rollback(
-    reason: Annotated[str | None, typer.Option(help="Why, for the history.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Return to the version that served before."""
-    from storage.deployments import live_model, previous_model
-
-    settings = Settings.read()
-    with database(settings) as engine, engine.begin() as connection:
-        previous = previous_model(connection)
-        if previous is None:
-            raise ModelUnchanged(
-                "No other version served before, so there is nothing to return to."
-            )
-        artifact = load(resolve(settings.models_dir, previous))
-        before = deploy(
-            connection, artifact, reason or f"rolled back from {live_model(connection)}"
-        )
-    tell_promoted(artifact.name, before, as_json)
-
-
-def deploy(connection: Connection, artifact: Artifact, reason: str) -> str | None:
-    """Promote in the caller's transaction; return what was live. Raises ModelUnchanged."""
-    from storage import deployments
-
-    before = deployments.live_model(connection)
-    if before == artifact.name:
-        raise ModelUnchanged(f"{artifact.name} is live already.")
-    deployments.promote(
-        connection,
-        artifact.name,
-        manifest_sha256=artifact.manifest.sha256,
-        metrics=artifact.manifest.metrics,
-        deployed_by=user(),
-        reason=reason,
-    )
-    return before
-
-
-def load(place: Path) -> Artifact:
-    """Verify a version as a worker would; raises ScoringError."""
-    with extra_needed("Checking a model", "worker"):
-        from scoring.artifact import Artifact
-
-        artifact = Artifact.load(place)
-    expected = f"{place.parent.name}/{place.name}"
-    if artifact.name != expected:
-        raise ArtifactInvalid(f"{place} calls itself {artifact.name}; its folder must be its name.")
-    artifact.profile()
-    return artifact
-
-
 def fault(place: Path) -> str | None:
     try:
         load(place)
@@ -208,14 +165,14 @@ def version(root: Path, model: str) -> Version:
         return Version(model, place, None, str(error))
 
 
-def live_model(settings: Settings) -> Live:
+def what_serves(settings: Settings) -> Known:
     try:
         with database(settings) as engine, engine.connect() as connection:
             from storage import deployments
 
-            return Live(deployments.live_model(connection))
+            return Known(deployments.serving(connection))
     except (PlumblineError, StorageError) as error:
-        return Live(None, str(error))
+        return Known(None, str(error))
 
 
 def deployments(settings: Settings) -> list[Deployed]:
@@ -238,6 +195,7 @@ def summary(version: Version) -> dict[str, Any]:
         "parent": manifest.parent if manifest else None,
         "bytes": size(manifest) if manifest else None,
         "metrics": manifest.metrics if manifest else None,
+        "gates": verdict(manifest) if manifest else None,
         "error": version.error,
     }
 
@@ -247,8 +205,8 @@ def size(manifest: Manifest) -> int:
     return sum(file.bytes for file in manifest.files.values())
 
 
-def versions_table(found: list[Version], live: Live) -> Table:
-    table = columns("model", "", "accuracy", "F1", "size", "made")
+def versions_table(found: list[Version], serving: Serving | None) -> Table:
+    table = columns("model", "", "accuracy", "F1", "gates", "size", "made")
     for entry in found:
         if entry.manifest is None:
             table.add_row(entry.model, Text(entry.error or "", style="red"))
@@ -256,9 +214,10 @@ def versions_table(found: list[Version], live: Live) -> Table:
         measures = entry.manifest.metrics.get("int8", {})
         table.add_row(
             entry.model,
-            Text("live", style="green") if entry.model == live.model else "",
+            Text(roles(entry.model, serving), style="green"),
             number(measures.get("accuracy"), 4),
             number(measures.get("f1"), 4),
+            verdict(entry.manifest).shown(),
             f"{size(entry.manifest) / 1e6:.1f} MB",
             entry.manifest.created_at[:10],
         )
@@ -293,17 +252,29 @@ def measures_table(manifest: Manifest) -> Table:
     return table
 
 
-def tell_promoted(model: str, before: str | None, as_json: bool) -> None:
-    if as_json:
-        print_json({"live": model, "before": before})
-        return
-    out.print(f"Live is now {model}; before it was {before or 'none'}.", markup=False)
-    err.print("Workers change over before their next message.")
+def roles(model: str, serving: Serving | None) -> str:
+    """What a version does now; a canary may be the shadow of the other jobs."""
+    if serving is None:
+        return ""
+    canary = f"canary {percent(serving.canary_share)}"
+    does = {"live": serving.live, "shadow": serving.shadow, canary: serving.canary}
+    return ", ".join(role for role, who in does.items() if who == model)
 
 
-def user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # A container's user need not have a name.
-        return f"user {os.getuid()}"
+def put_in_place(entry: Deployed) -> str | None:
+    """The version that a deployment gave something to do; None where it took something away."""
+    return {"shadow": entry.shadow, "canary": entry.canary}.get(entry.action, entry.model)
+
+
+def history_line(entry: Deployed) -> str:
+    done = {"rollback": "Returned to", "shadow": "Shadow", "canary": "Canary"}.get(
+        entry.action, "Promoted"
+    )
+    if entry.action == "canary" and entry.canary_share is not None:
+        done += f" for {percent(entry.canary_share)} of jobs"
+    forced = " in spite of its gates" if entry.forced else ""
+    return f"{done} {when(entry.deployed_at)} by {entry.deployed_by}{forced}: {entry.reason}"
+
+
+for command in (promote, rollback, shadow, canary):
+    app.command()(command)

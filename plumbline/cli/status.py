@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from plumbline.cli.console import Json, colored, facts, out, print_json, when
+from plumbline.cli.console import Json, colored, facts, out, percent, print_json, when
 from plumbline.cli.database import database
 from plumbline.errors import BrokerUnavailable
 from plumbline.services import connected
@@ -100,7 +100,8 @@ def document(found: Standing) -> dict[str, Any]:
     """Every key is always there; null is what is not known."""
     ledger = asdict(found.ledger) if found.ledger is not None else {}
     names = (
-        "counts", "oldest_queued_s", "scored_last_minute", "live_model", "drift_verdict", "drift_at"
+        "counts", "oldest_queued_s", "scored_last_minute", "live_model", "shadow_model",
+        "canary_model", "canary_share", "drift_verdict", "drift_at",
     )  # fmt: skip
     return {
         "ok": found.whole,
@@ -137,6 +138,10 @@ def add_ledger(lines: Table, ledger: Status) -> None:
     per_minute = ledger.scored_last_minute
     lines.add_row("scored", f"{per_minute:,} in the last minute, {per_minute / MINUTE_S:,.1f}/s")
     lines.add_row("live model", ledger.live_model or "none yet; the first worker to start sets it")
+    if ledger.shadow_model is not None:
+        lines.add_row("shadow", ledger.shadow_model)
+    if ledger.canary_model is not None and ledger.canary_share is not None:
+        lines.add_row("canary", f"{ledger.canary_model}, {percent(ledger.canary_share)} of jobs")
     if ledger.drift_verdict is None:
         lines.add_row("last drift", "no report yet")
     else:

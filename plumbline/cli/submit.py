@@ -15,11 +15,12 @@ import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from plumbline.backlog import OnFull
 from plumbline.cli.console import colored, err, out, print_json
 from plumbline.cli.database import tables_needed
 from plumbline.cli.results import results_table
 from plumbline.cli.times import seconds
-from plumbline.errors import BrokerUnavailable, OptionInvalid
+from plumbline.errors import BacklogFull, BrokerUnavailable, OptionInvalid
 from plumbline.files import BadRow, Columns, Format, Row, Texts
 from plumbline.services import connected
 from plumbline.settings import Settings
@@ -109,6 +110,10 @@ def submit(
     deadline: Annotated[
         str | None, typer.Option(help="How long a score is worth waiting for, as in 10m.")
     ] = None,
+    on_full: Annotated[
+        OnFull,
+        typer.Option(help="What to do while PLUMBLINE_MAX_BACKLOG texts wait to be scored."),
+    ] = OnFull.WAIT,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until every text has ended.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="JSON lines: one for each text, the last with counts.")
@@ -129,12 +134,12 @@ def submit(
 
         with Client.from_settings(settings) as client:
             ids = []
-            sent = send(client, rows, tally, until, print_row if as_json else None)
+            sent = send(client, rows, tally, until, on_full, print_row if as_json else None)
             try:
                 for receipt in watched(sent, tally, share_read):
                     if wait:
                         ids.append(receipt.job_id)
-            except (StorageError, KeyboardInterrupt):
+            except (StorageError, BacklogFull, KeyboardInterrupt):
                 tell_interrupted(tally, key_column)
                 raise
             if not as_json:
@@ -169,6 +174,7 @@ def send(
     rows: Iterable[Row | BadRow],
     tally: Tally,
     deadline: datetime | None,
+    on_full: OnFull,
     report: Callable[[int, Receipt | None, str | None], None] | None,
 ) -> Iterator[Receipt]:
     """Submit the rows in turn and count what became of each; each is reported once."""
@@ -186,12 +192,31 @@ def send(
             lines.append(row.line)
             yield Submission(row.text, row.key, deadline)
 
-    for receipt in client.submit_many(submissions(), source=tally.source):
+    sent = client.submit_many(
+        submissions(), source=tally.source, on_full=on_full, on_wait=once(tell_full)
+    )
+    for receipt in sent:
         line = lines.popleft()
         tally.add(line, receipt)
         if report is not None:
             report(line, receipt, receipt.error)
         yield receipt
+
+
+def once(tell: Callable[[int], None]) -> Callable[[int], None]:
+    """`tell`, which from its second call on says nothing."""
+    told: list[int] = []
+
+    def tell_once(number: int) -> None:
+        if not told:
+            tell(number)
+        told.append(number)
+
+    return tell_once
+
+
+def tell_full(waiting: int) -> None:
+    err.print(f"{waiting:,} texts wait to be scored already; going on as soon as there is room.")
 
 
 def print_row(line: int, receipt: Receipt | None, error: str | None) -> None:

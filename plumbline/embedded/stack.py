@@ -28,7 +28,7 @@ from plumbline.embedded.lock import held
 from plumbline.embedded.part import Part, ending, restart_wait_s
 from plumbline.embedded.postgres import postgres
 from plumbline.embedded.redis import redis_server
-from plumbline.messages import REPORT_QUEUE
+from plumbline.messages import REPORT_QUEUE, SCORE_QUEUE, UPKEEP_QUEUE
 from plumbline.publisher import Publisher, ping
 from plumbline.services import address_file, lock_file
 from plumbline.settings import PREFIX, Settings
@@ -39,6 +39,8 @@ from storage.status import snapshot
 READY_TIMEOUT_S = 120.0
 PING_TIMEOUT_S = 0.5
 POLL_S = 0.2
+# A worker told to stop is gone within 10 s, whatever text it has in hand.
+DRAIN_TIMEOUT_S = 15.0
 LOG_LINES = 3
 
 
@@ -153,7 +155,7 @@ def stack(settings: Settings, narrator: Narrator) -> Iterator[Stack]:
 
 
 def celery_parts(settings: Settings) -> list[Part]:
-    """The scoring worker, beat, and where Evidently is installed the report worker."""
+    """The scoring workers, beat, and where Evidently is installed the report worker."""
     folder = workers_folder(settings)
     logs = settings.state_dir / "logs"
     environment = child_environment(settings)
@@ -175,6 +177,15 @@ def celery_parts(settings: Settings) -> list[Part]:
             "worker",
             f"--concurrency={settings.concurrency}",
             node=f"scoring-{here}",
+        ),
+        # Its one process never holds a bulk message, so that a single text always finds one free.
+        part(
+            "The express worker",
+            "express.log",
+            "worker",
+            f"--queues={UPKEEP_QUEUE},{SCORE_QUEUE}",
+            "--concurrency=1",
+            node=f"express-{here}",
         ),
         part("Beat", "beat.log", "beat", "--schedule", str(folder / "schedule"), "--pidfile="),
     ]
@@ -340,14 +351,15 @@ def _live_model(settings: Settings) -> str | None:
 
 
 def _drain(running: Stack) -> None:
-    """Stop what makes work, let the workers finish what they hold, and tell what is left."""
+    """Stop what makes work, let each worker finish the text in hand, and tell what is left."""
     with suppress(OSError):
         address_file(running.settings).unlink(missing_ok=True)
-    running.narrator.step("Letting the workers finish what they hold (Ctrl-C again stops at once)")
+    running.narrator.step(
+        "Letting the workers finish the text in hand (Ctrl-C again stops at once)"
+    )
     for part in running.parts:
         part.ask_to_end()
-    # A lease that ran out is given to another worker, so there is no use in waiting longer.
-    deadline = time.monotonic() + running.settings.lease_s + running.settings.message_size
+    deadline = time.monotonic() + DRAIN_TIMEOUT_S
     drained = [part.wait(deadline - time.monotonic()) for part in running.parts]
     if not all(drained):
         running.narrator.say("Workers were stopped at work; their texts are scored next time.")

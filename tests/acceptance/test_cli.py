@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,12 +17,12 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, text
 
-from scoring.manifest import Manifest
+from tests.artifacts import FAILED, PASSED, write_artifact, write_copy
 from tests.waiting import eventually
-from tests.workers import MODELS, environment, worker
+from tests.workers import environment, worker
 
 PLUMBLINE = Path(sys.executable).with_name("plumbline")
-ALL_QUEUES = "plumbline.score,plumbline.upkeep,plumbline.reports"
+ALL_QUEUES = "plumbline.score,plumbline.bulk,plumbline.upkeep,plumbline.reports"
 NOWHERE = "127.0.0.1:1"
 TIMEOUT_S = 60
 
@@ -332,6 +331,7 @@ def test_while_redis_is_down_nothing_accepted_is_lost(cli: Cli, engine: Engine) 
 
 def test_a_database_that_is_away_is_one_sentence(cli: Cli) -> None:
     cli.write("a.txt", "hello\n")
+    cli.write("l.csv", f"job_id,label\n{uuid.uuid4()},1\n")
     away = cli.with_settings(database_url=f"postgresql://me:hunter2@{NOWHERE}/x")
     for arguments in (
         ("submit", "a.txt"),
@@ -344,6 +344,8 @@ def test_a_database_that_is_away_is_one_sentence(cli: Cli) -> None:
         ("db", "upgrade"),
         ("db", "purge", "--older-than", "1d"),
         ("models", "promote", "sms-spam"),
+        ("label", "l.csv"),
+        ("retrain", "--from-labels"),
     ):
         sentence = away.refused(*arguments)
         assert "cannot be reached" in sentence
@@ -391,6 +393,38 @@ def test_a_database_lost_on_the_way_keeps_what_was_accepted(
     assert jobs(engine, "state = 'queued'") == 64
 
 
+def test_labels_written_before_the_database_was_lost_are_kept(
+    cli: Cli, engine: Engine, postgres_server_url: str
+) -> None:
+    cli.write("a.csv", "id,text\n" + "".join(f"{n},text {n}\n" for n in range(1_500)))
+    cli.run("submit", "a.csv", "--key-column", "id")
+    process = cli.start("label", "-", "--format", "csv", "--key-column", "id")
+    assert process.stdin is not None
+    process.stdin.write(b"id,label\n" + b"".join(b"%d,%d\n" % (n, n % 2) for n in range(1_500)))
+    process.stdin.flush()
+
+    def labelled() -> int:
+        with engine.connect() as connection:
+            found = connection.execute(text("SELECT count(*) FROM plumbline.labels"))
+            return int(found.scalar_one())
+
+    eventually(lambda: labelled() == 1_000)
+    name = engine.url.database
+    engine.dispose()
+    with psycopg.connect(postgres_server_url, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+        )
+        _, errors = process.communicate(timeout=TIMEOUT_S)
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    first, second = errors.decode().splitlines()
+    assert first == "Stopped after at least 1,000 labels, which are kept; give the file again."
+    assert "cannot be reached" in second
+    assert process.returncode == 1
+    assert labelled() == 1_000
+
+
 def test_an_interrupted_file_is_finished_by_sending_it_again(cli: Cli, engine: Engine) -> None:
     texts = 30_000
     cli.write("a.csv", "id,text\n" + "".join(f"{n},text {n}\n" for n in range(texts)))
@@ -406,6 +440,50 @@ def test_an_interrupted_file_is_finished_by_sending_it_again(cli: Cli, engine: E
     summary = cli.lines(*submitting)[-1]
     assert (summary["accepted"], summary["known"]) == (texts - before, before)
     assert jobs(engine) == texts
+
+
+def test_a_full_backlog_refuses_or_waits(cli: Cli, engine: Engine) -> None:
+    small = cli.with_settings(max_backlog=2, message_size=2)
+    name = cli.write("texts.txt", "one\ntwo\nthree\n")
+    refused = small.done("submit", name, "--on-full", "refuse")
+    assert refused.returncode == 1
+    assert refused.stderr.decode().splitlines() == [
+        "Stopped after at least 2 texts, which are safe; without --key-column, sending the file "
+        "again would score them twice.",
+        "2 texts or more wait to be scored, and at most 2 may (PLUMBLINE_MAX_BACKLOG); try again "
+        "later.",
+    ]
+    assert jobs(engine) == 2
+    waiting = small.start("submit", "--text", "patient")
+    assert waiting.stderr is not None
+    assert b"2 texts wait to be scored already" in waiting.stderr.readline()
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE plumbline.jobs SET state = 'expired'"))
+    waiting.communicate(timeout=TIMEOUT_S)
+    assert waiting.returncode == 0
+    assert jobs(engine) == 3
+
+
+def test_what_waits_can_be_cancelled_and_nothing_else(cli: Cli, engine: Engine) -> None:
+    first, second, refused = (
+        receipt["job_id"]
+        for receipt in cli.lines("submit", cli.write("t.jsonl", CANCELLED))
+        if receipt["kind"] == "receipt"
+    )
+    assert "There is no job" in cli.refused("cancel", first, "0" * 32)
+    assert jobs(engine, "state = 'cancelled'") == 0, "all are known, or none is cancelled"
+    assert "cancelled" in cli.run("cancel", first, "--reason", "sent by mistake")
+    assert jobs(engine, "error = 'sent by mistake'") == 1
+    known = {"job_id": first, "cancelled": False, "state": "cancelled", "error": "sent by mistake"}
+    assert cli.lines("cancel", first) == [known]
+    assert [end["cancelled"] for end in cli.lines("cancel", second, refused, code=1)] == [
+        True,
+        False,
+    ]
+    assert "it had ended, and nothing was changed" in cli.run("cancel", refused, code=1)
+
+
+CANCELLED = '{"text": "one"}\n{"text": "two"}\n{"text": " "}\n'
 
 
 def test_a_database_without_tables_says_what_to_do(cli: Cli, empty_database_url: str) -> None:
@@ -466,13 +544,9 @@ def test_score_reads_standard_input_and_refuses_in_one_sentence(cli: Cli) -> Non
 
 @pytest.fixture
 def two_versions(tmp_path: Path) -> Path:
-    """A folder of models with the shipped version and a newer one, alike but for its name."""
+    """A folder of models with two versions that passed their gates, alike but for their names."""
     for version in ("1.0.0", "1.0.1"):
-        place = tmp_path / "models" / "sms-spam" / version
-        shutil.copytree(MODELS / "sms-spam" / "1.0.0", place)
-    raw = json.loads((place / "manifest.json").read_text(encoding="utf-8"))
-    (place / "manifest.json").write_text(json.dumps(raw | {"version": version}), encoding="utf-8")
-    assert Manifest.read(place).version == "1.0.1"
+        write_copy(tmp_path / "models", version, PASSED)
     return tmp_path / "models"
 
 
@@ -482,14 +556,117 @@ def test_promote_and_roll_back(cli: Cli, two_versions: Path) -> None:
     assert cli.json("models", "promote", "sms-spam/1.0.0", "--reason", "first") == {
         "live": "sms-spam/1.0.0",
         "before": None,
+        "forced": False,
     }
     assert "live already" in cli.refused("models", "promote", "sms-spam/1.0.0")
     assert "sms-spam/1.0.1" in cli.run("models", "promote", "sms-spam", "--reason", "newer")
     assert cli.json("models", "list")["live"] == "sms-spam/1.0.1"
-    assert cli.json("models", "rollback") == {"live": "sms-spam/1.0.0", "before": "sms-spam/1.0.1"}
+    rolled_back = cli.json("models", "rollback")
+    assert (rolled_back["live"], rolled_back["before"]) == ("sms-spam/1.0.0", "sms-spam/1.0.1")
     history = cli.json("models", "show", "sms-spam/1.0.0")["deployments"]
     assert [entry["reason"] for entry in history] == ["rolled back from sms-spam/1.0.1", "first"]
     assert all(entry["deployed_by"] for entry in history)
+
+
+def live(cli: Cli) -> str | None:
+    found: str | None = cli.json("models", "list")["live"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("gates", "verdict", "says"),
+    [
+        (FAILED, "failed", "f1 is 0.85, and at least 0.9 is wanted"),
+        ((), "none", "sms-spam/1.0.2 was never gated"),
+    ],
+)
+def test_a_version_that_did_not_pass_its_gates_serves_only_by_force(
+    cli: Cli, two_versions: Path, gates: tuple[Any, ...], verdict: str, says: str
+) -> None:
+    cli = cli.with_settings(models_dir=two_versions)
+    write_copy(two_versions, "1.0.2", gates)
+    cli.run("models", "promote", "sms-spam/1.0.0")
+    for arguments in ((), ("--json",)):
+        sentence = cli.refused("models", "promote", "sms-spam/1.0.2", *arguments)
+        assert says in sentence
+        assert "--force" in sentence
+    assert live(cli) == "sms-spam/1.0.0"
+    listed = cli.json("models", "list")["models"]
+    assert [entry["gates"] for entry in listed] == ["passed", "passed", verdict]
+    assert verdict in cli.run("models", "list")
+
+    forced = cli.done("models", "promote", "sms-spam/1.0.2", "--force", "--reason", "in a hurry")
+    assert says in forced.stderr.decode()
+    assert live(cli) == "sms-spam/1.0.2"
+    printed = cli.run("models", "show", "sms-spam/1.0.2")
+    assert "in spite of its gates: in a hurry" in printed
+    (deployed,) = cli.json("models", "show", "sms-spam/1.0.2")["deployments"]
+    assert deployed["forced"] is True
+
+    assert cli.json("models", "promote", "sms-spam/1.0.1", "--force")["forced"] is False
+    assert cli.json("models", "rollback")["live"] == "sms-spam/1.0.2", "what served may again"
+
+
+def test_the_gates_of_a_version_are_shown(cli: Cli, tmp_path: Path) -> None:
+    cli = cli.with_settings(models_dir=tmp_path / "models")
+    write_copy(tmp_path / "models", "1.0.0", (*PASSED, *FAILED))
+    lines = [line.split() for line in cli.run("models", "show", "sms-spam").splitlines()]
+    assert ["f1", "0.95", "≥", "0.9", "passed"] in lines
+    assert ["f1_drop", "≥", "0.01", "skipped"] in lines
+    assert ["f1", "0.85", "≥", "0.9", "failed"] in lines
+    write_copy(tmp_path / "models", "1.0.1", ())
+    assert "It was never held against gates." in cli.run("models", "show", "sms-spam/1.0.1")
+
+
+def test_a_version_that_cannot_score_is_not_promoted_even_by_force(
+    cli: Cli, two_versions: Path
+) -> None:
+    cli = cli.with_settings(models_dir=two_versions)
+    write_artifact(two_versions, "tiny")
+    sentence = cli.refused("models", "promote", "tiny/1.0.0", "--force")
+    assert sentence.startswith("tiny/1.0.0 cannot score a text, so it does not serve: ")
+    assert live(cli) is None
+
+
+def test_labels_that_come_late_are_what_retrain_learns_from(cli: Cli, tmp_path: Path) -> None:
+    texts = "id,text\n" + "".join(f'{n},"text {n}, with a comma"\n' for n in range(4))
+    cli.write("a.csv", texts)
+    receipts = cli.lines("submit", "a.csv", "--key-column", "id", "--source", "shop")[:-1]
+    labelling = ("label", "l.csv", "--key-column", "id", "--source", "shop")
+    cli.write("l.csv", "id,label\n0,1\n1,0\n9,1\n2,spam\n3,1\n0,1\n")
+    *missed, summary = cli.lines(*labelling, "--by", "ann", code=1)
+    assert [(row["kind"], row["line"]) for row in missed] == [("unknown", 4), ("unusable", 5)]
+    assert summary == {
+        "kind": "summary",
+        "source": "ann",
+        "accepted": 3,
+        "changed": 0,
+        "known": 1,
+        "unknown": 1,
+        "unusable": 1,
+    }
+    printed = cli.run(*labelling, "--by", "ann", code=1)
+    assert "line 5: its label 'spam' is neither 0 nor 1" in printed
+    cli.write("l.jsonl", json.dumps({"job_id": receipts[0]["job_id"], "label": False}))
+    assert cli.lines("label", "l.jsonl", "--by", "ann")[-1]["changed"] == 1
+    assert "no column 'job_id'" in cli.refused("label", "l.csv")
+    assert "add --from-labels" in cli.refused("retrain", "--since", "1h", "--data", "a.csv")
+
+    retrain = ("retrain", "--from-labels", "--since", "1h", "--run-dir", "runs")
+    done = cli.done(*retrain, "--job-source", "shop")
+    told, sentence = done.stderr.decode().splitlines()
+    (exported,) = (tmp_path / ".plumbline" / "retrain").iterdir()
+    assert told == f"3 labelled texts, 2 of class 0 and 1 of class 1, are in {exported}."
+    assert sentence == f"{exported} holds 3 labelled texts, and at least 50 are needed."
+    assert done.returncode == 1
+    rows = [json.loads(line) for line in exported.read_text(encoding="utf-8").splitlines()]
+    assert sorted((row["text"], row["label"]) for row in rows) == [
+        ("text 0, with a comma", 0),
+        ("text 1, with a comma", 0),
+        ("text 3, with a comma", 1),
+    ]
+    assert b"0 labelled texts" in cli.done(*retrain, "--job-source", "nobody").stderr
+    assert b"absent.csv" in cli.done(*retrain, "--data", "absent.csv").stderr
 
 
 def test_a_model_with_one_changed_byte_is_refused_everywhere(cli: Cli, two_versions: Path) -> None:
@@ -515,6 +692,7 @@ def test_a_model_with_one_changed_byte_is_refused_everywhere(cli: Cli, two_versi
 
 def test_retrain_is_trainings_own_command(cli: Cli) -> None:
     printed = cli.run("retrain", "--help")
+    assert "--from-labels" in printed
     assert "--preset" in printed
     assert "--label-column" in printed
     assert "absent.csv" in cli.refused("retrain", "--data", "absent.csv")

@@ -68,14 +68,18 @@ def assert_nothing_left(settings: Settings, *addresses: str) -> None:
 
 
 def worker_process(settings: Settings) -> psutil.Process:
-    """The oldest Celery process of the scoring worker: the parent of its pool."""
-    found = [
+    """The oldest Celery process of the scoring worker, once there is one: its pool's parent."""
+    found = eventually(lambda: worker_processes(settings))
+    return min(found, key=lambda process: process.info["create_time"])
+
+
+def worker_processes(settings: Settings) -> list[psutil.Process]:
+    return [
         process
         for process in psutil.process_iter(["cmdline", "create_time"])
         if any("scoring-" in part for part in process.info["cmdline"] or [])
         and process.cwd() == str(settings.state_dir / "workers")
     ]
-    return min(found, key=lambda process: process.info["create_time"])
 
 
 def test_it_scores_for_another_process_and_keeps_its_data(
@@ -139,7 +143,10 @@ def test_a_dead_worker_is_replaced_and_a_dead_server_ends_it(
         addresses = urls(settings)
         first = worker_process(settings)
         first.kill()
+        first.wait(END_TIMEOUT_S)
+        # The express worker does not wait for the other.
         assert scored(settings, "Running late, order me a tea?", "mail-1") == "ham"
+        eventually(lambda: "killed by SIGKILL and starts again" in running.said())
         assert worker_process(settings).pid != first.pid
         assert "The scoring worker was killed by SIGKILL and starts again" in running.said()
         pid_file = settings.state_dir / "postgres" / "data" / "postmaster.pid"

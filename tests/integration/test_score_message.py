@@ -54,7 +54,7 @@ def process(engine: Engine, tmp_path: Path, runtime: Closing) -> Process:
     write_artifact(tmp_path)
     warm = LiveModel(tmp_path, "tiny", lambda f: Scorer(Artifact.load(f), ConstantRuntime()))
     # Warmed up with another runtime: the doors are to close at the first real text.
-    warm.scorer(None)._runtime = runtime
+    warm.answering(None).live._runtime = runtime
     return Process(Settings(), engine, warm)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
@@ -65,7 +66,7 @@ def settings(broker_url: str, **given: Any) -> Settings:
 
 def test_what_was_published_lately_is_left_alone(engine: Engine) -> None:
     accept(engine)
-    assert swept(engine) == Swept(expired=0, quarantined=0, fresh=[], suspects=[])
+    assert swept(engine) == Swept(fresh=[], suspects=[], expired=0, quarantined=0)
 
 
 def test_a_lost_wake_up_is_sent_again_once(engine: Engine) -> None:
@@ -184,6 +185,23 @@ def test_a_sweep_publishes_fresh_jobs_together_and_suspects_alone(
     assert queue_depth(broker_url) == 2 + 2
 
 
+def test_while_redis_is_full_jobs_stay_due(engine: Engine, broker_url: str) -> None:
+    (never,) = accept(engine)
+    change(engine, "published_at = NULL", never)
+    publisher = Publisher(broker_url)
+    with redis.Redis.from_url(broker_url) as keys:
+        keys.config_set("maxmemory", "1")
+        try:
+            found = sweeper.run_sweep(engine, publisher, settings(broker_url))
+            assert found is not None and found.fresh == []
+        finally:
+            keys.config_set("maxmemory", "0")
+    found = sweeper.run_sweep(engine, publisher, settings(broker_url))
+    publisher.close()
+    assert found is not None and found.fresh == [never]
+    assert queue_depth(broker_url) == 1
+
+
 def test_while_redis_is_away_jobs_stay_due(engine: Engine, tmp_path: Path) -> None:
     (never,) = accept(engine)
     change(engine, "published_at = NULL", never)
@@ -205,15 +223,18 @@ def test_what_redis_did_not_take_is_due_again_at_once(engine: Engine, broker_url
     assert sorted(swept(engine).fresh) == sorted(ids)
 
 
-def test_while_plenty_wait_nothing_is_added(
+def test_while_plenty_wait_nothing_is_sent_again(
     engine: Engine, broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweeper, "ENOUGH_WAITING", 1)
     first, second = accept(engine, 2)
     publisher = Publisher(broker_url)
     publisher.wake([first])
+    change(engine, "published_at = now() - interval '1 hour'", first, second)
+    found = sweeper.run_sweep(engine, publisher, settings(broker_url))
+    assert found is not None and found.fresh == []
     change(engine, "published_at = NULL", second)
     found = sweeper.run_sweep(engine, publisher, settings(broker_url))
     publisher.close()
-    assert found is not None and found.fresh == []
-    assert queue_depth(broker_url) == 1
+    assert found is not None and found.fresh == [second], "it cannot be among those that wait"
+    assert queue_depth(broker_url) == 2

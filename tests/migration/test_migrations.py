@@ -12,16 +12,17 @@ import psycopg
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, inspect, make_url, text
 
 import migrations
-from storage import migrate
+from storage import deployments, migrate
 from storage.database import connect
 from storage.errors import SchemaOutdated
 from storage.tables import Base
+from tests.servers import postgres_server
 from tests.waiting import eventually
 
-HEAD = "0001"
+HEAD = migrate.newest()
 # As in migrations/env.py, which only Alembic can import.
 ADVISORY_LOCK = 0x6D696772
 
@@ -93,7 +94,7 @@ WAITING = text(
 )
 UPGRADE = """
 import sys
-from storage import migrate
+from storage import deployments, migrate
 from storage.database import connect
 print(migrate.upgrade(connect(sys.argv[1])))
 """
@@ -121,6 +122,52 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty: Engine) -> None:
     with pytest.raises(Exception, match="already exists"):
         migrate.upgrade(empty)
     assert tables(empty) == {"predictions"}
+
+
+def test_who_may_not_make_roles_migrates_all_the_same(tmp_path: Path) -> None:
+    """On a server of its own: the roles belong to the server, and others have them already."""
+    with postgres_server(tmp_path) as url, psycopg.connect(url, autocommit=True) as admin:
+        admin.execute("CREATE ROLE humble LOGIN NOCREATEROLE PASSWORD 'secret'")
+        admin.execute("CREATE DATABASE theirs OWNER humble")
+        owned = make_url(url).set(username="humble", password="secret", database="theirs")
+        engine = connect(owned.render_as_string(hide_password=False))
+        assert migrate.upgrade(engine) == HEAD
+        roles = "SELECT count(*) FROM pg_roles WHERE rolname ^@ 'plumbline_'"
+        assert admin.execute(roles).fetchone() == (0,)
+        admin.execute("CREATE ROLE plumbline_producer NOLOGIN")
+        with engine.begin() as connection:
+            connection.execute(text("CALL plumbline.grant_roles()"))
+            granted = text(
+                "SELECT has_function_privilege('plumbline_producer', "
+                "'plumbline.submit_v1(text, text, text, timestamptz)', 'execute')"
+            )
+            assert connection.execute(granted).scalar_one()
+        engine.dispose()
+
+
+def test_a_rollback_finds_what_was_promoted_before_rollbacks_were_written(empty: Engine) -> None:
+    with empty.begin() as connection:
+        connection.execute(text("CREATE SCHEMA plumbline"))
+    alembic(empty, "upgrade", "0002")
+    with empty.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO plumbline.model_versions (model, manifest_sha256, metrics) "
+                "VALUES ('m/1.0.0', '', '{}'), ('m/2.0.0', '', '{}')"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO plumbline.deployments (model, deployed_by, reason) "
+                "VALUES ('m/1.0.0', 'ann', ''), ('m/2.0.0', 'ann', '')"
+            )
+        )
+    migrate.upgrade(empty)
+    with empty.begin() as connection:
+        assert deployments.previous_model(connection) == "m/1.0.0"
+        deployments.roll_back(connection, deployed_by="ann", reason="")
+        assert deployments.serving(connection) == deployments.Serving("m/1.0.0")
+        assert deployments.previous_model(connection) is None
 
 
 def test_a_database_without_tables_is_told_what_to_do(empty: Engine) -> None:

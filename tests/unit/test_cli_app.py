@@ -21,8 +21,8 @@ def test_help_waits_for_no_library() -> None:
 def test_every_command_has_a_line_of_help() -> None:
     printed = CliRunner().invoke(module.app, ["--help"]).output
     names = (
-        "up", "demo", "submit", "results", "show", "score", "status", "drift", "models", "retrain",
-        "db", "settings",
+        "up", "demo", "submit", "results", "show", "score", "status", "label", "drift", "models",
+        "retrain", "db", "settings",
     )  # fmt: skip
     lines = printed.splitlines()
     for name in names:

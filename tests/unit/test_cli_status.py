@@ -4,7 +4,8 @@ from plumbline.cli.status import Standing, age, document
 from storage.status import Status
 
 KEYS = {
-    "ok", "counts", "oldest_queued_s", "scored_last_minute", "live_model", "drift_verdict",
+    "ok", "counts", "oldest_queued_s", "scored_last_minute", "live_model", "shadow_model",
+    "canary_model", "canary_share", "drift_verdict",
     "drift_at", "queued_messages", "workers", "database_error", "broker_error",
 }  # fmt: skip
 LEDGER = Status({"scored": 2}, None, 2, "m/1.0.0", None, None)

@@ -5,7 +5,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from plumbline.messages import Message, MessageRejected, wake_up
+from plumbline.messages import EXPRESS_MOST, Message, MessageRejected, wake_up
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "message-v1.schema.json"
 
@@ -69,8 +69,10 @@ EXTRA = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Plumbline message, version 1",
     "description": (
-        "The keyword arguments (kwargs) of the Celery task plumbline.score, sent as JSON to the "
-        "queue plumbline.score with the key prefix plumbline: on Redis."
+        "The keyword arguments (kwargs) of the Celery task plumbline.score, sent as JSON with "
+        "the key prefix plumbline: on Redis, to the queue plumbline.score or, where it carries "
+        f"more than {EXPRESS_MOST} texts, plumbline.bulk, so that single texts need not wait "
+        "behind it."
     ),
     "examples": [
         {

@@ -13,6 +13,7 @@ from scoring.scorer import Scorer
 from storage.identity import keyed_id, message_id
 from storage.ledger import Lease
 from tests.artifacts import write_artifact
+from worker.live_model import Answering
 from worker.score_message import arriving_jobs, score_leases
 
 
@@ -56,7 +57,7 @@ def test_a_text_over_the_setting_arrives_refused() -> None:
 def test_each_text_is_scored_by_itself(artifact: Artifact) -> None:
     runtime = ConstantRuntime()
     leases = [lease("win"), lease("a prize")]
-    outcome = score_leases(scorer(artifact, runtime), leases)
+    outcome = score_leases(Answering(scorer(artifact, runtime)), leases)
     assert len(runtime.seen) == 2
     assert [answer.id for answer in outcome.finished] == [entry.id for entry in leases]
     assert {answer.fence for answer in outcome.finished} == {7}
@@ -66,7 +67,7 @@ def test_each_text_is_scored_by_itself(artifact: Artifact) -> None:
 def test_an_answer_is_the_score_as_the_ledger_keeps_it(artifact: Artifact) -> None:
     held = lease("win a prize", queue_ms=40.0)
     fake = scorer(artifact, SumRuntime())
-    (answer,) = score_leases(fake, [held]).finished
+    (answer,) = score_leases(Answering(fake), [held]).finished
     score = fake.score("win a prize")
     assert (answer.probability, answer.label, answer.model) == (
         score.probability, score.label, "tiny/1.0.0"
@@ -78,13 +79,13 @@ def test_an_answer_is_the_score_as_the_ledger_keeps_it(artifact: Artifact) -> No
 
 
 def test_what_waits_behind_other_texts_has_waited_longer(artifact: Artifact) -> None:
-    first, second = score_leases(scorer(artifact), [lease("win"), lease("win")]).finished
+    first, second = score_leases(Answering(scorer(artifact)), [lease("win"), lease("win")]).finished
     assert second.queue_ms > first.queue_ms
 
 
 def test_a_text_that_cannot_be_scored_leaves_its_neighbours_alone(artifact: Artifact) -> None:
     leases = [lease("win"), lease("x" * 21), lease("six")]
-    outcome = score_leases(scorer(artifact), leases)
+    outcome = score_leases(Answering(scorer(artifact)), leases)
     assert len(outcome.finished) == 2
     assert outcome.rejected == [
         (leases[1], "the text has 21 characters, and at most 20 are accepted")
@@ -93,6 +94,6 @@ def test_a_text_that_cannot_be_scored_leaves_its_neighbours_alone(artifact: Arti
 
 def test_a_model_that_fails_gives_the_reason(artifact: Artifact) -> None:
     held = lease("win")
-    outcome = score_leases(scorer(artifact, FailingRuntime()), [held])
+    outcome = score_leases(Answering(scorer(artifact, FailingRuntime())), [held])
     assert outcome.failed == [(held, "ScoringError: The model failed, as this fake always does.")]
     assert outcome.finished == []

@@ -1,0 +1,126 @@
+"""Is it alive, is it ready, does it get on? Three questions, cheap enough to ask every few seconds.
+
+One round trip to Redis and one to PostgreSQL; no worker is asked to answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import redis
+
+from plumbline import signs
+from plumbline.errors import BrokerUnavailable
+from plumbline.signs import Able, Sign
+from storage.errors import DatabaseRefused, StorageError
+
+# A probe starts often, so SQLAlchemy and Celery are brought only where they are used.
+if TYPE_CHECKING:
+    from storage.status import Progress
+
+
+class Health(IntEnum):
+    """The worst that is so; the number is the command's exit code.
+
+    1 and 2 are those of a command that could not ask at all.
+    """
+
+    HEALTHY = 0
+    NOT_LIVE = 3
+    NOT_READY = 4
+    STUCK = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`reason` is one sentence; `signs` are those not older than `signs.FRESH_S`."""
+
+    health: Health
+    reason: str
+    signs: Sequence[Sign] = ()
+
+    @property
+    def live(self) -> bool:
+        return self.health is not Health.NOT_LIVE
+
+    @property
+    def ready(self) -> bool:
+        return self.health in (Health.HEALTHY, Health.STUCK)
+
+
+def examine(database_url: str, broker_url: str, stalled_after_s: float) -> Finding:
+    """How the whole stands: servers, at least one worker with its model, beat, and progress."""
+    try:
+        told = ask_redis(broker_url)
+        found = ask_postgres(database_url, stalled_after_s)
+    except DatabaseRefused as error:
+        return Finding(Health.NOT_READY, str(error))
+    except (BrokerUnavailable, StorageError) as error:
+        return Finding(Health.NOT_LIVE, str(error))
+    return judge(told, found, stalled_after_s)
+
+
+def examine_here(broker_url: str) -> Finding:
+    """How the processes of this machine alone stand: for a probe that restarts one of them."""
+    try:
+        told = ask_redis(broker_url)
+    except BrokerUnavailable as error:
+        return Finding(Health.NOT_LIVE, str(error))
+    return judge_here([sign for sign in told if sign.machine == signs.machine()])
+
+
+def ask_redis(broker_url: str) -> list[Sign]:
+    try:
+        with signs.connect(broker_url) as connection:
+            return signs.fresh(connection)
+    except (redis.RedisError, OSError, ValueError):
+        from plumbline.publisher import unavailable_if_down
+
+        with unavailable_if_down(broker_url):
+            raise
+
+
+def ask_postgres(database_url: str, within_s: float) -> Progress:
+    from storage.database import clear_errors, connect
+    from storage.status import progress
+
+    engine = connect(database_url, pool_size=1)
+    try:
+        with clear_errors(engine), engine.connect() as connection:
+            return progress(connection, within_s)
+    finally:
+        engine.dispose()
+
+
+def judge(told: Sequence[Sign], found: Progress, stalled_after_s: float) -> Finding:
+    """The first that is wrong, from the outside in."""
+    able = {sign.able for sign in told}
+    silent = f"has given a sign of life in the last {signs.FRESH_S:g} s"
+    if able.isdisjoint({Able.SCORING, Able.LOADING}):
+        return Finding(Health.NOT_LIVE, f"No worker that scores texts {silent}.", told)
+    if Able.BEAT not in able:
+        return Finding(Health.NOT_LIVE, f"No beat {silent}.", told)
+    if Able.SCORING not in able:
+        return Finding(Health.NOT_READY, "No worker has its model loaded yet.", told)
+    if found.waits and not found.scores:
+        return Finding(
+            Health.STUCK,
+            f"Texts have waited for {stalled_after_s:g} s, and none was scored meanwhile.",
+            told,
+        )
+    return Finding(Health.HEALTHY, "Alive, ready, and getting on.", told)
+
+
+def judge_here(told: Sequence[Sign]) -> Finding:
+    if not told:
+        return Finding(
+            Health.NOT_LIVE,
+            f"Nothing on {signs.machine()} has given a sign of life in the last "
+            f"{signs.FRESH_S:g} s.",
+        )
+    if all(sign.able is Able.LOADING for sign in told):
+        return Finding(Health.NOT_READY, "No worker here has its model loaded yet.", told)
+    return Finding(Health.HEALTHY, "Alive and ready.", told)

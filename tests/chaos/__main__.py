@@ -1,0 +1,50 @@
+"""`python -m tests.chaos`: the proof at any size; exit 1, with what went wrong, where it fails."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.chaos.run import Size, run
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=10_000)
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--poisons", type=int, default=4, help="of each of the three kinds")
+    parser.add_argument(
+        "--outage-s",
+        type=float,
+        default=20.0,
+        help="how long Redis and PostgreSQL stay away, once each",
+    )
+    parser.add_argument("--timeout-s", type=float, default=1_800.0)
+    parser.add_argument("--folder", type=Path, help="keep the logs here; default: a temporary one")
+    options = parser.parse_args()
+    size = Size(
+        options.jobs,
+        options.kills,
+        options.seed,
+        poisons=options.poisons,
+        outage_s=options.outage_s,
+        timeout_s=options.timeout_s,
+    )
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="plumbline-chaos-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f"seed {size.seed}, logs in {folder}")  # noqa: T201
+    report = run(size, folder, say)
+    for line in report.lines():
+        print(line)  # noqa: T201
+    return 0 if report.holds else 1
+
+
+def say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())

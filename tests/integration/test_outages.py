@@ -1,0 +1,141 @@
+"""Servers that go and come back under load: workers go on by themselves, and nothing is lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+from sqlalchemy import Engine, text
+
+from plumbline import Client
+from plumbline.settings import Settings
+from storage import migrate
+from storage.database import connect
+from tests.servers import postgres_server, redis_server
+from tests.waiting import eventually
+from tests.workers import Worker, beat, worker
+
+AWAY_S = 5.0
+SETTINGS = {"sweep_every_s": 1, "republish_after_s": 5, "lease_s": 3, "max_attempts": 10}
+TEXT = "Your parcel waits at the depot until noon. " * 20
+
+
+def until_scored(engine: Engine, texts: int, timeout_s: float = 60.0) -> None:
+    counted = text("SELECT count(*) FROM plumbline.predictions")
+
+    def scored() -> bool:
+        with engine.connect() as connection:
+            return bool(connection.execute(counted).scalar_one() >= texts)
+
+    eventually(scored, timeout_s, f"{texts} texts are not scored within {timeout_s:g} s")
+
+
+@contextmanager
+def fleet(database_url: str, broker_url: str, folder: Path) -> Iterator[list[Worker]]:
+    """Two workers and a beat, none of which may die."""
+    with (
+        beat(database_url, broker_url, folder, settings=SETTINGS) as clock,
+        worker(database_url, broker_url, folder, settings=SETTINGS, concurrency=1) as first,
+        worker(database_url, broker_url, folder, settings=SETTINGS, concurrency=1) as second,
+    ):
+        yield [clock, first, second]
+        assert [found.process.poll() for found in (clock, first, second)] == [None] * 3
+
+
+def test_redis_away_under_load(database_url: str, engine: Engine, tmp_path: Path) -> None:
+    servers = redis_server(tmp_path / "redis")
+    url = servers.__enter__()
+    with (
+        fleet(database_url, url, tmp_path),
+        Client(database_url, url, settings=Settings(message_size=4)) as client,
+    ):
+        ids = [receipt.job_id for receipt in client.submit_many([TEXT] * 200)]
+        until_scored(engine, 40)
+        servers.__exit__(None, None, None)
+        away_until = time.monotonic() + AWAY_S
+        # Accepted all the same, to be published when it is back.
+        ids += [receipt.job_id for receipt in client.submit_many(["meanwhile"] * 8)]
+        eventually(lambda: time.monotonic() > away_until)
+        with redis_server(tmp_path / "redis"):
+            results = client.wait(ids, timeout_s=90.0)
+            assert {row.state for row in results} == {"scored"}
+            until_scored(engine, len(ids), 0.0)
+
+
+def test_short_blips_of_redis_stall_nobody(
+    database_url: str, broker_url: str, engine: Engine, tmp_path: Path
+) -> None:
+    """Connections cut again and again, as reported to have stalled workers (celery issue 10302)."""
+    with (
+        redis.Redis.from_url(broker_url) as keys,
+        fleet(database_url, broker_url, tmp_path) as processes,
+        Client(database_url, broker_url, settings=Settings(message_size=4)) as client,
+    ):
+        for blip in range(1, 5):
+            jobs = [receipt.job_id for receipt in client.submit_many([TEXT] * 20)]
+            until_scored(engine, (blip - 1) * 20 + 4)
+            for kind in ("normal", "pubsub"):
+                keys.client_kill_filter(_type=kind, skipme=True)
+            results = client.wait(jobs, timeout_s=30.0)
+            assert {row.state for row in results} == {"scored"}
+        # Both go on, not one for the other: each is asked for something of its own.
+        for found in processes[1:]:
+            count = found.log().count(" 1 scored")
+            while found.log().count(" 1 scored") == count:
+                client.wait([client.submit("one").job_id], timeout_s=30.0)
+
+
+def test_postgres_away_under_load(broker_url: str, tmp_path: Path) -> None:
+    servers = postgres_server(tmp_path / "postgres")
+    url = servers.__enter__()
+    engine = connect(url)
+    migrate.upgrade(engine)
+    with (
+        fleet(url, broker_url, tmp_path),
+        Client(url, broker_url, settings=Settings(message_size=4)) as client,
+    ):
+        ids = [receipt.job_id for receipt in client.submit_many([TEXT] * 200)]
+        until_scored(engine, 40)
+        engine.dispose()
+        servers.__exit__(None, None, None)
+        away_until = time.monotonic() + AWAY_S
+        eventually(lambda: time.monotonic() > away_until)
+        with postgres_server(tmp_path / "postgres"):
+            results = client.wait(ids, timeout_s=90.0)
+            assert {row.state for row in results} == {"scored"}
+            until_scored(engine, len(ids), 0.0)
+            engine.dispose()
+
+
+def test_two_of_everything_and_ten_workers_give_the_same_result(
+    database_url: str, broker_url: str, engine: Engine, tmp_path: Path
+) -> None:
+    """Short leases and a sweep every moment, so that whoever could tread on another does."""
+    hasty = {"sweep_every_s": 0.5, "republish_after_s": 1, "lease_s": 1, "max_attempts": 50}
+    with (
+        beat(database_url, broker_url, tmp_path, settings=hasty),
+        beat(database_url, broker_url, tmp_path, settings=hasty),
+        worker(database_url, broker_url, tmp_path, settings=hasty, concurrency=5),
+        worker(database_url, broker_url, tmp_path, settings=hasty, concurrency=5),
+        Client(database_url, broker_url, settings=Settings(message_size=8)) as client,
+    ):
+        ids: list[list[uuid.UUID]] = [[], []]
+
+        def submit(place: int) -> None:
+            texts = [f"{n} {TEXT}" for n in range(80)]
+            ids[place] = [receipt.job_id for receipt in client.submit_many(texts)]
+
+        threads = [threading.Thread(target=submit, args=(place,)) for place in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        results = client.wait(ids[0] + ids[1], timeout_s=90.0)
+        assert len(results) == 160
+        assert {(row.state, row.error) for row in results} == {("scored", None)}
+        until_scored(engine, 160, 0.0)

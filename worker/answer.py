@@ -1,0 +1,27 @@
+"""A model's score of a leased text, as the ledger keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from scoring.score import Score
+from storage.ledger import Finished, Lease
+
+
+def answer(lease: Lease, score: Score, queue_ms: float) -> Finished:
+    return Finished(
+        id=lease.id,
+        fence=lease.fence,
+        model=score.model,
+        probability=score.probability,
+        label=score.label,
+        confidence=score.confidence,
+        decision=str(score.decision),
+        ranked=[asdict(entry) for entry in score.ranked],
+        tokens=score.tokens,
+        windows=score.windows,
+        window_rule=score.window_rule,
+        features=score.features,
+        queue_ms=queue_ms,
+        score_ms=score.score_ms,
+    )
