@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import redis
@@ -51,6 +51,8 @@ def test_redis_away_under_load(database_url: str, engine: Engine, tmp_path: Path
     servers = redis_server(tmp_path / "redis")
     url = servers.__enter__()
     with (
+        # The outermost, so that the workers drain while Redis is there.
+        ExitStack() as back,
         fleet(database_url, url, tmp_path),
         Client(database_url, url, settings=Settings(message_size=4)) as client,
     ):
@@ -61,10 +63,10 @@ def test_redis_away_under_load(database_url: str, engine: Engine, tmp_path: Path
         # Accepted all the same, to be published when it is back.
         ids += [receipt.job_id for receipt in client.submit_many(["meanwhile"] * 8)]
         eventually(lambda: time.monotonic() > away_until)
-        with redis_server(tmp_path / "redis"):
-            results = client.wait(ids, timeout_s=90.0)
-            assert {row.state for row in results} == {"scored"}
-            until_scored(engine, len(ids), 0.0)
+        back.enter_context(redis_server(tmp_path / "redis"))
+        results = client.wait(ids, timeout_s=90.0)
+        assert {row.state for row in results} == {"scored"}
+        until_scored(engine, len(ids), 0.0)
 
 
 def test_short_blips_of_redis_stall_nobody(
@@ -96,6 +98,7 @@ def test_postgres_away_under_load(broker_url: str, tmp_path: Path) -> None:
     engine = connect(url)
     migrate.upgrade(engine)
     with (
+        ExitStack() as back,
         fleet(url, broker_url, tmp_path),
         Client(url, broker_url, settings=Settings(message_size=4)) as client,
     ):
@@ -105,11 +108,11 @@ def test_postgres_away_under_load(broker_url: str, tmp_path: Path) -> None:
         servers.__exit__(None, None, None)
         away_until = time.monotonic() + AWAY_S
         eventually(lambda: time.monotonic() > away_until)
-        with postgres_server(tmp_path / "postgres"):
-            results = client.wait(ids, timeout_s=90.0)
-            assert {row.state for row in results} == {"scored"}
-            until_scored(engine, len(ids), 0.0)
-            engine.dispose()
+        back.enter_context(postgres_server(tmp_path / "postgres"))
+        back.callback(engine.dispose)
+        results = client.wait(ids, timeout_s=90.0)
+        assert {row.state for row in results} == {"scored"}
+        until_scored(engine, len(ids), 0.0)
 
 
 def test_two_of_everything_and_ten_workers_give_the_same_result(
