@@ -43,7 +43,7 @@ class PoisonedScorer(Scorer):
             while True:
                 _holding.usleep(1_000_000)
         elif text.startswith(SLOW):
-            time.sleep(float(text.split()[1]))
+            time.sleep(float(text.split()[1]))  # the slow work itself
         return super().score(text)
 
 
@@ -52,5 +52,5 @@ def load(folder: Path, **options: Any) -> Scorer:
     if gate:
         log.warning("the model waits at the gate")
     while gate and not Path(gate).exists():
-        time.sleep(0.05)
+        time.sleep(0.05)  # between two looks at the gate
     return PoisonedScorer.load(folder, **options)

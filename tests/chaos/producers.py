@@ -152,7 +152,7 @@ class Producers:
         while not self._pace.stopped:
             with suppress(StorageError):
                 return list(door.submit_many(given))
-            time.sleep(AGAIN_S)
+            time.sleep(AGAIN_S)  # what a producer does between two tries
         return []
 
     def _sql(self, sendings: Sequence[Sending]) -> None:
@@ -163,7 +163,7 @@ class Producers:
                     for job, job_id in zip(sending.jobs, ids, strict=True):
                         self.known.accept(job, job_id)
                     break
-                time.sleep(AGAIN_S)
+                time.sleep(AGAIN_S)  # what a producer does between two tries
 
     def _commit(self, jobs: Sequence[Job]) -> list[uuid.UUID]:
         """In one transaction of the caller's own, which then did more than that."""
@@ -204,7 +204,7 @@ class Producers:
                     retry=False,
                 )
                 return
-            time.sleep(AGAIN_S)
+            time.sleep(AGAIN_S)  # what a producer does between two tries
 
     def _cli(self, sendings: Sequence[Sending]) -> None:
         for number, sending in enumerate(self._turns(sendings)):
@@ -218,7 +218,7 @@ class Producers:
                         job = sending.jobs[line["line"] - 1]
                         self.known.accept(job, uuid.UUID(line["job_id"]))
                     break
-                time.sleep(AGAIN_S)
+                time.sleep(AGAIN_S)  # what a producer does between two tries
 
     def _submit(self, file: Path) -> list[dict[str, Any]] | None:
         """The receipts of `plumbline submit`; None where it says that it failed."""

@@ -149,7 +149,7 @@ class Storm:
             self._running.tend()
             self._look()
             self._kill()
-            time.sleep(POLL_S)
+            time.sleep(POLL_S)  # between two looks; the deadline is above
         return self._killed
 
     def _is_over(self) -> bool:

@@ -43,7 +43,7 @@ from pathlib import Path
 from plumbline.embedded.{module} import {name}
 with {name}(Path(sys.argv[1])) as server:
     print(server.url, flush=True)
-    time.sleep(600)
+    time.sleep(600)  # until the test kills it
 """
 
 
