@@ -18,8 +18,6 @@ from sqlalchemy import Connection, text
 
 from storage.states import JobState
 
-# Below the time after which Redis gives an unacknowledged message to another worker.
-LONGEST_LEASE_S = 3000.0
 LONGEST_ERROR = 1_000
 # More than the column can count.
 MANY_ATTEMPTS = 32_768
@@ -100,22 +98,16 @@ STATES = text("SELECT id, state, error FROM plumbline.jobs WHERE id = ANY (CAST(
 # Only the sweeper ends a lease, so a claim takes queued jobs alone; one that lost a worker before
 # (attempts > 0) is taken only when it travels alone. `arrived` writes the texts that came with the
 # message, `taken` leases those the ledger had already: the snapshot is the same for both, so a row
-# is never touched twice. A message's texts are scored one after the other, so the lease of each
-# allows for the length of all.
+# is never touched twice.
 CLAIM = text(f"""
 WITH arriving AS (
     SELECT *, CASE WHEN error IS NOT NULL THEN 'rejected'
                    WHEN deadline <= now() THEN 'expired' ELSE 'leased' END AS state
     FROM {_COLUMNS}
 ), waiting AS (
-    SELECT id, length(text) AS chars FROM plumbline.jobs
+    SELECT id FROM plumbline.jobs
     WHERE id = ANY (CAST(:known AS uuid[])) AND state = 'queued' AND (attempts = 0 OR :alone)
     ORDER BY id FOR UPDATE SKIP LOCKED
-), work AS (
-    SELECT now() + make_interval(
-               secs => least(:longest_s, :lease_s + :char_s * coalesce(sum(chars), 0))
-           ) AS lease_until
-    FROM (SELECT chars FROM waiting UNION ALL SELECT length(text) FROM arriving) AS texts
 ), arrived AS (
     INSERT INTO plumbline.jobs
         (id, source, key, text, text_sha256, notes, deadline, error, state, published_at,
@@ -124,18 +116,18 @@ WITH arriving AS (
            CASE WHEN state = 'expired' THEN 'its deadline passed before it was scored'
                 ELSE error END,
            state, now(), 1, 1,
-           CASE WHEN state = 'leased' THEN work.lease_until END,
+           CASE WHEN state = 'leased' THEN now() + make_interval(secs => :lease_s) END,
            CASE WHEN state = 'leased' THEN now() END,
            CASE WHEN state <> 'leased' THEN now() END
-    FROM arriving CROSS JOIN work
+    FROM arriving
     ORDER BY id
     ON CONFLICT (id) DO NOTHING
     RETURNING id, fence, text, notes, state, created_at
 ), taken AS (
     UPDATE plumbline.jobs AS jobs
     SET state = 'leased', attempts = jobs.attempts + 1, fence = jobs.fence + 1, started_at = now(),
-        lease_until = work.lease_until
-    FROM waiting CROSS JOIN work
+        lease_until = now() + make_interval(secs => :lease_s)
+    FROM waiting
     WHERE jobs.id = waiting.id AND (jobs.deadline IS NULL OR jobs.deadline > now())
     RETURNING jobs.id, jobs.fence, jobs.text, jobs.notes, jobs.state, jobs.created_at
 )
@@ -220,13 +212,12 @@ def claim(
     arriving: Sequence[NewJob],
     known: Sequence[uuid.UUID],
     lease_s: float,
-    char_s: float = 0.0,
 ) -> list[Lease]:
     """Lease what of one message is still to be done, and count the attempt.
 
     `arriving` are texts the message brought, `known` ids it named; a text that came before is found
     by its id like any other. What another worker holds or has finished is not returned. The lease
-    lasts `lease_s` and `char_s` for each character of the message, and never over LONGEST_LEASE_S.
+    lasts `lease_s`; whoever scores renews it (`storage.leases.renew`).
     """
     ids = {*known, *(job.id for job in arriving)}
     rows = connection.execute(
@@ -236,8 +227,6 @@ def claim(
             "known": list(ids),
             "alone": len(ids) == 1,
             "lease_s": lease_s,
-            "char_s": char_s,
-            "longest_s": LONGEST_LEASE_S,
         },
     )
     return [Lease(r.id, r.fence, r.text, tuple(r.notes), float(r.queue_ms)) for r in rows]

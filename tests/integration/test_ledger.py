@@ -58,10 +58,9 @@ def claim(
     *known: uuid.UUID,
     arriving: Sequence[NewJob] = (),
     lease_s: float = LEASE_S,
-    char_s: float = 0.0,
 ) -> list[Lease]:
     with engine.begin() as connection:
-        return ledger.claim(connection, arriving, known, lease_s, char_s)
+        return ledger.claim(connection, arriving, known, lease_s)
 
 
 def finish(engine: Engine, *answers: Finished) -> set[uuid.UUID]:
@@ -175,21 +174,13 @@ def test_claims_at_the_same_moment_share_the_jobs_between_them(engine: Engine) -
     assert sorted(chain.from_iterable(taken)) == sorted(job.id for job in jobs)
 
 
-def test_a_lease_allows_for_the_length_of_all_texts_of_the_message(engine: Engine) -> None:
+def test_a_lease_lasts_as_long_as_was_asked_for(engine: Engine) -> None:
     waiting, arriving = job("x" * 30), job("x" * 50)
     accept(engine, waiting)
-    claim(engine, waiting.id, arriving=[arriving], lease_s=10.0, char_s=0.5)
+    claim(engine, waiting.id, arriving=[arriving], lease_s=10.0)
     for leased in (waiting, arriving):
         found = row(engine, leased.id)
-        assert found.lease_until - found.started_at == timedelta(seconds=10 + 40)
-
-
-def test_no_lease_outlasts_redis(engine: Engine) -> None:
-    new = job("x" * 1_000)
-    accept(engine, new)
-    claim(engine, new.id, char_s=1e6)
-    found = row(engine, new.id)
-    assert found.lease_until - found.started_at == timedelta(seconds=ledger.LONGEST_LEASE_S)
+        assert found.lease_until - found.started_at == timedelta(seconds=10)
 
 
 def test_the_texts_of_a_bare_message_enter_the_ledger_leased(engine: Engine) -> None:
