@@ -52,6 +52,8 @@ def both_batches(running: Stack, narration: Narration) -> Path | None:
     out.print()
     for text in missed(usual):
         out.print(Padding(Text("Spam, and let pass: ") + shown(text, 200), INDENT))
+    for text in mistaken(usual):
+        out.print(Padding(Text("No spam, and called so: ") + shown(text, 200), INDENT))
     before = _judge(running, narration, usual)
 
     _headline("Then a warehouse sends its notices through the same door")
@@ -155,6 +157,14 @@ def missed(batch: Batch) -> list[str]:
     """The spam that neither was called so nor left to a person: no model finds all."""
     scored = _ended_as(batch, JobState.SCORED)
     return [text for text, result in scored if text in texts.SPAM and result.decision == "negative"]
+
+
+def mistaken(batch: Batch) -> list[str]:
+    """What was called spam and is none."""
+    scored = _ended_as(batch, JobState.SCORED)
+    return [
+        text for text, result in scored if text not in texts.SPAM and result.decision == "positive"
+    ]
 
 
 def summary(batch: Batch) -> Text:

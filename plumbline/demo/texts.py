@@ -35,7 +35,7 @@ EVERYDAY = (
     "20 for it, nice man!",
     "Dont wait for me, im stuck in a meeting.. Eat without me and keep some soup pls..",
     "What time is grandma's train?",
-    # Neither chat nor spam: the model is unsure, and a person should look.
+    # Neither chat nor spam, and written like spam: the kind of text a model gets wrong.
     "Your dentist appointment is on 14/03 at 10.30. Call us on 5550142 to change it",
     "Thanks for yesterday, it was so good to see you all again. The kids talked about the frogs "
     "the whole way home & now they want a pond...",
