@@ -1,7 +1,6 @@
 """A run that is killed and started again ends in the same weights as one nobody touched."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -11,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from scoring.manifest import Manifest
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
 WORDS = [f"word{n}" for n in range(40)]
+STEPS_AN_EPOCH = 18
 
 
 @pytest.fixture(scope="module")
@@ -30,40 +29,32 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def command(data: Path, models: Path, runs: Path) -> list[str]:
+def arguments(data: Path, models: Path, runs: Path) -> list[str]:
     return [
-        *(sys.executable, "-m", "training", "--data", str(data), "--preset", "tiny"),
-        *("--name", "toy", "--models-dir", str(models), "--run-dir", str(runs)),
-        *("--checkpoint-every", "0", "--no-saved-model"),
+        *("--data", str(data), "--preset", "tiny", "--epochs", "3", "--name", "toy"),
+        *("--models-dir", str(models), "--run-dir", str(runs), "--checkpoint-every", "0"),
     ]
 
 
-def kill_after(arguments: list[str], runs: Path, wanted: int) -> None:
-    """Start the run and kill it, hard, once it has saved its state `wanted` times more."""
-    seen: set[int] = set()
+def train(options: list[str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "training", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
-    def saved() -> bool:
-        assert process.poll() is None, "the run ended before it could be killed"
-        for state in runs.glob("*/state.npz"):
-            seen.add(state.stat().st_ino)
-        return len(seen) > wanted
 
-    with subprocess.Popen(
-        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    ) as process:
-        eventually(saved, 60)
-        os.killpg(process.pid, signal.SIGKILL)
+def train_killed_at(saves: int, options: list[str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.integration.killed_at", str(saves), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_killed_twice_it_ends_in_the_same_weights(data: Path, tmp_path: Path) -> None:
-    whole = subprocess.run(
-        command(data, tmp_path / "whole", tmp_path / "runs1"), capture_output=True, check=False
-    )
+    whole = train(arguments(data, tmp_path / "whole", tmp_path / "runs1"))
     assert whole.returncode == 0, whole.stderr
-    arguments = command(data, tmp_path / "broken", tmp_path / "runs2")
-    for wanted in (3, 5):
-        kill_after(arguments, tmp_path / "runs2", wanted)
-    last = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    options = arguments(data, tmp_path / "broken", tmp_path / "runs2")
+    # In the first epoch, and in the second, whose end is counted too.
+    for saves in (3, STEPS_AN_EPOCH):
+        killed = train_killed_at(saves, options)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+    last = train(options)
     assert last.returncode == 0, last.stderr
     assert "going on from step" in last.stderr
     first, second = (
