@@ -28,7 +28,7 @@ from training.measurement import Compared, Measurement, compare_with, measure
 from training.plots import Curves, calibration_plot, training_curves
 from training.presets import TrainingConfig
 from training.publish import check_free, publishing
-from training.reference import make_profile
+from training.reference import learn_familiarity, make_profile
 from training.resources import Resources, ResourceUsage
 from training.schedule import learning_rate
 from training.start import SAVED_MODEL, Start
@@ -84,6 +84,8 @@ def run(
         ref = _ref(learned, parts, target)
         with publishing(target.models_dir, ref) as folder:
             draft = Draft(folder, ref, learned, parts, start, target)
+            # Once it is published, the version before it would be itself.
+            parent = draft.parent
             draft.write_model()
             measured = draft.measure(compared)
             draft.describe(measured, resources.usage())
@@ -92,7 +94,7 @@ def run(
     return Made(
         model=str(ref),
         folder=target.models_dir / ref.name / ref.semver,
-        parent=draft.parent,
+        parent=parent,
         measured=measured,
         resources=resources.usage(),
     )
@@ -119,9 +121,14 @@ class Draft:
         return str(self.start.parent) if self.start.parent else _newest(self.target)
 
     def write_model(self) -> None:
-        """Tokenizer, configuration, SavedModel, int8."""
+        """Tokenizer, what it read in training, configuration, SavedModel, int8."""
         shape = self.learned.config.model
         self.learned.tokenizer.save(str(self.folder / files.TOKENIZER))
+        learn_familiarity(
+            (example.text for example in self.parts.train),
+            Tokenizer.read(self.folder / files.TOKENIZER),
+            shape.vocabulary,
+        ).write(self.folder / files.FAMILIARITY)
         ScoringConfig(
             labels=self.target.labels, max_tokens=shape.max_tokens, architecture=asdict(shape)
         ).write(self.folder / files.CONFIG)
@@ -176,12 +183,7 @@ class Draft:
 
     def _artifact(self) -> Artifact:
         """As it will be loaded, before there is a manifest to verify it."""
-        return Artifact(
-            self.folder,
-            self._manifest(),
-            ScoringConfig.read(self.folder / files.CONFIG),
-            Tokenizer.read(self.folder / files.TOKENIZER),
-        )
+        return Artifact.draft(self.folder, self._manifest())
 
     def _manifest(self) -> Manifest:
         return Manifest(

@@ -80,7 +80,8 @@ def test_the_command_says_what_it_made(
 ) -> None:
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    assert said["model"] == "toy/1.0.0"
+    # The first of its name has no parent, least of all itself.
+    assert (said["model"], said["parent"]) == ("toy/1.0.0", None)
     assert Path(said["folder"]) == workplace / "models" / "toy" / "1.0.0"
     assert said["measured"]["int8"]["f1"] >= 0.9
     assert said["resources"]["wall_s"] > 0.0
