@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scoring.config import ScoringConfig
 from scoring.errors import ArtifactInvalid
+from scoring.familiarity import Familiarity
 from scoring.manifest import Manifest
 from scoring.profile import Profile
 from scoring.tokenizer import Tokenizer
@@ -16,8 +17,9 @@ MODEL = "model.int8.tflite"
 TOKENIZER = "tokenizer.json"
 CONFIG = "config.json"
 PROFILE = "profile.json"
+FAMILIARITY = "familiarity.npz"
 CARD = "MODEL_CARD.md"
-SERVING_FILES = (MODEL, TOKENIZER, CONFIG, PROFILE, CARD)
+SERVING_FILES = (MODEL, TOKENIZER, CONFIG, PROFILE, FAMILIARITY, CARD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Artifact:
     manifest: Manifest
     config: ScoringConfig
     tokenizer: Tokenizer
+    familiarity: Familiarity
 
     @classmethod
     def load(cls, folder: Path) -> Artifact:
@@ -35,8 +38,18 @@ class Artifact:
         if absent:
             raise ArtifactInvalid(f"{folder}'s manifest does not list {', '.join(absent)}.")
         manifest.verify(folder)
-        config = ScoringConfig.read(folder / CONFIG)
-        return cls(folder, manifest, config, Tokenizer.read(folder / TOKENIZER))
+        return cls.draft(folder, manifest)
+
+    @classmethod
+    def draft(cls, folder: Path, manifest: Manifest) -> Artifact:
+        """Open a version whose manifest is not written yet, and so proves nothing."""
+        return cls(
+            folder,
+            manifest,
+            ScoringConfig.read(folder / CONFIG),
+            Tokenizer.read(folder / TOKENIZER),
+            Familiarity.read(folder / FAMILIARITY),
+        )
 
     @property
     def ref(self) -> ModelRef:

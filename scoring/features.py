@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-INPUT_FEATURES = (
+from scoring.familiarity import FAMILIARITY_FEATURES
+
+PLAIN_FEATURES = (
     "chars",
     "words",
     "tokens",
@@ -14,10 +16,11 @@ INPUT_FEATURES = (
     "punctuation_share",
     "non_ascii_share",
 )
+INPUT_FEATURES = (*PLAIN_FEATURES, *FAMILIARITY_FEATURES)
 
 
 def describe(text: str, token_ids: Iterable[int], unknown_id: int | None) -> dict[str, float]:
-    """Return every feature of INPUT_FEATURES. Shares are of characters, `unknown_share` of tokens.
+    """Return every feature of PLAIN_FEATURES. Shares are of characters, `unknown_share` of tokens.
 
     `token_ids` are those of the text itself, without the special tokens round it.
     """

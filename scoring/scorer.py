@@ -61,7 +61,8 @@ class Scorer:
             window_rule=config.window_rule,
             tokenize_ms=1000.0 * (tokenized - started),
             infer_ms=1000.0 * (done - tokenized),
-            features=describe(cleaned.text, ids, tokenizer.unknown_id),
+            features=describe(cleaned.text, ids, tokenizer.unknown_id)
+            | self.artifact.familiarity.describe(cleaned.text, ids),
             notes=cleaned.notes,
             model=self.name,
         )

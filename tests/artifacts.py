@@ -14,6 +14,7 @@ from tokenizers.pre_tokenizers import Whitespace
 
 from scoring import artifact
 from scoring.config import ScoringConfig
+from scoring.familiarity import Familiarity
 from scoring.features import INPUT_FEATURES
 from scoring.manifest import Manifest, hashes
 from scoring.profile import Histogram, Profile
@@ -66,6 +67,12 @@ def profile(model: str = "tiny/1.0.0") -> Profile:
     return Profile(model, "validation", 2, columns, {"probability": Histogram([0, 0.5, 1], [1, 1])})
 
 
+def familiarity() -> Familiarity:
+    """Of a training set of the one text "win a prize"."""
+    ids = range(len(SPECIALS), len(SPECIALS) + 3)
+    return Familiarity.learn(["win a prize"], [ids], len(SPECIALS) + len(WORDS))
+
+
 def write_artifact(
     root: Path, name: str = "tiny", version: str = "1.0.0", config: ScoringConfig | None = None
 ) -> Path:
@@ -77,6 +84,7 @@ def write_artifact(
     (folder / artifact.MODEL).write_bytes(b"no model at all")
     (folder / artifact.CARD).write_text("# Tiny\n", encoding="utf-8")
     profile(f"{name}/{version}").write(folder / artifact.PROFILE)
+    familiarity().write(folder / artifact.FAMILIARITY)
     Manifest(
         name=name,
         version=version,

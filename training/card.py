@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from scoring.intervals import Interval
 from training.calibrate import Calibration, Reliability, ThresholdRow
 from training.evaluate import Confusion, LengthRow, Metrics, Parity
 from training.gates import GateResult
-from training.intervals import Interval, Intervals
+from training.intervals import Intervals
 from training.resources import ResourceUsage
 
 NAMES = ("accuracy", "precision", "recall", "f1", "auc")

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist, fmean, stdev
+from statistics import fmean, stdev
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.intervals import COVERAGE, Interval, wilson
 from training.evaluate import Confusion, confusion
 
 Floats = NDArray[np.float64]
-COVERAGE = 0.95
 DRAWS = 2_000
 # Draws worked on at a time: a few megabytes for a few thousand texts.
 CHUNK = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +46,6 @@ class Spread:
             raise ValueError("a spread needs at least one value")
         sd = stdev(values) if len(values) > 1 else 0.0
         return cls(len(values), fmean(values), min(values), max(values), sd)
-
-
-def wilson(hits: int, of: int, coverage: float = COVERAGE) -> Interval:
-    """Wilson's score interval (1927) for the share hits / of: honest near 0 and 1, unlike ± 2 sd.
-
-    0 to 1 where `of` is 0.
-    """
-    if of == 0:
-        return Interval(0.0, 1.0)
-    z = NormalDist().inv_cdf(0.5 + coverage / 2)
-    share, shrink = hits / of, 1 + z * z / of
-    middle = (share + z * z / (2 * of)) / shrink
-    half = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of)) / shrink
-    return Interval(max(0.0, middle - half), min(1.0, middle + half))
 
 
 def intervals(

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from scoring.intervals import wilson
 from training.calibrate import Reliability
-from training.intervals import wilson
 
 Points = Sequence[tuple[int, float]]
 

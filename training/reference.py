@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from scoring.familiarity import Familiarity
 from scoring.features import INPUT_FEATURES
 from scoring.profile import MAX_ROWS, NUMBERS, Histogram, Profile
 from scoring.score import Score
+from scoring.text import clean
+from scoring.tokenizer import Tokenizer
 
 BINS = 20
 # Enough digits for any comparison, and a third of the file.
 DIGITS = 6
+
+
+def learn_familiarity(texts: Iterable[str], tokenizer: Tokenizer, vocabulary: int) -> Familiarity:
+    """From the texts as they would be scored; `vocabulary` is the number of tokens there are."""
+    cleaned = [clean(text).text for text in texts]
+    return Familiarity.learn(cleaned, map(tokenizer.encode, cleaned), vocabulary)
 
 
 def make_profile(model: str, split: str, scores: Sequence[Score]) -> Profile:

@@ -13,6 +13,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from scoring.artifact import Artifact
 from scoring.config import ScoringConfig
 from scoring.fakes import SumRuntime
+from scoring.familiarity import Familiarity
 from scoring.manifest import Manifest
 from scoring.score import Decision, DecisionRule, decide, sigmoid
 from scoring.scorer import Scorer
@@ -68,7 +69,8 @@ def test_the_probability_is_the_one_scoring_gives(rule: str) -> None:
     config = ScoringConfig(
         max_tokens=7, window_overlap=2, window_rule=rule, temperature=1.7, threshold=0.6
     )
-    scorer = Scorer(Artifact(Path(), UNNAMED, config, Tokenizer(words)), SumRuntime())
+    unread = Familiarity.learn([], [], len(vocabulary))
+    scorer = Scorer(Artifact(Path(), UNNAMED, config, Tokenizer(words), unread), SumRuntime())
     for text in ("a b", "a b c d e", "a c e g b d f h a a a c h"):
         logits = scorer.window_logits(text)
         score = scorer.score(text)

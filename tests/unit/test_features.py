@@ -1,6 +1,6 @@
 import pytest
 
-from scoring.features import INPUT_FEATURES, describe
+from scoring.features import PLAIN_FEATURES, describe
 
 
 def test_a_text_in_numbers() -> None:
@@ -17,5 +17,5 @@ def test_a_text_in_numbers() -> None:
 
 
 def test_every_feature_is_there_and_a_number_even_for_nothing() -> None:
-    assert tuple(describe("", [], unknown_id=None)) == INPUT_FEATURES
+    assert tuple(describe("", [], unknown_id=None)) == PLAIN_FEATURES
     assert set(describe("", [], unknown_id=None).values()) == {0.0}
