@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from scoring.profile import Histogram
+import numpy as np
+
+BINS = 20
 
 
-def number_histogram(reference: Histogram, window: Sequence[float]) -> dict[str, Any]:
-    """The window in the reference's bins; what lies outside them is counted in the outermost."""
-    counts = [0] * len(reference.counts)
-    for value in window:
-        place = bisect_right(reference.edges, value) - 1
-        counts[min(max(place, 0), len(counts) - 1)] += 1
+def number_histogram(
+    reference: Sequence[float], window: Sequence[float], edges: Sequence[float] | None = None
+) -> dict[str, Any]:
+    """Both in the same bins, BINS between the reference's ends where `edges` are not given.
+
+    What lies outside them is counted in the outermost.
+    """
+    bins = np.asarray(edges if edges is not None else np.histogram_bin_edges(reference, BINS))
     return {
-        "edges": reference.edges,
-        "reference": shares(reference.counts),
-        "window": shares(counts),
+        "edges": bins.tolist(),
+        "reference": shares(_counts(reference, bins)),
+        "window": shares(_counts(window, bins)),
     }
 
 
@@ -38,3 +41,8 @@ def shares(counts: Sequence[int]) -> list[float]:
     """Each count's part of all; zeros where there is none."""
     total = sum(counts) or 1
     return [count / total for count in counts]
+
+
+def _counts(values: Sequence[float], edges: Any) -> list[int]:
+    inside = np.clip(np.asarray(values, np.float64), edges[0], edges[-1])
+    return [int(count) for count in np.histogram(inside, edges)[0]]

@@ -1,126 +1,162 @@
-"""A drift report: what the live model saw lately, against what it was measured on.
+"""Drift reports: what the live model saw lately, against what it was measured on.
 
-Every call leaves one report in the database, also where there was too little to judge.
+Every report asked for leaves a row in the database, also where there was too little to judge or
+where it could not be made.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from monitoring.export import export
-from monitoring.histogram import label_histogram, number_histogram
-from monitoring.summary import summary, too_little_data
-from monitoring.verdict import Verdict, column_threshold, verdict
-from monitoring.window import Columns, comparable, window_columns
+from monitoring.judgement import Judgement, Sides, judge
+from monitoring.reference import earlier, earlier_window, from_profile, nothing
+from monitoring.request import ReferenceKind, ReportRequest
+from monitoring.verdict import Verdict
 from plumbline.settings import Settings
 from scoring.artifact import Artifact
-from scoring.profile import Profile
+from scoring.errors import ScoringError
 from scoring.registry import resolve
-from storage import deployments, drift
+from storage import clock, deployments, drift
 from storage.database import clear_errors
-from storage.drift import NewReport, NewValue, Observed
+from storage.drift import NewReport, Window
 
 log = logging.getLogger(__name__)
+# Sources that get a report of their own, those with the most texts.
+MOST_SOURCES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    verdict: Verdict
-    summary: str
-    values: Sequence[NewValue] = ()
-    html_path: Path | None = None
+def make_reports(engine: Engine, settings: Settings, request: ReportRequest) -> list[int]:
+    """Make the reports asked for; return their ids, that of all sources first.
+
+    Together they raise a false alarm at the rate `drift_alpha`, so each of them at its part of it.
+    Raises StorageError with one sentence.
+    """
+    with clear_errors(engine), engine.connect() as connection:
+        window = newest(connection, settings, request)
+        sources = wanted_sources(connection, window, settings, request)
+    alpha = settings.drift_alpha / len(sources)
+    return [
+        make_report(engine, settings, request, replace(window, source=source), alpha)
+        for source in sources
+    ]
+
+
+def newest(connection: Connection, settings: Settings, request: ReportRequest) -> Window:
+    """The window asked for: by count, since a time, or as set."""
+    model = serving_version(connection, settings)
+    last = request.last or (settings.drift_window_rows if request.since is None else 0)
+    if last:
+        return Window(model, min(last, settings.drift_max_rows), request.source, request.since)
+    ago = timedelta(seconds=settings.drift_window_s)
+    since = request.since or clock.now(connection) - ago
+    return Window(model, settings.drift_max_rows, request.source, since)
+
+
+def serving_version(connection: Connection, settings: Settings) -> str:
+    """The live version; before there is one, the version the setting's name stands for."""
+    live = deployments.live_model(connection)
+    if live is not None:
+        return live
+    try:
+        folder = resolve(settings.models_dir, settings.model)
+    except ScoringError:
+        # The report will say so.
+        return settings.model
+    return f"{folder.parent.name}/{folder.name}"
+
+
+def wanted_sources(
+    connection: Connection, window: Window, settings: Settings, request: ReportRequest
+) -> list[str | None]:
+    """Whom there is a report of; None is all. One source alone is all, and needs no second."""
+    if not request.by_source:
+        return [request.source]
+    found = drift.sources(connection, window, settings.drift_min_rows, MOST_SOURCES)
+    return [None, *(found if len(found) > 1 else [])]
 
 
 def make_report(
-    engine: Engine,
-    settings: Settings,
-    *,
-    source: str | None = None,
-    since: datetime | None = None,
-    task_id: str | None = None,
+    engine: Engine, settings: Settings, request: ReportRequest, window: Window, alpha: float
 ) -> int:
-    """Compare the live model's recent predictions with its profile; return the report's id.
-
-    The window is of `source`, or of all. It starts at `since`, in UTC where that names no zone, or
-    `drift_window_s` ago, and holds the newest `drift_max_rows`. Raises StorageError or
-    ScoringError, each with one sentence.
-    """
+    """Compare one window with its reference and write what came out; return the report's id."""
     started = perf_counter()
-    with clear_errors(engine), engine.connect() as connection:
-        wanted = deployments.live_model(connection) or settings.model
-        artifact = Artifact.load(resolve(settings.models_dir, wanted))
-        rows = drift.window(
-            connection,
-            artifact.name,
-            source=source,
-            since=since.replace(tzinfo=since.tzinfo or UTC) if since else None,
-            window_s=settings.drift_window_s,
-            limit=settings.drift_max_rows,
-        )
-    profile = artifact.profile()
-    judgement = judge(profile, rows, settings)
+    kind = request.reference or ReferenceKind(settings.drift_reference)
+    sides = Sides((), nothing(kind))
+    try:
+        artifact = Artifact.load(resolve(settings.models_dir, window.model))
+        with clear_errors(engine), engine.connect() as connection:
+            sides = read_sides(connection, artifact, settings, request, window, kind)
+        judgement = judge(sides, alpha, settings.drift_min_rows)
+    except ScoringError as error:
+        log.error("there is no drift report of %s: %s", window.model, error)
+        judgement = Judgement(Verdict.FAILED, str(error).rstrip("."))
+    page = write_page(judgement, settings)
+    rows, reference = sides.rows, sides.reference
     report = NewReport(
-        model=artifact.name,
-        source=source,
+        model=window.model,
+        source=window.source,
         verdict=str(judgement.verdict),
         summary=judgement.summary,
         window_from=rows[0].scored_at if rows else None,
         window_to=rows[-1].scored_at if rows else None,
         window_rows=len(rows),
-        reference_rows=profile.rows,
-        html_path=str(judgement.html_path) if judgement.html_path else None,
-        task_id=task_id,
+        reference=str(kind),
+        reference_from=reference.since,
+        reference_to=reference.until,
+        reference_rows=reference.rows,
+        alpha=alpha,
+        html_path=str(page) if page else None,
+        task_id=request.task_id,
         took_ms=1000.0 * (perf_counter() - started),
     )
     with clear_errors(engine), engine.begin() as connection:
         report_id = drift.add(connection, report, judgement.values)
     log.info("drift report %d of %s: %s", report_id, report.model, report.summary)
+    put_into_workspace(judgement, report_id, report, settings)
     return report_id
 
 
-def judge(profile: Profile, rows: Sequence[Observed], settings: Settings) -> Judgement:
-    """Test every column both sides have, and write the page; too few rows are only counted."""
-    if len(rows) < settings.drift_min_rows:
-        return Judgement(
-            Verdict.TOO_LITTLE_DATA, too_little_data(len(rows), settings.drift_min_rows)
-        )
-    # Brings Evidently; a report that has too little to judge does without.
-    from monitoring.comparison import Comparison
-
-    window = window_columns(rows)
-    names = comparable(profile, window)
-    threshold = column_threshold(settings.drift_alpha, len(names))
-    comparison = Comparison(profile.columns, window, names, threshold)
-    findings = comparison.findings()
-    histograms = {name: histogram(name, profile, window) for name in names}
-    values = [
-        NewValue(
-            feature=finding.feature,
-            method=str(finding.method),
-            value=finding.p_value,
-            threshold=finding.threshold,
-            drifted=finding.drifted,
-            histogram=histograms[finding.feature],
-        )
-        for finding in findings
-    ]
-    return Judgement(
-        verdict(findings),
-        summary(findings, profile.columns, window, histograms),
-        values,
-        export(settings.reports_dir, comparison.html, datetime.now(UTC)),
-    )
+def write_page(judgement: Judgement, settings: Settings) -> Path | None:
+    if judgement.page is None:
+        return None
+    return export(settings.reports_dir, judgement.page, datetime.now(UTC), settings.drift_pages)
 
 
-def histogram(name: str, profile: Profile, window: Columns) -> dict[str, Any]:
-    if name in profile.histograms:
-        return number_histogram(profile.histograms[name], [float(v) for v in window[name]])
-    return label_histogram([str(v) for v in profile.columns[name]], [str(v) for v in window[name]])
+def put_into_workspace(
+    judgement: Judgement, report_id: int, report: NewReport, settings: Settings
+) -> None:
+    """Let Evidently's UI show it, in a project for each model's name."""
+    folder = settings.workspace_dir
+    if judgement.snapshot is None or folder is None:
+        return
+    from monitoring.workspace import Entry, add
+
+    entry = Entry(report_id, report.model, report.source, report.verdict, report.summary)
+    project = report.model.partition("/")[0]
+    add(folder, project, judgement.snapshot, entry, settings.drift_pages)
+
+
+def read_sides(
+    connection: Connection,
+    artifact: Artifact,
+    settings: Settings,
+    request: ReportRequest,
+    window: Window,
+    kind: ReferenceKind,
+) -> Sides:
+    rows = drift.observed(connection, window)
+    if kind is ReferenceKind.PROFILE:
+        return Sides(rows, from_profile(artifact))
+    if not rows:
+        return Sides(rows, nothing(kind))
+    with_texts = settings.drift_text if request.text is None else request.text
+    before = earlier_window(window, rows, request, settings)
+    reference = earlier(connection, before, with_texts)
+    return Sides(rows, reference, drift.texts(connection, window) if with_texts else ())

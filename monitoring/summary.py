@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from monitoring.verdict import Finding
+from monitoring.verdict import JOINT, Finding
 from monitoring.window import Columns
 
 
 def too_little_data(found: int, needed: int) -> str:
-    predictions = "prediction" if found == 1 else "predictions"
-    return f"{found} {predictions} in the window, and {needed} are needed to judge"
+    return f"{_predictions(found)} in the window, and {needed} are needed to judge"
+
+
+def too_few_to_compare_with(found: int, needed: int) -> str:
+    return f"{_predictions(found)} before the window, and {needed} are needed to compare with"
 
 
 def summary(
@@ -21,19 +24,17 @@ def summary(
     window: Columns,
     histograms: Mapping[str, Mapping[str, Any]],
 ) -> str:
-    """Say how many columns drifted, and what happened to the one least likely to be chance."""
-    drifted = sum(finding.drifted for finding in findings)
-    most = min(findings, key=lambda finding: (finding.p_value, finding.feature))
-    name = most.feature
-    if "labels" in histograms[name]:
-        change = label_change(histograms[name])
-    else:
-        change = mean_change(reference[name], window[name])
-    columns = "column" if len(findings) == 1 else "columns"
-    told = f"{name} ({p_value(most.p_value)}, {change})"
-    if not drifted:
-        return f"none of {len(findings)} {columns} drifted; the nearest was {told}"
-    return f"{drifted} of {len(findings)} {columns} drifted, most of all {told}"
+    """Say how many columns drifted, and what happened to the one that moved furthest."""
+    columns = [finding for finding in findings if finding.feature != JOINT]
+    drifted = sum(finding.drifted for finding in columns)
+    most = max(columns, key=lambda finding: (finding.strength, finding.feature))
+    told = f"{most.feature} ({_change(most, reference, window, histograms)})"
+    count = f"{len(columns)} column{'s' if len(columns) > 1 else ''}"
+    if drifted:
+        return f"{drifted} of {count} drifted, most of all {told}"
+    if any(finding.drifted for finding in findings):
+        return f"no column by itself, but {count} together drifted, most of all {told}"
+    return f"none of {count} drifted; the nearest was {told}"
 
 
 def mean_change(reference: Sequence[Any], window: Sequence[Any]) -> str:
@@ -47,10 +48,24 @@ def label_change(histogram: Mapping[str, Any]) -> str:
     return f"{now:.1%} {label}, was {was:.1%}"
 
 
-def p_value(value: float) -> str:
-    # A float has no smaller numbers than about 1e-308, and "p = 0" would claim too much.
-    return f"p = {value:.1g}" if value >= 1e-300 else "p < 1e-300"
-
-
 def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2g}"
+
+
+def _change(
+    finding: Finding,
+    reference: Columns,
+    window: Columns,
+    histograms: Mapping[str, Mapping[str, Any]],
+) -> str:
+    name = finding.feature
+    distance = f"{number(finding.value)}, drift above {number(finding.threshold)}"
+    if name not in histograms:
+        return distance
+    if "labels" in histograms[name]:
+        return f"{distance}; {label_change(histograms[name])}"
+    return f"{distance}; {mean_change(reference[name], window[name])}"
+
+
+def _predictions(found: int) -> str:
+    return f"{found} prediction{'' if found == 1 else 's'}"

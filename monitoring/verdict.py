@@ -1,4 +1,4 @@
-"""When a report says `drift`: one rate of false alarms a report, whatever its number of columns."""
+"""When a report says `drift`: what was found in each column, and in all of them together."""
 
 from __future__ import annotations
 
@@ -8,41 +8,54 @@ from enum import StrEnum
 
 from scoring.profile import CATEGORIES, NUMBERS
 
+# The row of a report that stands for all columns together.
+JOINT = "joint"
+
 
 class Verdict(StrEnum):
     STABLE = "stable"
     DRIFT = "drift"
     TOO_LITTLE_DATA = "too_little_data"
+    # No report could be made; the summary says why.
+    FAILED = "failed"
 
 
 class Method(StrEnum):
-    """How a column is tested; both are of two samples, and give a p-value."""
+    """How a distance is measured; each is in standard errors, as in `monitoring.shift`."""
 
-    KS = "ks"
-    CHI_SQUARE = "chi-square"
+    MEAN_AND_SPREAD = "mean-and-spread"
+    SHARES = "shares"
+    ALL_COLUMNS = "all-columns"
 
 
 # Named for every column, since Evidently's own choice changes with the number of rows.
-METHODS = dict.fromkeys(NUMBERS, Method.KS) | dict.fromkeys(CATEGORIES, Method.CHI_SQUARE)
+METHODS = (
+    dict.fromkeys(NUMBERS, Method.MEAN_AND_SPREAD)
+    | dict.fromkeys(CATEGORIES, Method.SHARES)
+    | {JOINT: Method.ALL_COLUMNS}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What the test of one column found; `p_value` and `threshold` are in [0, 1]."""
+    """How far one column, or JOINT, lies from the reference, and from where on that is no chance.
+
+    Both in the unit its method has: standard errors for those of `Method`.
+    """
 
     feature: str
-    method: Method
-    p_value: float
+    method: str
+    value: float
     threshold: float
 
     @property
     def drifted(self) -> bool:
-        return self.p_value < self.threshold
+        return self.value > self.threshold
 
-
-def column_threshold(alpha: float, columns: int) -> float:
-    """Bonferroni: the chance that any of `columns` p-values is below this is at most `alpha`."""
-    return alpha / columns
+    @property
+    def strength(self) -> float:
+        """1 at the threshold, so that columns can be ordered."""
+        return self.value / self.threshold if self.threshold > 0 else 0.0
 
 
 def verdict(findings: Sequence[Finding]) -> Verdict:

@@ -1,28 +1,29 @@
-"""The recent predictions as columns, named like the reference's."""
+"""Predictions as columns, named like the profile's, a row a text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from scoring.features import INPUT_FEATURES
-from scoring.profile import Profile
 from storage.drift import Observed
 
 Columns = dict[str, list[float] | list[str]]
 
 
 def window_columns(rows: Sequence[Observed]) -> Columns:
-    """A list for each column; it is shorter where rows of an earlier release lack the feature."""
+    """A column for what every row has: rows of an earlier release may lack an input feature."""
     columns: Columns = {
         "probability": [row.probability for row in rows],
         "confidence": [row.confidence for row in rows],
         "decision": [row.decision for row in rows],
     }
     for name in INPUT_FEATURES:
-        columns[name] = [float(row.features[name]) for row in rows if name in row.features]
+        if all(name in row.features for row in rows):
+            columns[name] = [float(row.features[name]) for row in rows]
     return columns
 
 
-def comparable(profile: Profile, window: Columns) -> list[str]:
-    """The columns that both sides have values for."""
-    return [name for name, values in window.items() if values and profile.columns.get(name)]
+def comparable(reference: Columns, window: Columns) -> tuple[Columns, Columns]:
+    """Both, with the columns that both of them have."""
+    names = [name for name in window if name in reference]
+    return {name: reference[name] for name in names}, {name: window[name] for name in names}

@@ -7,22 +7,53 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, desc, insert, select, text
+from sqlalchemy import Connection, desc, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from storage.tables import DriftReport, DriftValue
 
 # Of several at the same instant the same ones are taken each time.
-WINDOW = text("""
-SELECT scored_at, probability, confidence, decision, features
+_NEWEST = """
 FROM plumbline.predictions
 WHERE role = 'live' AND model = :model
-  AND scored_at >= coalesce(CAST(:since AS timestamptz), now() - make_interval(secs => :window_s))
+  AND (CAST(:since AS timestamptz) IS NULL OR scored_at >= :since)
+  AND (CAST(:until AS timestamptz) IS NULL OR scored_at < :until)
   AND (CAST(:source AS text) IS NULL
        OR EXISTS (SELECT FROM plumbline.jobs WHERE id = job_id AND source = :source))
 ORDER BY scored_at DESC, job_id
 LIMIT :limit
+"""
+
+WINDOW = text(f"SELECT scored_at, probability, confidence, decision, features {_NEWEST}")
+
+TEXTS = text(f"""
+SELECT jobs.text FROM (SELECT job_id, scored_at {_NEWEST}) AS newest
+JOIN plumbline.jobs AS jobs ON jobs.id = newest.job_id
+WHERE jobs.text IS NOT NULL
+ORDER BY newest.scored_at, jobs.id
 """)
+
+SOURCES = text(f"""
+SELECT jobs.source FROM (SELECT job_id {_NEWEST}) AS newest
+JOIN plumbline.jobs AS jobs ON jobs.id = newest.job_id
+GROUP BY jobs.source HAVING count(*) >= :least
+ORDER BY count(*) DESC, jobs.source
+LIMIT :most
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The newest `limit` live predictions of `model` since `since` and before `until`.
+
+    Those of `source`, or of all where it is None; None is no bound.
+    """
+
+    model: str
+    limit: int
+    source: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +78,11 @@ class NewReport:
     window_from: datetime | None
     window_to: datetime | None
     window_rows: int
+    reference: str
+    reference_from: datetime | None
+    reference_to: datetime | None
     reference_rows: int
+    alpha: float
     html_path: str | None
     task_id: str | None
     took_ms: float
@@ -65,24 +100,21 @@ class NewValue:
     histogram: dict[str, Any]
 
 
-def window(
-    connection: Connection,
-    model: str,
-    *,
-    source: str | None,
-    since: datetime | None,
-    window_s: float,
-    limit: int,
-) -> list[Observed]:
-    """The newest `limit` live predictions of `model`, oldest first.
-
-    Those since `since`, or of the last `window_s` seconds; of `source`, or of all where it is None.
-    """
-    rows = connection.execute(
-        WINDOW,
-        {"model": model, "source": source, "since": since, "window_s": window_s, "limit": limit},
-    ).all()
+def observed(connection: Connection, window: Window) -> list[Observed]:
+    """The window's predictions, oldest first."""
+    rows = connection.execute(WINDOW, asdict(window)).all()
     return [Observed(*row) for row in reversed(rows)]
+
+
+def texts(connection: Connection, window: Window) -> list[str]:
+    """The window's texts, those that are still kept, oldest first."""
+    return list(connection.execute(TEXTS, asdict(window)).scalars())
+
+
+def sources(connection: Connection, window: Window, least: int, most: int) -> list[str]:
+    """The sources with at least `least` predictions in the window, at most `most` of them."""
+    found = connection.execute(SOURCES, asdict(window) | {"least": least, "most": most})
+    return list(found.scalars())
 
 
 def add(connection: Connection, report: NewReport, values: Sequence[NewValue]) -> int:
@@ -109,10 +141,12 @@ def report(connection: Connection, report_id: int) -> tuple[DriftReport, list[Dr
         found = session.get(DriftReport, report_id)
         if found is None:
             return None
+        # Methods differ in their units.
+        strength = DriftValue.value / func.nullif(DriftValue.threshold, 0)
         values = session.scalars(
             select(DriftValue)
             .where(DriftValue.report_id == report_id)
-            .order_by(desc(DriftValue.drifted), DriftValue.value, DriftValue.feature)
+            .order_by(desc(DriftValue.drifted), desc(strength), DriftValue.feature)
         )
         return found, list(values)
 

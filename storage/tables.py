@@ -191,7 +191,10 @@ class DriftReport(Base):
 
     __tablename__ = "drift_reports"
     __table_args__ = (
-        CheckConstraint(one_of("verdict", ("stable", "drift", "too_little_data")), name="verdict"),
+        CheckConstraint(
+            one_of("verdict", ("stable", "drift", "too_little_data", "failed")), name="verdict"
+        ),
+        CheckConstraint(one_of("reference", ("profile", "window")), name="reference"),
         Index("drift_reports_created_idx", "created_at"),
     )
 
@@ -203,7 +206,13 @@ class DriftReport(Base):
     window_from: Mapped[datetime | None]
     window_to: Mapped[datetime | None]
     window_rows: Mapped[int]
+    # The version's profile, or an earlier window of live traffic, from and to when.
+    reference: Mapped[str] = mapped_column(server_default="profile")
+    reference_from: Mapped[datetime | None]
+    reference_to: Mapped[datetime | None]
     reference_rows: Mapped[int]
+    # The share of such reports that say drift though nothing changed.
+    alpha: Mapped[float] = mapped_column(server_default=sql("0.05"))
     html_path: Mapped[str | None]
     # The Celery task that made it, so that whoever asked can find the answer.
     task_id: Mapped[str | None]
@@ -212,7 +221,7 @@ class DriftReport(Base):
 
 
 class DriftValue(Base):
-    """What one report says of one feature."""
+    """What one report says of one feature: it has drifted where `value` exceeds `threshold`."""
 
     __tablename__ = "drift_values"
 
@@ -225,3 +234,138 @@ class DriftValue(Base):
     threshold: Mapped[float]
     drifted: Mapped[bool]
     histogram: Mapped[dict[str, Any]]
+
+
+class QualityReport(Base):
+    """How good one version was in one window of time: estimated, and by the labels that came.
+
+    `source` is None for all. `positive_share` is that of the labels predicted, None of no rows.
+    """
+
+    __tablename__ = "quality_reports"
+    __table_args__ = (
+        CheckConstraint(one_of("role", Role), name="role"),
+        # One row a window; no source's name is empty.
+        Index(
+            "quality_reports_window_idx",
+            "window_from",
+            "window_to",
+            "model",
+            "role",
+            sql("coalesce(source, '')"),
+            unique=True,
+        ),
+        Index("quality_reports_task_idx", "task_id"),
+        Index("quality_reports_refreshed_idx", "refreshed_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BIGINT, Identity(always=True), primary_key=True)
+    model: Mapped[str]
+    role: Mapped[str]
+    source: Mapped[str | None]
+    window_from: Mapped[datetime]
+    window_to: Mapped[datetime]
+    window_rows: Mapped[int] = mapped_column(BIGINT)
+    labelled_rows: Mapped[int] = mapped_column(BIGINT)
+    positive_share: Mapped[float | None]
+    # Texts the version's calibration was measured on; None: unknown, and not in the intervals.
+    calibration_rows: Mapped[int | None]
+    # The Celery task that made it last, so that whoever asked can find the answer.
+    task_id: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    refreshed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Metric(StrEnum):
+    """What a quality report tells, of the label predicted, whatever the decision was."""
+
+    ACCURACY = "accuracy"
+    PRECISION = "precision"
+    RECALL = "recall"
+    F1 = "f1"
+
+
+class QualityValue(Base):
+    """One metric of one quality report, in [0, 1]; None where its denominator is zero."""
+
+    __tablename__ = "quality_values"
+    __table_args__ = (CheckConstraint(one_of("metric", Metric), name="metric"),)
+
+    report_id: Mapped[int] = mapped_column(
+        BIGINT, ForeignKey(QualityReport.id, ondelete="CASCADE"), primary_key=True
+    )
+    metric: Mapped[str] = mapped_column(primary_key=True)
+    estimated: Mapped[float | None]
+    estimated_low: Mapped[float | None]
+    estimated_high: Mapped[float | None]
+    realized: Mapped[float | None]
+    realized_low: Mapped[float | None]
+    realized_high: Mapped[float | None]
+
+
+class Severity(StrEnum):
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Alert(Base):
+    """Something that is wrong, from when it was first seen until it was well again for a while."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (
+        CheckConstraint(one_of("severity", Severity), name="severity"),
+        # Whoever evaluates, and however often: one open alert for one thing that is wrong.
+        Index(
+            "alerts_open_idx",
+            "rule",
+            "subject",
+            unique=True,
+            postgresql_where=sql("resolved_at IS NULL"),
+        ),
+        Index("alerts_raised_idx", "raised_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BIGINT, Identity(always=True), primary_key=True)
+    rule: Mapped[str]
+    subject: Mapped[str]
+    severity: Mapped[str]
+    message: Mapped[str]
+    value: Mapped[float]
+    threshold: Mapped[float]
+    raised_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    # Since when it is not seen any more; None while it is.
+    clear_since: Mapped[datetime | None]
+    resolved_at: Mapped[datetime | None]
+
+
+class NoticeStatus(StrEnum):
+    """What a notice tells of its alert."""
+
+    RAISED = "raised"
+    RESOLVED = "resolved"
+
+
+class AlertNotice(Base):
+    """One message to the webhook: to be sent until it is delivered or given up."""
+
+    __tablename__ = "alert_notices"
+    __table_args__ = (
+        CheckConstraint(one_of("status", NoticeStatus), name="status"),
+        Index(
+            "alert_notices_due_idx",
+            "next_attempt_at",
+            postgresql_where=sql("delivered_at IS NULL AND given_up_at IS NULL"),
+        ),
+    )
+
+    alert_id: Mapped[int] = mapped_column(
+        BIGINT, ForeignKey(Alert.id, ondelete="CASCADE"), primary_key=True
+    )
+    status: Mapped[str] = mapped_column(primary_key=True)
+    attempts: Mapped[int] = mapped_column(server_default=sql("0"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    next_attempt_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    delivered_at: Mapped[datetime | None]
+    given_up_at: Mapped[datetime | None]
+    error: Mapped[str | None]

@@ -65,7 +65,8 @@ def both_batches(running: Stack, narration: Narration) -> Path | None:
     out.print()
     out.print(verdicts_table(before, after))
     width = min(out.width, PLOT_WIDTH)
-    drifted = [value for value in after.values if value.drifted]
+    # Of all columns together there is no picture.
+    drifted = [value for value in after.values if value.drifted and value.histogram]
     if drifted:
         out.print()
         out.print(histograms(drifted[0], width))
@@ -175,12 +176,12 @@ def summary(batch: Batch) -> Text:
 
 
 def verdicts_table(before: Judged, after: Judged) -> Table:
-    """Each feature's p-value in both reports; under the threshold it has drifted."""
+    """Each feature's distance from the reference in both reports, and where drift begins."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
     table.add_column("feature")
-    table.add_column("p, everyday", justify="right")
-    table.add_column("p, warehouse", justify="right")
-    table.add_column("needed", justify="right")
+    table.add_column("distance,\neveryday", justify="right")
+    table.add_column("distance,\nwarehouse", justify="right")
+    table.add_column("drift\nabove", justify="right")
     table.add_column("drifted")
     earlier = {value.feature: value for value in before.values}
     for value in after.values:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import random
 import re
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,19 +18,24 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from monitoring.report import make_report
+from monitoring.report import make_reports
+from monitoring.request import ReferenceKind, ReportRequest
+from monitoring.shift import Thresholds
+from monitoring.verdict import JOINT, METHODS
 from monitoring.window import Columns
 from plumbline.messages import DRIFT_TASK, REPORT_QUEUE
 from plumbline.publisher import Publisher
 from plumbline.settings import Settings
 from scoring.artifact import Artifact
-from scoring.errors import ArtifactMissing
 from scoring.features import INPUT_FEATURES
+from scoring.manifest import Manifest, hashes
 from scoring.profile import Profile
 from storage import deployments, drift
 from storage.database import connect
+from storage.drift import Window
 from storage.errors import DatabaseUnavailable
 from storage.tables import DriftReport, DriftValue
+from tests.artifacts import write_artifact
 from tests.waiting import eventually
 from tests.workers import MODELS, worker
 
@@ -99,6 +104,12 @@ def write(
         connection.execute(INSERT_PREDICTIONS, jobs)
 
 
+def make(engine: Engine, settings: Settings, **asked: Any) -> int:
+    """The one report that was asked for."""
+    (report_id,) = make_reports(engine, settings, ReportRequest(**asked))
+    return report_id
+
+
 def read(engine: Engine, report_id: int) -> tuple[DriftReport, dict[str, DriftValue]]:
     with engine.connect() as connection:
         found = drift.report(connection, report_id)
@@ -110,19 +121,23 @@ def test_where_nothing_changed_the_report_is_stable_and_whole(
     engine: Engine, settings: Settings, profile: Profile
 ) -> None:
     write(engine, like_reference(profile, 400))
-    report, values = read(engine, make_report(engine, settings, task_id="asked"))
+    report, values = read(engine, make(engine, settings, task_id="asked"))
     assert report.verdict == "stable"
-    assert report.summary.startswith("none of 11 columns drifted; the nearest was ")
+    assert report.summary.startswith("none of 15 columns drifted; the nearest was ")
+    assert (report.reference, report.alpha) == ("profile", settings.drift_alpha)
     assert (report.model, report.source, report.task_id) == (MODEL, None, "asked")
     assert (report.window_rows, report.reference_rows) == (400, profile.rows)
     assert report.window_from is not None and report.window_to is not None
     assert report.window_to - report.window_from == timedelta(milliseconds=399)
     assert report.took_ms > 0
-    assert values.keys() == profile.columns.keys()
+    assert values.keys() == {*profile.columns, JOINT}
+    assert values[JOINT].histogram == {}
+    columns = {name: value for name, value in values.items() if name != JOINT}
+    assert len({value.threshold for value in columns.values()}) == 1
     for name, value in values.items():
-        assert value.method == ("chi-square" if name == "decision" else "ks")
-        assert value.threshold == pytest.approx(0.05 / 11)
-        assert not value.drifted and 0.05 / 11 <= value.value <= 1
+        assert value.method == METHODS[name]
+        assert not value.drifted and 0 <= value.value <= value.threshold
+    for value in columns.values():
         assert sum(value.histogram["window"]) == pytest.approx(1)
         assert sum(value.histogram["reference"]) == pytest.approx(1)
     assert values["chars"].histogram["edges"] == profile.histograms["chars"].edges
@@ -133,7 +148,7 @@ def test_the_page_is_evidentlys_and_loads_nothing_from_elsewhere(
     engine: Engine, settings: Settings, profile: Profile
 ) -> None:
     write(engine, like_reference(profile, 50))
-    report, _ = read(engine, make_report(engine, settings))
+    report, _ = read(engine, make(engine, settings))
     assert report.html_path is not None
     page = Path(report.html_path)
     assert page.is_absolute()
@@ -141,7 +156,7 @@ def test_the_page_is_evidentlys_and_loads_nothing_from_elsewhere(
     html = page.read_text(encoding="utf-8")
     for name in profile.columns:
         assert name in html
-    assert "two-sample chi-square test" in html
+    assert "All columns together: distance from the reference in standard errors" in html
     assert re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=.?https?:", html) == []
 
 
@@ -150,14 +165,14 @@ def test_a_changed_column_is_drift_and_is_named(
 ) -> None:
     rows = like_reference(profile, 300)
     write(engine, [row | {"upper_share": min(1.0, row["upper_share"] + 0.25)} for row in rows])
-    report, values = read(engine, make_report(engine, settings))
+    report, values = read(engine, make(engine, settings))
     assert report.verdict == "drift"
     assert re.fullmatch(
-        r"1 of 11 columns drifted, most of all upper_share "
-        r"\(p = \de-\d+, mean 0\.3\d, was 0\.0\d+\)",
+        r"1 of 15 columns drifted, most of all upper_share "
+        r"\(\d+, drift above [\d.]+; mean 0\.3\d, was 0\.0\d+\)",
         report.summary,
     )
-    assert [name for name, value in values.items() if value.drifted] == ["upper_share"]
+    assert {name for name, value in values.items() if value.drifted} == {"upper_share", JOINT}
 
 
 def test_more_decisions_for_review_are_drift(
@@ -165,8 +180,8 @@ def test_more_decisions_for_review_are_drift(
 ) -> None:
     rows = like_reference(profile, 300)
     write(engine, [r | ({"decision": "review"} if n % 5 == 0 else {}) for n, r in enumerate(rows)])
-    report, values = read(engine, make_report(engine, settings))
-    assert [name for name, value in values.items() if value.drifted] == ["decision"]
+    report, values = read(engine, make(engine, settings))
+    assert {name for name, value in values.items() if value.drifted} == {"decision", JOINT}
     was = profile.columns["decision"].count("review") / profile.rows
     assert f"20.0% review, was {was:.1%})" in report.summary
 
@@ -177,7 +192,7 @@ def test_too_few_predictions_are_counted_and_not_judged(
 ) -> None:
     if rows:
         write(engine, like_reference(profile, rows))
-    report, values = read(engine, make_report(engine, settings))
+    report, values = read(engine, make(engine, settings))
     assert report.verdict == "too_little_data"
     assert report.summary == f"{rows} predictions in the window, and 30 are needed to judge"
     assert (report.window_rows, report.html_path, values) == (rows, None, {})
@@ -193,11 +208,11 @@ def test_the_window_holds_the_live_models_own_recent_predictions(
     write(engine, rows, role="shadow")
     write(engine, rows, model="sms-spam/0.9.0")
     write(engine, rows, scored_at=now - timedelta(days=2))
-    report, _ = read(engine, make_report(engine, settings))
+    report, _ = read(engine, make(engine, settings))
     assert report.window_rows == 3
     # A time without a zone is UTC.
     earlier = (now - timedelta(days=3)).replace(tzinfo=None)
-    report, _ = read(engine, make_report(engine, settings, since=earlier))
+    report, _ = read(engine, make(engine, settings, since=earlier))
     assert report.window_rows == 6
 
 
@@ -206,9 +221,9 @@ def test_the_window_is_of_one_source_where_one_is_named(
 ) -> None:
     write(engine, like_reference(profile, 4), source="billing")
     write(engine, like_reference(profile, 5), source="mail")
-    report, _ = read(engine, make_report(engine, settings, source="mail"))
+    report, _ = read(engine, make(engine, settings, source="mail"))
     assert (report.source, report.window_rows) == ("mail", 5)
-    assert read(engine, make_report(engine, settings, source="nobody"))[0].window_rows == 0
+    assert read(engine, make(engine, settings, source="nobody"))[0].window_rows == 0
 
 
 def test_the_window_holds_the_newest_in_the_order_they_were_scored(
@@ -217,7 +232,7 @@ def test_the_window_holds_the_newest_in_the_order_they_were_scored(
     rows = [row | {"probability": n / 10} for n, row in enumerate(like_reference(profile, 10))]
     write(engine, rows)
     with engine.connect() as connection:
-        found = drift.window(connection, MODEL, source=None, since=None, window_s=3600.0, limit=4)
+        found = drift.observed(connection, Window(MODEL, limit=4))
     # `write` makes the first row the newest.
     assert [row.probability for row in found] == [0.3, 0.2, 0.1, 0.0]
 
@@ -230,8 +245,10 @@ def test_the_version_that_was_promoted_is_judged(
         deployments.promote(
             connection, "other/2.0.0", manifest_sha256="", metrics={}, deployed_by="t", reason="t"
         )
-    with pytest.raises(ArtifactMissing, match=r"There is no model other/2\.0\.0"):
-        make_report(engine, settings)
+    report, values = read(engine, make(engine, settings, task_id="asked"))
+    assert (report.model, report.verdict, report.task_id) == ("other/2.0.0", "failed", "asked")
+    assert report.summary.startswith("There is no model other/2.0.0")
+    assert values == {}
 
 
 IDENTICAL = {"chars": 20.0, "words": 4.0, "tokens": 4.0, "unknown_share": 0.0}
@@ -242,11 +259,9 @@ def test_one_text_over_and_over_is_told_with_a_value_for_every_column(
 ) -> None:
     one = like_reference(profile, 1)[0] | IDENTICAL | {"decision": "review"}
     write(engine, [one] * 60)
-    report, values = read(engine, make_report(engine, settings))
+    report, values = read(engine, make(engine, settings))
     assert report.verdict == "drift"
-    assert len(values) == 11
-    for value in values.values():
-        assert 0 <= value.value <= 1
+    assert len(values) == 16
     assert report.html_path is not None
 
 
@@ -255,83 +270,106 @@ def test_a_feature_an_earlier_release_did_not_keep_is_left_out(
 ) -> None:
     known = tuple(name for name in INPUT_FEATURES if name != "punctuation_share")
     write(engine, like_reference(profile, 200), known=known)
-    report, values = read(engine, make_report(engine, settings))
-    assert values.keys() == profile.columns.keys() - {"punctuation_share"}
-    assert values["chars"].threshold == pytest.approx(0.05 / 10)
+    report, values = read(engine, make(engine, settings))
+    assert values.keys() == {*profile.columns, JOINT} - {"punctuation_share"}
     assert report.verdict == "stable"
-    write(engine, like_reference(profile, 200, seed=6))
-    _, values = read(engine, make_report(engine, settings))
-    assert 0.05 / 11 <= values["punctuation_share"].value <= 1
 
 
-@pytest.mark.parametrize(
-    ("reference", "window", "p_value"),
-    [
-        # All values apart: of the C(60, 30) orders two are as extreme.
-        (
-            {"chars": [float(n) for n in range(30)]},
-            {"chars": [float(n) for n in range(100, 130)]},
-            2 / math.comb(60, 30),
-        ),
-        ({"chars": [7.0] * 40}, {"chars": [7.0] * 30}, 1.0),
-        ({"chars": [7.0] * 30}, {"chars": [8.0] * 30}, 2 / math.comb(60, 30)),
-        # Chi-square by hand: 200 (60*50 - 40*50)^2 / (100 * 100 * 110 * 90), one degree of freedom.
-        (
-            {"decision": ["negative"] * 60 + ["positive"] * 40},
-            {"decision": ["negative"] * 50 + ["positive"] * 50},
-            math.erfc(math.sqrt(200 * 1000**2 / (100 * 100 * 110 * 90) / 2)),
-        ),
-        ({"decision": ["negative"] * 50}, {"decision": ["negative"] * 30}, 1.0),
-        # No label in common, 30 and 30: chi-square is 60.
-        (
-            {"decision": ["negative"] * 30},
-            {"decision": ["review"] * 30},
-            math.erfc(math.sqrt(60 / 2)),
-        ),
-        # One label more on one side, two degrees of freedom, where the p-value is exp(-x / 2).
-        (
-            {"decision": ["negative"] * 20 + ["positive"] * 20},
-            {"decision": ["negative"] * 10 + ["positive"] * 10 + ["review"] * 20},
-            math.exp(-(10 / 3 + 10 / 3 + 20) / 2),
-        ),
-    ],
-)
-def test_a_p_value_is_the_one_calculated_by_hand(
-    reference: Columns, window: Columns, p_value: float
+def test_the_reference_may_be_an_earlier_window(
+    engine: Engine, settings: Settings, profile: Profile
 ) -> None:
+    now = datetime.now(UTC)
+    loud = [row | {"upper_share": row["upper_share"] + 0.5} for row in like_reference(profile, 300)]
+    write(engine, loud[:200], scored_at=now - timedelta(hours=2))
+    write(engine, loud[200:], scored_at=now)
+    asked: dict[str, Any] = {
+        "reference": ReferenceKind.WINDOW,
+        "since": now - timedelta(hours=1),
+        "reference_since": now - timedelta(hours=3),
+    }
+    report, values = read(engine, make(engine, settings, **asked))
+    # Against the profile it would be drift; against the same senders two hours ago nothing is new.
+    assert report.verdict == "stable"
+    assert (report.reference, report.window_rows, report.reference_rows) == ("window", 100, 200)
+    assert report.reference_to is not None and report.window_from is not None
+    assert report.reference_to < report.window_from
+    assert sum(values["chars"].histogram["reference"]) == pytest.approx(1)
+    assert read(engine, make(engine, settings, since=asked["since"]))[0].verdict == "drift"
+
+
+def test_too_little_to_compare_with_is_told(
+    engine: Engine, settings: Settings, profile: Profile
+) -> None:
+    write(engine, like_reference(profile, 40))
+    report, _ = read(engine, make(engine, settings, reference=ReferenceKind.WINDOW))
+    assert report.verdict == "too_little_data"
+    assert report.summary == "0 predictions before the window, and 30 are needed to compare with"
+
+
+def test_a_window_may_be_of_a_number_of_predictions(
+    engine: Engine, settings: Settings, profile: Profile
+) -> None:
+    write(engine, like_reference(profile, 9), scored_at=datetime.now(UTC) - timedelta(days=9))
+    assert read(engine, make(engine, settings, last=5))[0].window_rows == 5
+    by_count = settings.model_copy(update={"drift_window_rows": 7})
+    assert read(engine, make(engine, by_count))[0].window_rows == 7
+    assert read(engine, make(engine, settings))[0].window_rows == 0
+
+
+def test_by_source_there_is_a_report_of_each_and_of_all(
+    engine: Engine, settings: Settings, profile: Profile
+) -> None:
+    loud = [row | {"upper_share": row["upper_share"] + 0.5} for row in like_reference(profile, 40)]
+    write(engine, like_reference(profile, 60), source="mail")
+    write(engine, loud, source="shop")
+    write(engine, like_reference(profile, 5), source="rare")
+    made = make_reports(engine, settings, ReportRequest(by_source=True))
+    reports = [read(engine, report_id)[0] for report_id in made]
+    assert [(r.source, r.window_rows) for r in reports] == [(None, 105), ("mail", 60), ("shop", 40)]
+    assert [r.verdict for r in reports][1:] == ["stable", "drift"]
+    assert {r.alpha for r in reports} == {settings.drift_alpha / 3}
+
+
+def test_one_source_alone_needs_no_second_report(
+    engine: Engine, settings: Settings, profile: Profile
+) -> None:
+    write(engine, like_reference(profile, 40), source="mail")
+    make(engine, settings, by_source=True)
+
+
+def test_the_profile_of_another_version_is_no_reference(
+    engine: Engine, settings: Settings, profile: Profile, tmp_path: Path
+) -> None:
+    folder = write_artifact(tmp_path / "models", "sms-spam", "1.0.0")
+    replace(profile, model="sms-spam/0.9.0").write(folder / "profile.json")
+    manifest = Manifest.read(folder)
+    replace(manifest, files=hashes(folder, list(manifest.files))).write(folder)
+    moved = settings.model_copy(update={"models_dir": tmp_path / "models"})
+    report, _ = read(engine, make(engine, moved))
+    assert report.verdict == "failed"
+    assert report.summary.startswith("The drift reference of sms-spam/1.0.0 is one of sms-spam/0.9")
+
+
+def test_a_missing_profile_is_told(engine: Engine, settings: Settings, tmp_path: Path) -> None:
+    folder = write_artifact(tmp_path / "models", "sms-spam", "1.0.0")
+    (folder / "profile.json").unlink()
+    moved = settings.model_copy(update={"models_dir": tmp_path / "models"})
+    report, _ = read(engine, make(engine, moved))
+    assert (report.verdict, report.window_rows) == ("failed", 0)
+    assert "profile.json" in report.summary
+
+
+def test_evidently_measures_the_distance_that_was_calibrated(profile: Profile) -> None:
     from monitoring.comparison import Comparison
+    from monitoring.shift import Samples
 
-    comparison = Comparison(reference, window, list(reference), 0.01)
-    (finding,) = comparison.findings()
-    assert finding.p_value == pytest.approx(p_value, rel=1e-9)
-    assert finding.drifted == (p_value < 0.01)
-    assert len(comparison.html()) > 100_000
-
-
-def test_where_scipy_has_no_exact_p_value_there_is_one_all_the_same() -> None:
-    from monitoring.comparison import Comparison
-
-    # Rounding takes the exact value above 1 here, and SciPy warns; a warning would fail this test.
-    reference: Columns = {"chars": [0.0] * 5}
-    (finding,) = Comparison(reference, {"chars": [0.0] * 4 + [1.0]}, ["chars"], 0.01).findings()
-    assert 0.99 < finding.p_value <= 1
-
-
-def test_false_alarms_do_not_grow_with_the_window(profile: Profile) -> None:
-    from monitoring.comparison import Comparison
-
-    draw = random.Random(11)
-    shares = [0.862, 0.127, 0.011]
-    alarms = 0
-    for _ in range(20):
-        reference, window = (
-            {"decision": draw.choices(["negative", "positive", "review"], shares, k=rows)}
-            for rows in (718, 10_000)
-        )
-        (finding,) = Comparison(reference, window, ["decision"], 0.05 / 11).findings()
-        alarms += finding.drifted
-    # At a rate of 0.5% two in twenty come once in 200 runs; this run is the same each time.
-    assert alarms < 2
+    window: Columns = {name: values[:300] for name, values in profile.columns.items()}
+    shift = Samples(profile.columns, window).shift()
+    findings = Comparison(profile.columns, window, Thresholds(7.0, 4.0)).findings()
+    assert {f.feature: f.value for f in findings} == pytest.approx(
+        {JOINT: shift.joint} | shift.columns, rel=1e-4, abs=1e-4
+    )
+    assert {f.feature: f.threshold for f in findings} == {JOINT: 7.0} | dict.fromkeys(window, 4.0)
 
 
 def test_a_page_that_cannot_be_written_costs_no_value(
@@ -339,15 +377,15 @@ def test_a_page_that_cannot_be_written_costs_no_value(
 ) -> None:
     write(engine, like_reference(profile, 40))
     settings.state_dir.write_text("a file where the folder should be")
-    report, values = read(engine, make_report(engine, settings))
-    assert (report.html_path, len(values)) == (None, 11)
+    report, values = read(engine, make(engine, settings))
+    assert (report.html_path, len(values)) == (None, 16)
     assert "the report has no HTML page" in caplog.text
 
 
 def test_a_database_that_is_away_is_one_sentence(settings: Settings) -> None:
     nobody = connect("postgresql://nobody@127.0.0.1:1/none")
     with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
-        make_report(nobody, settings)
+        make_reports(nobody, settings, ReportRequest())
 
 
 NO_NETWORK = """
@@ -359,8 +397,9 @@ def refuse(event, args):
 
 sys.addaudithook(refuse)
 from monitoring.comparison import Comparison
+from monitoring.shift import Thresholds
 columns = {"chars": [1.0, 2.0, 3.0], "decision": ["negative", "review", "review"]}
-print(len(Comparison(columns, columns, list(columns), 0.01).html()))
+print(len(Comparison(columns, columns, Thresholds(7.0, 4.0)).html()))
 print("evidently.telemetry" in sys.modules)
 """
 

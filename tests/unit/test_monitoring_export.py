@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import logging
 import resource
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -55,3 +55,28 @@ def test_a_page_that_does_not_fit_leaves_nothing_behind(
     assert path is None
     assert list(tmp_path.iterdir()) == []
     assert "cannot be written" in caplog.text
+
+
+def test_the_newest_pages_are_kept_and_what_else_is_there_too(tmp_path: Path) -> None:
+    (tmp_path / "notes.html").write_text("a person's own")
+    pages = [
+        export(tmp_path, lambda: "", NOW + timedelta(hours=hour), keep=3)
+        # Out of order: another worker's clock may differ.
+        for hour in (1, 4, 2, 3, 5)
+    ]
+    assert set(tmp_path.iterdir()) == {pages[1], pages[3], pages[4], tmp_path / "notes.html"}
+
+
+def test_the_page_just_written_is_kept_though_others_are_called_newer(tmp_path: Path) -> None:
+    later = export(tmp_path, lambda: "", NOW + timedelta(hours=1), keep=1)
+    now = export(tmp_path, lambda: "", NOW, keep=1)
+    assert later is not None and now is not None
+    assert not later.exists() and now.exists()
+
+
+def test_a_page_that_cannot_be_removed_costs_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "drift-20200101T000000Z-000000.html").mkdir()
+    assert export(tmp_path, lambda: "", NOW, keep=1) is not None
+    assert "old pages of drift reports stay" in caplog.text
