@@ -53,6 +53,7 @@ COLORS = {
     "stable": "green",
     "drift": "red",
     "too_little_data": "yellow",
+    "failed": "red",
 }
 
 

@@ -177,21 +177,27 @@ def test_a_drift_report_from_asking_to_opening(
         made = cli.json("drift", "run", "--source", "odd", "--since", "1h")
     assert made["verdict"] == "drift"
     assert made["window_rows"] == 40
-    feature = made["values"][0]["feature"]
     assert made["values"][0]["drifted"] is True
+    feature = next(value["feature"] for value in made["values"] if value["histogram"])
 
     assert [report["id"] for report in cli.json("drift", "list")["reports"]] == [made["id"]]
-    assert made["summary"][:20] in cli.run("drift", "list")
+    listed = cli.run("drift", "list", "--source", "odd", "--verdict", "drift", "--limit", "1")
+    assert made["summary"][:20] in listed and "profile" in listed
+    assert cli.json("drift", "list", "--verdict", "stable") == {"reports": []}
+    assert "There are no such drift reports." in cli.run("drift", "list", "--source", "even")
     assert cli.json("drift", "show") == made
     printed = cli.run("drift", "show", str(made["id"]))
     assert f"{feature}, reference" in printed
     assert f"{feature}, window" in printed
+    assert "in standard errors" in printed
+    assert cli.json("drift", "show", "--png", "drift.png") == made
+    assert (tmp_path / "drift.png").read_bytes().startswith(b"\x89PNG")
     assert "decision, window" in cli.run("drift", "show", "--feature", "decision")
     assert "no feature 'nose'; it has: " in cli.refused("drift", "show", "--feature", "nose")
     page = Path(cli.run("drift", "open").strip())
     assert page.stat().st_size > 1_000
     page.unlink()
-    assert str(page) in cli.refused("drift", "open")
+    assert f"{page}, was removed" in cli.refused("drift", "open")
 
 
 def test_a_drift_report_nobody_makes_names_the_worker_that_should(cli: Cli) -> None:

@@ -101,6 +101,9 @@ def test_it_scores_for_another_process_and_keeps_its_data(
             result = client.result(receipt.job_id)
         assert not receipt.new
         assert result is not None and result.label == "ham"
+        # The first run's, set aside.
+        for log in ("logs/worker.log.1", "postgres/server.log.1", "redis/server.log.1"):
+            assert (settings.state_dir / log).is_file(), log
         assert running.end(signal.SIGTERM, END_TIMEOUT_S) == 0
     assert_nothing_left(settings, *addresses)
 
