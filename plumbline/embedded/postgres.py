@@ -38,6 +38,9 @@ SETTINGS = {
     "log_min_messages": "warning",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    # Neither the row nor the statement that failed: both may hold a text.
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
 }
 
 

@@ -28,6 +28,7 @@ from plumbline.embedded.lock import held
 from plumbline.embedded.part import Part, ending, restart_wait_s
 from plumbline.embedded.postgres import postgres
 from plumbline.embedded.redis import redis_server
+from plumbline.embedded.rotation import rotate
 from plumbline.messages import REPORT_QUEUE, SCORE_QUEUE, UPKEEP_QUEUE
 from plumbline.publisher import Publisher, ping
 from plumbline.services import address_file, lock_file
@@ -121,12 +122,7 @@ def stack(settings: Settings, narrator: Narrator) -> Iterator[Stack]:
     Raises FolderBusy where another one runs in the same state_dir, EmbeddedMissing or
     EmbeddedFailed saying what to do, KeyboardInterrupt after a signal.
     """
-    settings = settings.model_copy(
-        update={
-            "state_dir": settings.state_dir.resolve(),
-            "models_dir": settings.models_dir.resolve(),
-        }
-    )
+    settings = settings.from_anywhere()
     _demand_programs()
     busy = (
         f"`plumbline up` runs already with its state in {settings.state_dir}; end that one, "
@@ -137,6 +133,7 @@ def stack(settings: Settings, narrator: Narrator) -> Iterator[Stack]:
         parts: list[Part] = []
         try:
             _end_leftovers(settings, narrator)
+            rotate(settings.state_dir)
             interrupts.check()
             settings, servers = _start_servers(settings, narrator, opened, interrupts)
             _migrate(settings, narrator)
@@ -204,6 +201,11 @@ def celery_parts(settings: Settings) -> list[Part]:
         )
         # A report is minutes of work at most and made anew every hour: nobody should wait for it.
         parts[-1].end_signal = signal.SIGQUIT
+    if settings.metrics_port:
+        # One port a worker, since each serves its own.
+        workers = [part for part in parts if part.node is not None]
+        for port, worker in enumerate(workers, settings.metrics_port):
+            worker.environment = environment | {f"{PREFIX}METRICS_PORT": str(port)}
     return parts
 
 
@@ -317,6 +319,12 @@ def _start_parts(running: Stack) -> None:
         _wait_until_ready(running, publisher)
     finally:
         publisher.close()
+    if port := running.settings.metrics_port:
+        last = port + sum(part.node is not None for part in running.parts) - 1
+        host = running.settings.metrics_host
+        running.narrator.say(
+            f"The workers serve metrics at http://{host}:{port}/metrics, on ports {port} to {last}."
+        )
     if not makes_reports():
         running.narrator.say(
             "There will be no drift reports: run `pip install 'plumbline[monitoring]'` for them."
