@@ -20,6 +20,7 @@ from plumbline.services import connected
 from plumbline.settings import Settings
 from storage import ledger, outbox, results
 from storage.database import clear_errors, connect
+from storage.direct import direct
 from storage.errors import StorageError
 from storage.identity import LONGEST_SOURCE, fault
 from storage.ledger import NewJob
@@ -70,8 +71,9 @@ class Cancellation:
 class Client:
     """Submits texts and reads results. One client may be shared by threads, not by forks.
 
-    Raises `storage.errors.DatabaseUnavailable` where PostgreSQL is away: then nothing was accepted
-    by that call.
+    Raises `storage.errors.DatabaseUnavailable` where PostgreSQL is away. Where it went away during
+    the call, its texts may have been accepted all the same; with keys, submitting them again is the
+    same jobs.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class Client:
     ) -> None:
         self._settings = settings or Settings.read()
         self._source = source or self._settings.source
-        self._engine = connect(database_url)
+        self._engine = connect(database_url, autocommit=True)
         self._publisher = Publisher(broker_url)
         self._backlog = Backlog(self._count_waiting, self._settings.max_backlog)
 
@@ -209,12 +211,12 @@ class Client:
 
     def _accept(self, jobs: Sequence[NewJob]) -> Iterator[Receipt]:
         ids = [job.id for job in jobs]
-        with clear_errors(self._engine), self._engine.begin() as connection:
-            new = ledger.accept(connection, jobs)
+        with clear_errors(self._engine), direct(self._engine) as run:
+            new = ledger.accept(run, jobs)
             known = {job.id: _first_state(job) for job in jobs}
             # One question less where all are new, as they nearly always are.
             if older := [job_id for job_id in ids if job_id not in new]:
-                known |= ledger.states(connection, older)
+                known |= ledger.states(run, older)
         fresh = [i for i in dict.fromkeys(ids) if i in new and _waits(known, i)]
         self._backlog.add(len(fresh))
         published = self._publish(fresh)

@@ -24,6 +24,9 @@ from storage.identity import LONGEST_KEY, LONGEST_SOURCE, fault
 TASK = "plumbline.score"
 SWEEP_TASK = "plumbline.sweep"
 DRIFT_TASK = "plumbline.drift"
+QUALITY_TASK = "plumbline.quality"
+ALERTS_TASK = "plumbline.alerts"
+LABEL_TASK = "plumbline.label"
 # The express queue: single jobs and small messages, which never wait behind a bulk load.
 SCORE_QUEUE = "plumbline.score"
 BULK_QUEUE = "plumbline.bulk"
@@ -88,9 +91,18 @@ class Message(BaseModel):
         try:
             return cls.model_validate(arguments)
         except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"]) or "message"
-            raise MessageRejected(f"{place}: {first['msg']}") from error
+            raise MessageRejected(first_fault(error)) from error
+
+
+def first_fault(error: ValidationError) -> str:
+    """Where a message is wrong and why, without what it says there."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    parts = list(first["loc"])
+    if first["type"] == "extra_forbidden":
+        # Its name is the sender's choice, and this sentence goes into a log.
+        parts[-1] = "(unknown)"
+    place = ".".join(str(part) for part in parts) or "message"
+    return f"{place}: {first['msg']}"
 
 
 def wake_up(ids: Sequence[uuid.UUID]) -> dict[str, Any]:

@@ -10,13 +10,16 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from storage import outbox
+from storage.direct import Executor
+from storage.ledger import HELD
 
-_HELD = """
+_HELD = f"""
     unnest(CAST(:ids AS uuid[]), CAST(:fences AS bigint[])) AS held (id, fence)
-    WHERE jobs.id = held.id AND jobs.fence = held.fence AND jobs.state = 'leased'
+    WHERE jobs.id = ANY (CAST(:ids AS uuid[])) AND {HELD}
+      AND jobs.id = held.id AND jobs.fence = held.fence
 """
 
 RENEW = text(f"""
@@ -45,33 +48,33 @@ FROM {_HELD}
 Held = Sequence[tuple[uuid.UUID, int]]
 
 
-def renew(connection: Connection, held: Held, lease_s: float) -> int:
+def renew(run: Executor, held: Held, lease_s: float) -> int:
     """Hold these (id, fence) for `lease_s` from now; return how many are still ours."""
-    return connection.execute(RENEW, _columns(held) | {"lease_s": lease_s}).rowcount
+    return run.execute(RENEW, _columns(held) | {"lease_s": lease_s}).rowcount
 
 
-def hand_back(connection: Connection, held: Held) -> int:
+def hand_back(run: Executor, held: Held) -> int:
     """Give back texts nobody began to score, to be published at once; the attempt is not counted.
 
     Returns how many were still ours to give.
     """
     if not held:
         return 0
-    given = connection.execute(HAND_BACK, _columns(held)).rowcount
-    outbox.announce(connection)
+    given = run.execute(HAND_BACK, _columns(held)).rowcount
+    outbox.announce(run)
     return given
 
 
-def lost(connection: Connection, held: Held, error: str, max_attempts: int) -> int:
+def lost(run: Executor, held: Held, error: str, max_attempts: int) -> int:
     """Give back texts whose worker died over them; the attempt stays counted, and the last of
     `max_attempts` ends in quarantine. Returns how many were still held.
     """
     if not held:
         return 0
-    rows = connection.execute(
+    rows = run.execute(
         LOST, _columns(held) | {"error": error, "max_attempts": max_attempts}
     ).rowcount
-    outbox.announce(connection)
+    outbox.announce(run)
     return rows
 
 

@@ -12,6 +12,8 @@ import psycopg
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
+from storage.direct import Executor
+
 # `plumbline.submit_v1` names it too.
 CHANNEL = "plumbline_jobs"
 
@@ -61,9 +63,9 @@ def take(connection: Connection, *, max_attempts: int, most: int) -> Due:
     )
 
 
-def announce(connection: Connection) -> None:
+def announce(run: Executor) -> None:
     """Tell the relay, once this transaction commits, that the outbox is not empty."""
-    connection.execute(ANNOUNCE, {"channel": CHANNEL})
+    run.execute(ANNOUNCE, {"channel": CHANNEL})
 
 
 def waiting(connection: Connection, most: int) -> int:

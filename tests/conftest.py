@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from storage import migrate
 from storage.database import connect
+from storage.direct import connect_direct
 from tests.servers import postgres_server, redis_server
 
 
@@ -62,6 +63,14 @@ def database_url(postgres_server_url: str, template: str) -> Iterator[str]:
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     engine = connect(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def statements(database_url: str) -> Iterator[Engine]:
+    """As `engine`, for `storage.direct`."""
+    engine = connect_direct(database_url)
     yield engine
     engine.dispose()
 

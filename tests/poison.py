@@ -22,6 +22,8 @@ EXHAUST = "POISON memory"
 HANG = "POISON hang"
 # Interruptible work of a known length: "SLOW 0.5" takes half a second.
 SLOW = "SLOW "
+# An error that quotes what it fails on.
+RAISE = "POISON raise"
 # Where this variable names a file, no model is loaded before that is there.
 GATE = "TEST_MODEL_GATE"
 
@@ -42,7 +44,10 @@ class PoisonedScorer(Scorer):
         elif text.startswith(HANG):
             while True:
                 _holding.usleep(1_000_000)
+        elif text.startswith(RAISE):
+            raise ValueError(f"no way to score {text!r}")
         elif text.startswith(SLOW):
+            log.warning("a slow text is begun")
             time.sleep(float(text.split()[1]))  # the slow work itself
         return super().score(text)
 

@@ -44,7 +44,7 @@ class Worker:
         )
 
     def until_leased(self, engine: Engine, texts: int, timeout_s: float = 60.0) -> None:
-        """Wait until it holds so many texts, the first of them in hand."""
+        """Wait until it holds so many texts; the first may not be in hand yet."""
         counted = text("SELECT count(*) FROM plumbline.jobs WHERE state = 'leased'")
 
         def leased() -> bool:
@@ -171,8 +171,9 @@ def _start(
     settings: Mapping[str, object] | None,
     app: str = "worker",
 ) -> Worker:
+    level = () if "--loglevel" in command else ("--loglevel", "INFO")
     process = child.start(
-        [sys.executable, "-m", "celery", "-A", app, *command, "--loglevel=INFO"],
+        [sys.executable, "-m", "celery", "-A", app, *command, *level],
         log=log,
         environment=environment(database_url, broker_url, log.parent, settings),
         # Not the checkout, where a developer's .env would be read.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
@@ -11,8 +12,10 @@ from kombu.transport import TRANSPORT_ALIASES
 
 from plumbline.errors import PlumblineError, ServicesMissing
 from plumbline.messages import (
+    ALERTS_TASK,
     BULK_QUEUE,
     DRIFT_TASK,
+    QUALITY_TASK,
     REPORT_QUEUE,
     SCORE_QUEUE,
     SWEEP_TASK,
@@ -53,7 +56,19 @@ def schedule(settings: Settings) -> dict[str, Any]:
         "drift": {
             "task": DRIFT_TASK,
             "schedule": settings.drift_every_s,
+            "kwargs": {"by_source": True},
             "options": {"queue": REPORT_QUEUE, "expires": settings.drift_every_s},
+        },
+        "quality": {
+            "task": QUALITY_TASK,
+            "schedule": settings.quality_every_s,
+            "options": {"queue": REPORT_QUEUE, "expires": settings.quality_every_s},
+        },
+        # With the reports, so that a webhook that is slow delays no text.
+        "alerts": {
+            "task": ALERTS_TASK,
+            "schedule": settings.alert_every_s,
+            "options": {"queue": REPORT_QUEUE, "expires": settings.alert_every_s},
         },
     }
 
@@ -82,6 +97,7 @@ def make_app(settings: Settings) -> Celery:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
+        worker_consumer="worker.consumer:Consumer",
         worker_max_memory_per_child=recycle_kib(settings.child_memory_mb),
         # Loading a model must not count as a hung start (Celery's default is 4 s).
         worker_proc_alive_timeout=60.0,
@@ -93,5 +109,16 @@ def make_app(settings: Settings) -> Celery:
     return app
 
 
+def leave_lines_out(settings: Settings) -> None:
+    """Have one line a message, which is ours; Celery's two more cost as much as the claim.
+
+    PLUMBLINE_LOG_LEVEL=DEBUG brings them back.
+    """
+    if settings.log_level.upper() != "DEBUG":
+        for name in ("celery.worker.strategy", "celery.app.trace"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+
 settings = read_settings()
+leave_lines_out(settings)
 app = make_app(settings)

@@ -6,18 +6,23 @@ import logging
 from typing import Any
 
 from celery.signals import (
+    after_setup_logger,
+    after_setup_task_logger,
     beat_init,
+    celeryd_after_setup,
+    celeryd_init,
     worker_init,
     worker_process_init,
     worker_process_shutdown,
+    worker_ready,
     worker_shutting_down,
 )
-from celery.utils.log import current_process_index
+from celery.utils.log import current_process_index, get_multiprocessing_logger
 
 from plumbline.errors import PlumblineError
 from plumbline.messages import BULK_QUEUE, SCORE_QUEUE
 from plumbline.publisher import ping
-from plumbline.settings import Settings
+from plumbline.settings import LogFormat, Settings
 from scoring.artifact import Artifact
 from scoring.errors import ScoringError
 from scoring.gates import failed_gates
@@ -26,13 +31,19 @@ from storage import deployments, migrate
 from storage.database import clear_errors, connect
 from storage.errors import StorageError
 from worker.celery import app, settings
+from worker.exporter import Exporter
+from worker.leave import leave_in_time
 from worker.limits import limit_memory
-from worker.process import DRAIN, current_process, start_process
+from worker.logs import dress
+from worker.metrics import take_place
+from worker.process import DRAIN, SLATE, current_process, start_process
 from worker.sign_of_life import sign_for_beat
 
 log = logging.getLogger(__name__)
 # Set in the parent before it forks: only workers of the scoring queue hold a model.
 scores_texts = True
+serves = ""
+EXPORTER = Exporter(settings, SLATE)
 
 
 def preflight(settings: Settings) -> Artifact:
@@ -69,9 +80,23 @@ def warn_of_gates(artifact: Artifact) -> None:
         log.warning("%s serves as the first, in spite of its gates: %s", artifact.name, sentence)
 
 
+@after_setup_logger.connect
+@after_setup_task_logger.connect
+def dress_log(logger: logging.Logger, **_: Any) -> None:
+    """Celery has set up the handlers as its own options say; we add to them what is ours."""
+    dress([*logger.handlers, *get_multiprocessing_logger().handlers], settings.log_format)
+
+
+@celeryd_init.connect
+def leave_out_the_banner(instance: Any, **_: Any) -> None:
+    """It is no line of the log, and programs read that."""
+    if settings.log_format is LogFormat.JSON:
+        instance.quiet = True
+
+
 @worker_init.connect
 def check_before_start(**_: Any) -> None:
-    global scores_texts
+    global scores_texts, serves
     scores_texts = not {SCORE_QUEUE, BULK_QUEUE}.isdisjoint(app.amqp.queues.consume_from)
     try:
         artifact = preflight(settings)
@@ -81,7 +106,14 @@ def check_before_start(**_: Any) -> None:
     except Exception as error:
         log.exception("what went wrong is none of the known errors")
         raise SystemExit(f"The worker does not start: {error!r}") from error
-    log.info("serving %s", artifact.name)
+    EXPORTER.prepare()
+    serves = artifact.name
+
+
+@celeryd_after_setup.connect
+def tell_how_it_starts(**_: Any) -> None:
+    """Celery has set up the log only now."""
+    log.info("serving %s", serves)
     for name, value in settings.masked().items():
         log.info("setting %s = %s", name, value)
 
@@ -89,12 +121,20 @@ def check_before_start(**_: Any) -> None:
 @worker_process_init.connect
 def start_child(**_: Any) -> None:
     # A pool of one process, as in `-P solo`, has no places.
-    process = start_process(settings, current_process_index(base=0) or 0)
+    place = current_process_index(base=0) or 0
+    EXPORTER.leave()
+    take_place(place)
+    process = start_process(settings, place)
     if scores_texts:
         limit_memory(settings.child_memory_mb)
         process.load_model()
     # From here on the parent counts it among those that are ready.
     process.guards.slot.take()
+
+
+@worker_ready.connect
+def serve_metrics(**_: Any) -> None:
+    EXPORTER.start()
 
 
 @worker_process_shutdown.connect
@@ -105,6 +145,7 @@ def stop_child(**_: Any) -> None:
 @worker_shutting_down.connect
 def drain(**_: Any) -> None:
     DRAIN.begin()
+    leave_in_time(SLATE.pids().values())
 
 
 @beat_init.connect

@@ -13,6 +13,8 @@ from plumbline.settings import Settings
 from storage import leases
 from storage.database import clear_errors, connect
 from storage.errors import StorageError
+from worker import metrics
+from worker.metrics import ErrorKind
 from worker.slate import Slot
 
 log = logging.getLogger(__name__)
@@ -55,5 +57,6 @@ def write_obituary(slot: Slot, ending: str, settings: Settings) -> None:
         return
     finally:
         engine.dispose()
+    kind = ErrorKind.TIME_LIMIT if "SIGALRM" in ending else ErrorKind.CRASH
     for job, _ in blamed:
-        log.error("job %s: %s", job, why)
+        log.error("job %s: %s", job, why, extra=metrics.error(kind) | {"job_id": job})

@@ -12,6 +12,7 @@ from plumbline.settings import Settings
 from scoring.scorer import Scorer
 from storage import deployments
 from storage.database import connect
+from storage.direct import connect_direct
 from worker.drain import Drain
 from worker.keeper import Keeper
 from worker.live_model import LiveModel
@@ -44,8 +45,11 @@ class Guards:
 
 @dataclass(frozen=True, slots=True)
 class Process:
+    """`statements` commits each statement by itself, which is all that scoring needs."""
+
     settings: Settings
     engine: Engine
+    statements: Engine
     live_model: LiveModel
     guards: Guards = field(default_factory=Guards)
     keeper: Keeper | None = None
@@ -57,14 +61,16 @@ class Process:
         `place` is this process's in its pool.
         """
         assert settings.database_url is not None
-        engine = connect(settings.database_url.get_secret_value())
+        url = settings.database_url.get_secret_value()
+        statements = connect_direct(url)
         guards = Guards(DRAIN, SLATE.slot(place), Watchdog(settings.text_timeout_s))
         guards.watchdog.install()
-        keeper = Keeper(engine, settings.lease_s, DRAIN)
+        keeper = Keeper(statements, settings.lease_s, DRAIN)
         keeper.start()
         return cls(
             settings,
-            engine,
+            connect(url),
+            statements,
             LiveModel(
                 settings.models_dir,
                 settings.model,
@@ -76,12 +82,13 @@ class Process:
 
     def load_model(self) -> None:
         """Load what serves now, so that the first text does not wait for it."""
-        with self.engine.connect() as connection:
+        with self.statements.connect() as connection:
             serving = deployments.serving(connection)
         self.live_model.answering(serving)
 
     def stop(self) -> None:
         self.engine.dispose()
+        self.statements.dispose()
 
 
 _current: Process | None = None

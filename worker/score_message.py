@@ -1,4 +1,4 @@
-"""The way of one message: claim, score one by one, finish in one transaction."""
+"""The way of one message: claim, score one by one, finish in one statement."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from plumbline.intake import new_job
 from plumbline.messages import Message
 from plumbline.settings import Settings
 from scoring.errors import TextRefused
-from storage import deployments, ledger
+from storage import ledger
 from storage.database import is_transient
+from storage.direct import direct
 from storage.identity import message_id
 from storage.leases import hand_back
 from storage.ledger import Finished, Lease, NewJob
+from worker import metrics
 from worker.answer import answer
 from worker.backoff import backoff_s
 from worker.live_model import Answering
+from worker.metrics import ErrorKind
 from worker.process import Guards, Process
 from worker.shadow import Beside, score_beside
 
@@ -38,6 +41,7 @@ class Outcome:
     """What became of a message's texts. `refused` were so on arrival, `rejected` when scored.
 
     `skipped` were done, held or ended elsewhere; `returned` were not begun, because of a drain.
+    `answered` are those of `finished` that were written, which are `scored` in number.
     """
 
     scored: int = 0
@@ -47,6 +51,7 @@ class Outcome:
     rejected: list[tuple[Lease, str]] = field(default_factory=list)
     failed: list[tuple[Lease, str]] = field(default_factory=list)
     returned: list[Lease] = field(default_factory=list)
+    answered: list[Finished] = field(default_factory=list)
     beside: Beside = field(default_factory=Beside)
 
 
@@ -58,29 +63,33 @@ def score_message(process: Process, message: Message, celery_id: str) -> Outcome
     """
     arriving = arriving_jobs(message, celery_id, process.settings)
     known = [job.id for job in message.jobs if job.id is not None]
-    with process.engine.begin() as connection:
-        serving = deployments.serving(connection)
-        answering = process.live_model.answering(serving)
-        leases = ledger.claim(connection, arriving, known, process.settings.lease_s)
+    with direct(process.statements) as run:
+        leases = ledger.claim(run, arriving, known, process.settings.lease_s)
     slot = process.guards.slot
     slot.hold(held(leases))
     try:
-        outcome = score_held(process, answering, leases)
+        outcome = score_held(process, leases) if leases else Outcome()
         written = write(process, outcome)
     finally:
         slot.clear()
     outcome.refused = sum(job.error is not None for job in arriving)
     outcome.skipped = len(message.jobs) - len(leases) - outcome.refused
-    answered = [entry for entry in outcome.finished if entry.id in written]
-    outcome.beside = score_beside(process, serving, leases, answered)
+    outcome.answered = [entry for entry in outcome.finished if entry.id in written]
+    if outcome.answered:
+        outcome.beside = score_beside(process, leases, outcome.answered)
     return outcome
 
 
-def score_held(process: Process, answering: Answering, leases: list[Lease]) -> Outcome:
-    """Score while the keeper renews the leases."""
+def score_held(process: Process, leases: list[Lease]) -> Outcome:
+    """Score with what served at the claim, while the keeper renews the leases."""
     outcome = Outcome()
-    if process.keeper is None:
+
+    def score() -> Outcome:
+        answering = process.live_model.answering(leases[0].serving)
         return score_leases(answering, leases, process.guards, outcome)
+
+    if process.keeper is None:
+        return score()
 
     def abandon() -> None:
         log.warning("the text in hand takes too long to stop for, and is given back")
@@ -91,7 +100,7 @@ def score_held(process: Process, answering: Answering, leases: list[Lease]) -> O
         os._exit(0)
 
     with process.keeper.keeping(held(leases), abandon):
-        return score_leases(answering, leases, process.guards, outcome)
+        return score()
 
 
 def cut_short(outcome: Outcome, leases: list[Lease]) -> Outcome:
@@ -108,21 +117,21 @@ def held(leases: list[Lease]) -> list[tuple[uuid.UUID, int]]:
 
 
 def write(process: Process, outcome: Outcome) -> set[uuid.UUID]:
-    """Write what became of the leased texts, in one transaction, tried again where that may help.
+    """Write what became of the leased texts, tried again where that may help.
 
-    Returns whose answers it wrote. If the commit happened but its answer was lost, the fences make
-    the next try change nothing.
+    Returns whose answers it wrote. What a try has written, the fences keep from the next.
     """
     started, tries = monotonic(), 0
+    written: set[uuid.UUID] = set()
     while True:
         try:
-            with process.engine.begin() as connection:
-                written = ledger.finish(connection, outcome.finished)
+            with direct(process.statements) as run:
+                written |= ledger.finish(run, outcome.finished)
                 for lease, reason in outcome.rejected:
-                    ledger.reject(connection, lease, reason)
+                    ledger.reject(run, lease, reason)
                 for lease, reason in outcome.failed:
-                    ledger.release(connection, lease, reason, process.settings.max_attempts)
-                hand_back(connection, held(outcome.returned))
+                    ledger.release(run, lease, reason, process.settings.max_attempts)
+                hand_back(run, held(outcome.returned))
             outcome.scored = len(written)
             return written
         except DBAPIError as error:
@@ -175,10 +184,12 @@ def score_leases(
         except TextRefused as refusal:
             outcome.rejected.append((lease, str(refusal)))
         except MemoryError:
-            log.error("job %s could not be scored: no memory", lease.id)
+            told = metrics.error(ErrorKind.MEMORY) | {"job_id": lease.id}
+            log.error("job %s could not be scored: no memory", lease.id, extra=told)
             outcome.failed.append((lease, "it needs more memory than a worker process may take"))
         except Exception as error:
-            log.exception("job %s could not be scored", lease.id)
+            told = metrics.error(ErrorKind.MODEL) | {"job_id": lease.id}
+            log.exception("job %s could not be scored", lease.id, extra=told)
             outcome.failed.append((lease, f"{type(error).__name__}: {error}"))
         else:
             outcome.finished.append(answer(lease, score, queue_ms))

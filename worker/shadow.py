@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from scoring.scorer import Scorer
 from storage import shadow
-from storage.deployments import Serving
 from storage.ledger import Finished, Lease
 from worker.answer import answer
+from worker.metrics import ErrorKind
 from worker.process import Guards, Process
 
 log = logging.getLogger(__name__)
@@ -30,15 +30,15 @@ class Beside:
 
 def score_beside(
     process: Process,
-    serving: Serving | None,
     leases: Sequence[Lease],
     answers: Sequence[Finished],
 ) -> Beside:
-    """Score the answered ones of these leases, and keep the scores. Raises nothing.
+    """Score the answered ones of a message's leases, and keep the scores. Raises nothing.
 
     What the shadow's own version answered, as the canary, is not scored by it again.
     """
     beside = Beside()
+    serving = leases[0].serving
     if serving is None or serving.shadow is None or process.guards.drain.begun():
         return beside
     texts = {lease.id: lease for lease in leases}
@@ -47,7 +47,7 @@ def score_beside(
         scorer = process.live_model.shadow(serving)
         if scorer is not None and answered:
             scores = score_all(process, scorer, answered, beside)
-            with process.engine.begin() as connection:
+            with process.statements.begin() as connection:
                 beside.scored = shadow.write(connection, scores)
     except Exception:
         beside.failed = len(answered)
@@ -78,7 +78,10 @@ def score_each(
             scores.append(answer(lease, scorer.score(lease.text), queue_ms))
         except Exception as error:
             beside.failed += 1
-            log.warning("the shadow %s cannot score job %s: %r", scorer.name, lease.id, error)
+            told = {"job_id": lease.id, "kind": ErrorKind.SHADOW}
+            log.warning(
+                "the shadow %s cannot score job %s: %r", scorer.name, lease.id, error, extra=told
+            )
         finally:
             guards.watchdog.disarm()
     return scores

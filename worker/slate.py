@@ -86,6 +86,11 @@ class Slate:
         """The slot that the process `pid` took and nobody has taken since."""
         return next((slot for slot in self._slots() if slot.pid == pid), None)
 
+    def pids(self) -> dict[int, int]:
+        """Who took a slot last, by its place."""
+        found = {place: self.slot(place).pid for place in range(SLOTS)}
+        return {place: pid for place, pid in found.items() if pid}
+
     def any_alive(self) -> bool:
         """Whether a process that took a slot is still there."""
         return any(_alive(slot.pid) for slot in self._slots() if slot.pid)

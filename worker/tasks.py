@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from datetime import datetime
-from time import sleep
+from datetime import UTC, datetime
+from time import perf_counter, sleep
 from typing import Any
 
 from celery import Task
 from celery.exceptions import Reject
 from sqlalchemy.exc import DataError
 
-from plumbline.messages import DRIFT_TASK, SWEEP_TASK, TASK, Message, MessageRejected
+from plumbline.label_message import LabelMessage
+from plumbline.messages import (
+    ALERTS_TASK,
+    DRIFT_TASK,
+    LABEL_TASK,
+    QUALITY_TASK,
+    SWEEP_TASK,
+    TASK,
+    Message,
+    MessageRejected,
+)
 from plumbline.publisher import Publisher
-from scoring.errors import ScoringError
 from storage.database import clear_errors
 from storage.errors import DatabaseUnavailable, StorageError
+from worker import labels, metrics, performance
 from worker.backoff import backoff_s
 from worker.celery import app
+from worker.metrics import ErrorKind
 from worker.process import current_process
+from worker.rejection import log_rejection
 from worker.score_message import score_message
 from worker.sweeper import run_sweep
 
@@ -41,22 +53,25 @@ def score(self: Task, *args: Any, **arguments: Any) -> None:
             raise MessageRejected("id: the message needs an id of its own, a string")
         message = Message.parse(arguments)
     except MessageRejected as rejection:
-        log.error("message %s is rejected: %s", self.request.id, rejection)
+        reject(self, rejection)
         return
     process = current_process()
     while True:
         if process.guards.drain.begun():
             raise Reject("the worker drains", requeue=True)
         try:
+            started = perf_counter()
             with clear_errors(process.engine):
                 outcome = score_message(process, message, self.request.id)
             break
         except Exception as error:
             # A value PostgreSQL cannot hold is the message's own fault, and stays so.
             if isinstance(error.__cause__, DataError):
-                log.error("message %s is rejected: %s", self.request.id, error)
+                reject(self, error)
                 return
             put_back(self, error)
+    took_s = perf_counter() - started
+    metrics.observe(outcome, took_s)
     log.info(
         "message %s: %d scored, %d rejected, %d failed, %d done elsewhere",
         self.request.id,
@@ -64,9 +79,15 @@ def score(self: Task, *args: Any, **arguments: Any) -> None:
         outcome.refused + len(outcome.rejected),
         len(outcome.failed),
         outcome.skipped,
+        extra=performance.fields(self.request.id, message.source, outcome, took_s),
     )
     if outcome.returned:
         log.info("message %s: %d handed back", self.request.id, len(outcome.returned))
+
+
+def reject(task: Task, error: Exception) -> None:
+    """Say why a message is none of ours, by which it ends."""
+    log_rejection(task.request.id, error)
 
 
 def put_back(task: Task, error: Exception) -> None:
@@ -75,12 +96,16 @@ def put_back(task: Task, error: Exception) -> None:
     Until its texts are in the ledger they are nowhere else, so no error ends a message. The pause
     is made here, not by an ETA: with that a worker goes on and fetches all the queue into memory.
     """
+    away = isinstance(error, DatabaseUnavailable)
+    told = metrics.error(ErrorKind.DATABASE if away else ErrorKind.TASK)
     log.warning(
         "message %s waits: %s",
         task.request.id,
         error,
-        exc_info=None if isinstance(error, DatabaseUnavailable) else error,
+        exc_info=None if away else error,
+        extra=told | {"message_id": task.request.id},
     )
+    metrics.retry()
     sleep(min(LONGEST_PAUSE_S, backoff_s(task.request.retries)))
     # With a Reject Celery would drop the message whose successor could not be sent.
     with suppress(Reject):
@@ -96,25 +121,74 @@ def sweep() -> None:
         with clear_errors(process.engine):
             run_sweep(process.engine, publisher, process.settings)
     except DatabaseUnavailable as error:
-        log.warning("the sweep is left to the next: %s", error)
+        counted = metrics.error(ErrorKind.DATABASE)
+        log.warning("the sweep is left to the next: %s", error, extra=counted)
     finally:
         publisher.close()
 
 
-@app.task(name=DRIFT_TASK, bind=True, acks_late=False)
-def drift(self: Task, source: str | None = None, since: str | None = None) -> None:
+@app.task(name=DRIFT_TASK, bind=True, acks_late=False, typing=False)
+def drift(self: Task, **arguments: Any) -> None:
     # Brings Evidently, which only a report worker should ever hold in memory.
-    from monitoring.report import make_report
+    from monitoring.report import make_reports
+    from monitoring.request import ReportRequest
 
-    try:
-        start = datetime.fromisoformat(since) if since else None
-    except ValueError:
-        log.error("no drift report is made: since is no ISO 8601 time: %r", since)
-        return
     process = current_process()
     try:
-        make_report(
-            process.engine, process.settings, source=source, since=start, task_id=self.request.id
-        )
-    except (StorageError, ScoringError) as error:
-        log.error("no drift report is made: %s", error)
+        request = ReportRequest.parse(arguments, self.request.id)
+        make_reports(process.engine, process.settings, request)
+    except (MessageRejected, StorageError) as error:
+        log.error("no drift report is made: %s", error, extra=metrics.error(ErrorKind.REPORT))
+
+
+# Of the same kind as a scoring message: strangers send it, and it comes again where it was lost.
+@app.task(
+    name=LABEL_TASK,
+    bind=True,
+    typing=False,
+    max_retries=None,
+    Request="worker.request:ScoreRequest",
+)
+def label(self: Task, *args: Any, **arguments: Any) -> None:
+    try:
+        if args:
+            raise MessageRejected("args: the task takes keyword arguments only")
+        message = LabelMessage.parse(arguments)
+    except MessageRejected as rejection:
+        reject(self, rejection)
+        return
+    while True:
+        try:
+            outcome = labels.take(current_process().engine, message)
+            break
+        except StorageError as error:
+            if isinstance(error.__cause__, DataError):
+                reject(self, error)
+                return
+            put_back(self, error)
+    log.info("message %s: %s", self.request.id, labels.sentence(outcome))
+
+
+@app.task(name=QUALITY_TASK, bind=True, acks_late=False)
+def quality(self: Task, asked: bool = False) -> None:
+    from monitoring.quality import make_reports
+
+    process = current_process()
+    task_id = self.request.id if asked else None
+    try:
+        make_reports(process.engine, process.settings, now=datetime.now(UTC), task_id=task_id)
+    except StorageError as error:
+        log.error("no quality reports are made: %s", error, extra=metrics.error(ErrorKind.REPORT))
+
+
+@app.task(name=ALERTS_TASK, acks_late=False)
+def alerts() -> None:
+    from monitoring.alerting import evaluate
+    from monitoring.webhook import deliver
+
+    process = current_process()
+    try:
+        evaluate(process.engine, process.settings)
+        deliver(process.engine, process.settings)
+    except StorageError as error:
+        log.error("alerts are not judged: %s", error, extra=metrics.error(ErrorKind.REPORT))

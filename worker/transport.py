@@ -6,21 +6,33 @@ and after a restart the next would end it again. It is off the queue by then: lo
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
-from kombu.transport import redis
+from redis.exceptions import DataError
 
-log = logging.getLogger(__name__)
-LONGEST_SHOWN = 200
+from plumbline import transport
+from plumbline.messages import MessageRejected
+from worker.rejection import id_of, log_rejection
+
 # What reading a message that is none raises: no JSON or other bytes (ValueError), JSON of another
-# shape (the rest). Redis's own errors are none of these, and kombu needs to see them.
-UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
+# shape (the rest), a value the client cannot send to Redis (DataError). What Redis itself says is
+# none of these, and kombu needs to see it.
+UNREADABLE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    RecursionError,
+    DataError,
+    MessageRejected,
+)
 
 
-class Channel(redis.Channel):  # type: ignore[misc]
+class Channel(transport.Channel):
     def _brpop_read(self, **options: Any) -> Any:
         newest = self._newest()
+        self.connection.fetched = None
         try:
             return super()._brpop_read(**options)
         except UNREADABLE as error:
@@ -28,8 +40,8 @@ class Channel(redis.Channel):  # type: ignore[misc]
             # worker whose places are all taken fetches nothing more.
             if self._newest() != newest:
                 self.qos.reject(self._newest(), requeue=False)
-            said = f"{type(error).__name__}: {error}"
-            log.error("what is no message is rejected: %s", said[:LONGEST_SHOWN])
+            fetched = self.connection.fetched
+            log_rejection(id_of(fetched.get("headers")) if fetched else None, error)
             return True
 
     def _newest(self) -> Any:
@@ -37,5 +49,12 @@ class Channel(redis.Channel):  # type: ignore[misc]
         return next(reversed(self.qos._delivered), None)
 
 
-class Transport(redis.Transport):  # type: ignore[misc]
+class Transport(transport.Transport):
     Channel = Channel
+    # The message that is being taken apart, so that what goes wrong can be said of it by name.
+    fetched: dict[str, Any] | None = None
+
+    def _deliver(self, message: Any, queue: str) -> None:
+        if isinstance(message, dict):
+            self.fetched = message
+        super()._deliver(message, queue)

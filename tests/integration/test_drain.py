@@ -28,6 +28,7 @@ def test_a_worker_of_1000_slow_texts_is_gone_within_10_s(
     ):
         list(client.submit_many(f"{poison.SLOW}{seconds} number {n}" for n in range(1_000)))
         found.until_leased(engine, 1_000)
+        found.until_logged("a slow text is begun")
         started = time.monotonic()
         found.drain()
         assert time.monotonic() - started < EXIT_WITHIN_S
@@ -68,6 +69,7 @@ def test_no_text_is_taken_before_the_model_is_loaded(
             tmp_path,
             app="tests.poison_app",
             concurrency=1,
+            settings={"log_level": "DEBUG"},
             while_starting=open_gate,
         ):
             assert client.wait([job])[0].state == "scored"

@@ -37,6 +37,7 @@ GARBAGE = [
             {"properties": {}},
             {"properties": PROPERTIES | {"delivery_tag": ["t"]}},
             {"properties": PROPERTIES | {"delivery_tag": {}}},
+            {"properties": PROPERTIES | {"delivery_tag": None}, "body": "e30=", "headers": {}},
             {"properties": PROPERTIES | {"body_encoding": "none such"}, "body": "e30="},
             {"properties": PROPERTIES, "body": "no base64"},
             {"properties": PROPERTIES, "body": 7},

@@ -342,3 +342,16 @@ def test_what_is_rolled_back_never_was(engine: Engine) -> None:
         ledger.accept(connection, [new])
         connection.rollback()
     assert claim(engine, new.id) == []
+
+
+def test_only_a_claim_of_what_the_ledger_has_does_not_wait_for_the_disk(engine: Engine) -> None:
+    """A text that came with its message is nowhere else, and the message is forgotten later."""
+    known, brought = job("known"), job("brought")
+    accept(engine, known)
+    for arriving, waits in (([], "off"), ([brought], "on")):
+        with engine.begin() as connection:
+            assert len(ledger.claim(connection, arriving, [known.id], LEASE_S)) == 1
+            setting = connection.execute(text("SHOW synchronous_commit")).scalar_one()
+            assert setting == waits
+        with engine.connect() as connection:
+            assert connection.execute(text("SHOW synchronous_commit")).scalar_one() == "on"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import redis
 from sqlalchemy import Engine, text
 
@@ -16,11 +17,13 @@ from plumbline import Client
 from plumbline.settings import Settings
 from storage import migrate
 from storage.database import connect
+from tests import poison
 from tests.servers import postgres_server, redis_server
 from tests.waiting import eventually
 from tests.workers import Worker, beat, worker
 
 AWAY_S = 5.0
+EXIT_WITHIN_S = 10.0
 SETTINGS = {"sweep_every_s": 1, "republish_after_s": 5, "lease_s": 3, "max_attempts": 10}
 TEXT = "Your parcel waits at the depot until noon. " * 20
 
@@ -67,6 +70,43 @@ def test_redis_away_under_load(database_url: str, engine: Engine, tmp_path: Path
         results = client.wait(ids, timeout_s=90.0)
         assert {row.state for row in results} == {"scored"}
         until_scored(engine, len(ids), 0.0)
+
+
+def test_a_worker_told_to_stop_while_redis_hangs_is_gone_within_10_s(
+    database_url: str, engine: Engine, tmp_path: Path
+) -> None:
+    with redis_server(tmp_path / "redis") as url:
+        server = psutil.Process(_pid_of_redis(url))
+        with (
+            Client(database_url, url) as client,
+            worker(database_url, url, tmp_path, app="tests.poison_app", concurrency=1) as found,
+        ):
+            list(client.submit_many(f"{poison.SLOW}1 number {n}" for n in range(30)))
+            found.until_leased(engine, 30)
+            found.until_logged("a slow text is begun")
+            children = found.children()
+            server.suspend()
+            started = time.monotonic()
+            found.drain()
+            took_s = time.monotonic() - started
+            server.resume()
+        assert took_s < EXIT_WITHIN_S
+        eventually(lambda: not any(_runs(pid) for pid in children), 5.0, "a child is left")
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT state, attempts FROM plumbline.jobs")).all()
+    assert set(rows) == {("scored", 1), ("queued", 0)}
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _pid_of_redis(url: str) -> int:
+    with redis.Redis.from_url(url) as keys:
+        return int(keys.info("server")["process_id"])
 
 
 def test_short_blips_of_redis_stall_nobody(

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InternalError
 
 from plumbline import Client, Submission
 from plumbline.intake import new_job
@@ -24,6 +24,7 @@ from storage import ledger
 from storage.database import connect
 from storage.identity import keyed_id
 from storage.sweep import sweep
+from tests.waiting import eventually
 from worker.score_message import arriving_jobs
 
 # All that str.strip() takes off.
@@ -254,8 +255,17 @@ def member_of(engine: Engine, role: str) -> Iterator[Engine]:
     member = connect(url.render_as_string(hide_password=False))
     yield member
     member.dispose()
-    with engine.begin() as connection:
-        connection.execute(text(f"DROP ROLE {name}"))
+    # What it made for the time of its session is gone a moment after the session.
+    eventually(lambda: gone(engine, name), 30)
+
+
+def gone(engine: Engine, role: str) -> bool:
+    try:
+        with engine.begin() as connection:
+            connection.execute(text(f"DROP ROLE {role}"))
+    except InternalError:
+        return False
+    return True
 
 
 def refused(engine: Engine, statement: str) -> bool:

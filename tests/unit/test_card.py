@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from scoring.intervals import Interval
 from training.calibrate import Calibration, Reliability, ThresholdRow
 from training.card import CardFacts, write_card
 from training.evaluate import Confusion, LengthRow, Metrics, Parity
 from training.gates import Gate, judge
-from training.intervals import Interval, Intervals
+from training.intervals import Intervals
 from training.resources import ResourceUsage
 
 

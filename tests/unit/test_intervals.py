@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from training.intervals import Interval, Spread, intervals, wilson
+from scoring.intervals import Interval, wilson
+from training.intervals import Spread, intervals
 
 
 @pytest.mark.parametrize(

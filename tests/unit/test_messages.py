@@ -34,7 +34,7 @@ def test_a_wake_up_is_a_message() -> None:
         ({"version": 1, "jobs": [{}]}, "jobs.0: Value error, a job has either an id or a text"),
         ({"version": 1, "jobs": [{"text": 3}]}, "jobs.0.text: Input should be a valid string"),
         ({"version": 1, "jobs": [{"id": "no"}]}, "jobs.0.id: Input should be a valid UUID"),
-        ({"version": 1, "jobs": [{"text": "a"}], "more": 1}, "more: Extra inputs"),
+        ({"version": 1, "jobs": [{"text": "a"}], "more": 1}, "(unknown): Extra inputs"),
         (
             {"version": 1, "jobs": [{"id": str(uuid.UUID(int=1)), "key": "k"}]},
             "jobs.0: Value error, a job with an id has neither key nor deadline",

@@ -99,4 +99,4 @@ def test_a_threshold_leaves_its_share_of_draws_above_it(share: float, above: int
 
 
 def test_there_are_enough_permutations_for_the_default_rate() -> None:
-    assert math.floor(0.02 * 0.2 * (PERMUTATIONS + 1)) >= 5
+    assert math.floor(0.01 * 0.2 * (PERMUTATIONS + 1)) >= 5

@@ -1,0 +1,48 @@
+"""A bare message in the hands of a machine that died comes back by itself."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import redis
+from celery import Celery
+from sqlalchemy import Engine, text
+
+from plumbline.client import Client
+from plumbline.messages import KEY_PREFIX, SCORE_QUEUE, TASK
+from plumbline.publisher import VISIBILITY_TIMEOUT_S, broker_config
+from tests.waiting import eventually
+from tests.workers import worker
+
+UNACKED = KEY_PREFIX + "unacked"
+
+
+def held_since(producer: Celery, keys: redis.Redis, key: str, ago_s: float) -> None:
+    """Send a text, and note it down as kombu does what a worker fetched and never acknowledged."""
+    arguments = {"version": 1, "source": "bare", "jobs": [{"text": "See you at six", "key": key}]}
+    producer.send_task(TASK, kwargs=arguments, queue=SCORE_QUEUE)
+    message = json.loads(keys.rpop(KEY_PREFIX + SCORE_QUEUE))  # type: ignore[arg-type]
+    tag = message["properties"]["delivery_tag"]
+    keys.hset(UNACKED, tag, json.dumps([message, SCORE_QUEUE, SCORE_QUEUE]))
+    keys.zadd(UNACKED + "_index", {tag: time.time() - ago_s})
+
+
+def test_what_a_dead_machine_held_comes_back_after_the_visibility_timeout(
+    database_url: str, broker_url: str, engine: Engine, tmp_path: Path
+) -> None:
+    producer = Celery("stranger", set_as_current=False)
+    producer.conf.update(broker_config(broker_url))
+    with producer, redis.Redis.from_url(broker_url) as keys:
+        held_since(producer, keys, "long", VISIBILITY_TIMEOUT_S + 1)
+        held_since(producer, keys, "short", VISIBILITY_TIMEOUT_S - 120)
+        with (
+            worker(database_url, broker_url, tmp_path, concurrency=1),
+            Client(database_url, broker_url) as client,
+        ):
+            (result,) = eventually(lambda: client.results(source="bare", state="scored"))
+            assert (result.key, result.attempts) == ("long", 1)
+        assert keys.hlen(UNACKED) == 1
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM plumbline.jobs")).scalar_one() == 1
