@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from plumbline.client import Client
+from plumbline.demo.texts import is_odd
 from plumbline.embedded.errors import EmbeddedFailed
 from plumbline.embedded.stack import Stack
 from plumbline.messages import DRIFT_TASK, REPORT_QUEUE
@@ -65,7 +66,7 @@ def score_batch(
     """Submit texts as any caller would, and watch their rows until each has ended."""
     since = datetime.now(UTC)
     with Client.from_settings(running.settings) as client:
-        ids = [receipt.job_id for receipt in client.submit_many(texts)]
+        ids = submit(client, texts, running.settings.source)
         deadline = time.monotonic() + SCORE_TIMEOUT_S
         while True:
             running.tend()
@@ -76,6 +77,16 @@ def score_batch(
                 return Batch(since, texts, [by_id[job_id] for job_id in ids])
             _give_up_after(deadline, "The texts were not scored", running)
             time.sleep(POLL_S)
+
+
+def submit(client: Client, texts: Sequence[str], source: str) -> list[uuid.UUID]:
+    """In the order of the texts. The odd ones come from a source of their own, as from abroad."""
+    ids: dict[int, uuid.UUID] = {}
+    for odd, name in ((False, source), (True, f"{source}-abroad")):
+        places = [place for place, text in enumerate(texts) if is_odd(text) is odd]
+        receipts = client.submit_many([texts[place] for place in places], source=name)
+        ids |= {place: receipt.job_id for place, receipt in zip(places, receipts, strict=True)}
+    return [ids[place] for place in range(len(texts))]
 
 
 def judge_drift(running: Stack, batch: Batch) -> Judged:

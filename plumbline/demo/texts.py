@@ -50,7 +50,7 @@ EVERYDAY = (
     "Are you angry with me? You were so quiet at dinner..",
 )
 
-# Languages the model never learned, emoji and a NUL byte.
+# Languages the model never learned, emoji and a NUL byte: a few in forty are drift, and rightly so.
 ODD = (
     "Kommst du heute noch vorbei? Ich habe Suppe gekocht 🍲",
     "On se voit à la gare vers huit heures, je t'attends près du kiosque",
@@ -126,6 +126,11 @@ _ENDINGS = (
     "ON HOLD: CONFIRM QUANTITY BEFORE 16:30",
     "READY AT DOCK 3, BRING THIS NUMBER",
 )
+
+
+def is_odd(text: str) -> bool:
+    """Whether it is nothing that the shipped model's kind of traffic would bring."""
+    return text in ODD or text == long_text()
 
 
 def second_batch() -> list[str]:
