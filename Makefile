@@ -7,20 +7,22 @@ BIN := $(VENV)/bin
 JOBS ?= 10000
 KILLS ?= 36
 SEED ?= 1
+DATA ?= ../shared/data
 HOUSES := plumbline scoring storage worker monitoring training migrations
 
-.PHONY: help setup demo test check chaos bench lock clean
+.PHONY: help setup demo test check chaos bench bench-drift lock clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-7s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.dev ## install everything, from pinned and hashed requirements
 
 demo: $(VENV)/.demo ## watch texts travel from the client to a drift report
 	@$(BIN)/plumbline demo
 
+# Most tests wait for servers, so two at a time; those of one file share servers, and stay together.
 test: $(VENV)/.dev ## all tests, on real servers they start themselves
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(VENV)/.dev ## lint, types and unit tests
 	@$(BIN)/ruff check .
@@ -33,6 +35,10 @@ chaos: $(VENV)/.dev ## the promise, proved: 10,000 jobs while everything is kill
 
 bench: $(VENV)/.dev ## measure what docs/benchmarks.md tells
 	@for name in latency throughput cost; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+bench-drift: $(VENV)/.dev ## drift alarms and estimated quality on real labelled texts (make bench-drift DATA=)
+	@$(BIN)/python benchmarks/drift.py --data $(DATA)
+	@$(BIN)/python benchmarks/estimates.py --data $(DATA)/sms_spam/data.csv.gz --shift $(DATA)/india_sms/data.csv.gz
 
 lock: ## write requirements/*.txt anew (needs uv)
 	@requirements/lock

@@ -58,6 +58,7 @@ class Samples:
         apart = [_whitened(part, 0.0) for part in parts]
         self._ends = np.cumsum([together.shape[1], *(part.shape[1] for part in apart)])
         self._matrix = np.hstack([together, *apart]).astype(np.float32)
+        self._drawn: dict[int, Floats] = {}
 
     def shift(self) -> Shift:
         """How far the window lies from the reference."""
@@ -73,7 +74,10 @@ class Samples:
         Westfall and Young (Resampling-Based Multiple Testing, 1993): the largest of all columns is
         compared with the largest of all columns, so their number and their dependence are in it.
         """
-        draws = np.vstack([self._distances(chunk) for chunk in self._permuted(seed)])
+        if seed not in self._drawn:
+            chunks = [self._distances(chunk) for chunk in self._permuted(seed)]
+            self._drawn[seed] = np.vstack(chunks)
+        draws = self._drawn[seed]
         joint = _exceeded_by(draws[:, 0], alpha * JOINT_SHARE)
         column = _exceeded_by(draws[:, 1:].max(axis=1), alpha * (1.0 - JOINT_SHARE))
         return Thresholds(joint, column)

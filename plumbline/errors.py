@@ -54,7 +54,7 @@ class JobUnknown(PlumblineError):
 
 
 class ReportMissing(PlumblineError):
-    """There is no such drift report, or none came in time."""
+    """There is no such report, or none came in time."""
 
 
 class ModelUnchanged(PlumblineError):

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from plumbline.cli import (
+    alerts,
     cancel,
     db,
     demo,
@@ -17,6 +18,7 @@ from plumbline.cli import (
     health,
     label,
     models,
+    quality,
     quarantine,
     results,
     retrain,
@@ -82,6 +84,8 @@ app.command()(status.status)
 app.command()(health.health)
 app.command()(label.label)
 app.add_typer(drift.app, name="drift")
+app.add_typer(quality.app, name="quality")
+app.command()(alerts.alerts)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(models.app, name="models")
 app.command(context_settings=retrain.PASS_EVERYTHING_ON)(retrain.retrain)
