@@ -113,6 +113,16 @@ def columns(*names: str) -> Table:
     return table
 
 
+def counted(counts: Mapping[str, int], notes: Mapping[str, str]) -> Table:
+    """What became of a file's rows; of what there was none of, only `accepted` has a line."""
+    table = Table("", "", "", box=None, show_header=False, pad_edge=False)
+    table.columns[1].justify = "right"
+    for name, note in notes.items():
+        if counts[name] or name == "accepted":
+            table.add_row(name, f"{counts[name]:,}", note)
+    return table
+
+
 def facts(title: str) -> Table:
     """A table of names and values about one thing."""
     table = Table(title=title, title_justify="left", show_header=False, box=box.ROUNDED)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.table import Table
 
-from plumbline.cli.console import err, out, print_json, print_jsonl
+from plumbline.cli.console import counted, err, out, print_json, print_jsonl
 from plumbline.cli.database import database
 from plumbline.cli.user import user
 from plumbline.errors import FileUnreadable, OptionInvalid, SourceInvalid
@@ -85,8 +85,6 @@ class Tally:
         return {name: value for name, value in asdict(self).items() if name != "reasons"}
 
     def table(self) -> Table:
-        table = Table("", "labels", "", box=None, show_header=False, pad_edge=False)
-        table.columns[1].justify = "right"
         notes = {
             "accepted": "",
             "changed": "which said something else before",
@@ -94,10 +92,7 @@ class Tally:
             "unknown": "of jobs that do not exist",
             "unusable": "not taken",
         }
-        for name, note in notes.items():
-            if getattr(self, name) or name == "accepted":
-                table.add_row(name, f"{getattr(self, name):,}", note)
-        return table
+        return counted(self.counts(), notes)
 
 
 def label(

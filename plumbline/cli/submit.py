@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from plumbline.backlog import OnFull
-from plumbline.cli.console import colored, err, out, print_json
+from plumbline.cli.console import colored, counted, err, out, print_json
 from plumbline.cli.database import tables_needed
 from plumbline.cli.results import results_table
 from plumbline.cli.times import seconds
@@ -68,8 +68,6 @@ class Tally:
         return {name: value for name, value in asdict(self).items() if name != "reasons"}
 
     def table(self) -> Table:
-        table = Table("", "texts", "", box=None, show_header=False, pad_edge=False)
-        table.columns[1].justify = "right"
         notes = {
             "accepted": "",
             "known": "already, so nothing was done",
@@ -77,11 +75,7 @@ class Tally:
             "unreadable": "not taken",
             "unpublished": "of the accepted: they wait for the sweeper, since Redis was away",
         }
-        for name, note in notes.items():
-            count = getattr(self, name)
-            if count or name == "accepted":
-                table.add_row(name, f"{count:,}", note)
-        return table
+        return counted(self.counts(), notes)
 
     def _remember(self, line: int, reason: str) -> None:
         if len(self.reasons) < REASONS_SHOWN:
