@@ -10,6 +10,7 @@ from celery import Celery
 from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
+from plumbline.broker import broker_config
 from plumbline.errors import PlumblineError, ServicesMissing
 from plumbline.messages import (
     ALERTS_TASK,
@@ -21,7 +22,6 @@ from plumbline.messages import (
     SWEEP_TASK,
     UPKEEP_QUEUE,
 )
-from plumbline.publisher import broker_config
 from plumbline.settings import Settings
 from worker.limits import recycle_kib
 

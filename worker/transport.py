@@ -2,15 +2,20 @@
 
 kombu reads JSON where nothing catches what it raises, so that such a thing would end the worker,
 and after a restart the next would end it again. It is off the queue by then: log it and go on.
+
+It has one client a channel, where kombu makes one for each command, at twice its cost; they are
+alike and hold nothing, and their connections come from the channel's pool either way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from kombu.transport import redis
 from redis.exceptions import DataError
 
-from plumbline import transport
 from plumbline.messages import MessageRejected
 from worker.rejection import id_of, log_rejection
 
@@ -29,7 +34,34 @@ UNREADABLE = (
 )
 
 
-class Channel(transport.Channel):
+class QoS(redis.QoS):  # type: ignore[misc]
+    """Remembers in Redis which messages are held, in two commands without MULTI and EXEC.
+
+    The worker waits for the answer twice a message. Where Redis dies between the two commands, a
+    message is lost as before the first, or, if acknowledged, leaves a line that nobody looks for.
+    """
+
+    @contextmanager
+    def pipe_or_acquire(self, pipe: Any = None, client: Any = None) -> Iterator[Any]:
+        if pipe:
+            yield pipe
+            return
+        with self.channel.conn_or_acquire(client) as connected:
+            yield connected.pipeline(transaction=False)
+
+
+class Channel(redis.Channel):  # type: ignore[misc]
+    QoS = QoS
+    _commands: Any = None
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        if asynchronous:
+            return super()._create_client(asynchronous=True)
+        # After a broken connection kombu makes another pool.
+        if self._commands is None or self._commands.connection_pool is not self.pool:
+            self._commands = super()._create_client()
+        return self._commands
+
     def _brpop_read(self, **options: Any) -> Any:
         newest = self._newest()
         self.connection.fetched = None
@@ -49,7 +81,7 @@ class Channel(transport.Channel):
         return next(reversed(self.qos._delivered), None)
 
 
-class Transport(transport.Transport):
+class Transport(redis.Transport):  # type: ignore[misc]
     Channel = Channel
     # The message that is being taken apart, so that what goes wrong can be said of it by name.
     fetched: dict[str, Any] | None = None

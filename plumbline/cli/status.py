@@ -73,7 +73,8 @@ def keep_watching(settings: Settings, every: float, as_json: bool) -> None:
 
 def look(settings: Settings) -> Standing:
     """Ask PostgreSQL and Redis; either may be away without the other being left out."""
-    from plumbline.publisher import Publisher, queue_depth
+    from plumbline.broker import RollCall
+    from plumbline.publisher import queue_depth
     from storage.status import snapshot
 
     assert settings.broker_url is not None
@@ -85,14 +86,12 @@ def look(settings: Settings) -> Standing:
     except StorageError as error:
         ledger_error = str(error)
     broker_url = settings.broker_url.get_secret_value()
-    publisher = Publisher(broker_url)
     try:
         depth = queue_depth(broker_url)
-        workers = publisher.workers()
+        with RollCall(broker_url) as roll_call:
+            workers = roll_call.workers()
     except BrokerUnavailable as error:
         broker_error = str(error)
-    finally:
-        publisher.close()
     return Standing(ledger, ledger_error, depth, workers, broker_error)
 
 

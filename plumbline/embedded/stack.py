@@ -20,6 +20,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
+from plumbline.broker import RollCall
 from plumbline.embedded import child
 from plumbline.embedded.child import Server
 from plumbline.embedded.errors import EmbeddedFailed, EmbeddedMissing
@@ -30,7 +31,7 @@ from plumbline.embedded.postgres import postgres
 from plumbline.embedded.redis import redis_server
 from plumbline.embedded.rotation import rotate
 from plumbline.messages import REPORT_QUEUE, SCORE_QUEUE, UPKEEP_QUEUE
-from plumbline.publisher import Publisher, ping
+from plumbline.publisher import ping
 from plumbline.services import address_file, lock_file
 from plumbline.settings import PREFIX, Settings
 from storage import deployments
@@ -314,11 +315,8 @@ def _start_parts(running: Stack) -> None:
     running.narrator.step("Starting the workers and loading the model")
     for part in running.parts:
         part.start()
-    publisher = Publisher(running.settings.broker_url.get_secret_value())
-    try:
-        _wait_until_ready(running, publisher)
-    finally:
-        publisher.close()
+    with RollCall(running.settings.broker_url.get_secret_value()) as roll_call:
+        _wait_until_ready(running, roll_call)
     if port := running.settings.metrics_port:
         last = port + sum(part.node is not None for part in running.parts) - 1
         host = running.settings.metrics_host
@@ -331,7 +329,7 @@ def _start_parts(running: Stack) -> None:
         )
 
 
-def _wait_until_ready(running: Stack, publisher: Publisher) -> None:
+def _wait_until_ready(running: Stack, roll_call: RollCall) -> None:
     """Until each worker answers through Redis; the first that dies ends the wait."""
     deadline = time.monotonic() + READY_TIMEOUT_S
     silent = {part.node for part in running.parts if part.node is not None}
@@ -345,7 +343,7 @@ def _wait_until_ready(running: Stack, publisher: Publisher) -> None:
                 f"{len(silent)} workers did not answer within {READY_TIMEOUT_S:g} s; see "
                 f"{running.settings.state_dir / 'logs'}."
             )
-        silent -= set(publisher.workers(PING_TIMEOUT_S))
+        silent -= set(roll_call.workers(PING_TIMEOUT_S))
 
 
 def _live_model(settings: Settings) -> str | None:

@@ -10,9 +10,9 @@ import redis
 from celery import Celery
 from sqlalchemy import Engine, text
 
+from plumbline.broker import VISIBILITY_TIMEOUT_S, broker_config
 from plumbline.client import Client
 from plumbline.messages import KEY_PREFIX, SCORE_QUEUE, TASK
-from plumbline.publisher import VISIBILITY_TIMEOUT_S, broker_config
 from tests.waiting import eventually
 from tests.workers import worker
 

@@ -1,6 +1,7 @@
 import pytest
 
-from plumbline.publisher import VISIBILITY_TIMEOUT_S, broker_config, masked
+from plumbline.errors import BrokerUnavailable
+from plumbline.publisher import Publisher, masked
 
 
 @pytest.mark.parametrize(
@@ -16,8 +17,6 @@ def test_a_broker_is_named_without_its_password(url: str, shown: str) -> None:
     assert masked(url) == shown
 
 
-def test_the_visibility_timeout_is_said_wherever_celery_looks_for_it() -> None:
-    config = broker_config("redis://localhost:6379/0")
-    for place in (config, config["broker_transport_options"]):
-        assert place["visibility_timeout"] == VISIBILITY_TIMEOUT_S
-    assert config["result_backend_transport_options"]["visibility_timeout"] == VISIBILITY_TIMEOUT_S
+def test_a_url_that_cannot_be_read_is_told_before_anything_is_accepted() -> None:
+    with pytest.raises(BrokerUnavailable, match=r"^Redis at http://host cannot be reached: .*\.$"):
+        Publisher("http://host")

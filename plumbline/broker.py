@@ -1,0 +1,68 @@
+"""What Celery is told about Redis, and what it can tell: which workers answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from plumbline.messages import KEY_PREFIX, SCORE_QUEUE
+from plumbline.publisher import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, unavailable_if_down
+
+# How long a worker may hold a message before Redis gives it to another as well. A message may take
+# longer than this: the other finds in the ledger that its texts are held, and changes nothing.
+VISIBILITY_TIMEOUT_S = 300
+ONE_TRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+
+
+def broker_config(url: str) -> dict[str, Any]:
+    """Celery's settings for the broker."""
+    return {
+        "broker_url": url,
+        "broker_transport_options": {
+            "global_keyprefix": KEY_PREFIX,
+            "visibility_timeout": VISIBILITY_TIMEOUT_S,
+            "socket_connect_timeout": CONNECT_TIMEOUT_S,
+            "socket_keepalive": True,
+        },
+        # Celery looks in all three places, and the shortest counts.
+        "visibility_timeout": VISIBILITY_TIMEOUT_S,
+        "result_backend_transport_options": {"visibility_timeout": VISIBILITY_TIMEOUT_S},
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_ignore_result": True,
+        "task_default_queue": SCORE_QUEUE,
+        "task_create_missing_queues": True,
+        "enable_utc": True,
+        "timezone": "UTC",
+    }
+
+
+class RollCall:
+    """Asks the workers of a Redis who is there."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._app = Celery("plumbline.roll_call", set_as_current=False)
+        self._app.conf.update(broker_config(url))
+        # A caller waits for this: a Redis that is gone or hangs must be given up on, and only once.
+        self._app.conf.broker_transport_options |= {"socket_timeout": ANSWER_TIMEOUT_S} | ONE_TRY
+
+    def workers(self, timeout_s: float = 1.0) -> list[str]:
+        """The names of the workers that answer within `timeout_s`; none is no error.
+
+        Raises `BrokerUnavailable`.
+        """
+        with unavailable_if_down(self._url, OperationalError):
+            answers = self._app.control.ping(timeout=timeout_s)
+        return sorted(name for answer in answers for name in answer)
+
+    def close(self) -> None:
+        self._app.close()
+
+    def __enter__(self) -> RollCall:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

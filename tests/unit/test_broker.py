@@ -1,0 +1,8 @@
+from plumbline.broker import VISIBILITY_TIMEOUT_S, broker_config
+
+
+def test_the_visibility_timeout_is_said_wherever_celery_looks_for_it() -> None:
+    config = broker_config("redis://localhost:6379/0")
+    for place in (config, config["broker_transport_options"]):
+        assert place["visibility_timeout"] == VISIBILITY_TIMEOUT_S
+    assert config["result_backend_transport_options"]["visibility_timeout"] == VISIBILITY_TIMEOUT_S
