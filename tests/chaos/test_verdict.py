@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, text
 
 from plumbline.intake import new_job
 from storage import ledger
-from storage.ledger import Finished
+from tests.answers import answer
 from tests.chaos.plan import SOURCE, Job, Kind
 from tests.chaos.verdict import Verdict, judge, read, watch
 
@@ -24,28 +24,7 @@ def accept(connection: Connection, jobs: Sequence[Job]) -> dict[int, set[uuid.UU
 
 def score(connection: Connection, ids: Sequence[uuid.UUID]) -> None:
     leases = ledger.claim(connection, [], ids, 60.0)
-    ledger.finish(
-        connection,
-        [
-            Finished(
-                id=lease.id,
-                fence=lease.fence,
-                model="tiny/1.0.0",
-                probability=0.5,
-                label="ham",
-                confidence=0.5,
-                decision="review",
-                ranked=[],
-                tokens=1,
-                windows=1,
-                window_rule="mean",
-                features={},
-                queue_ms=1.0,
-                score_ms=1.0,
-            )
-            for lease in leases
-        ],
-    )
+    ledger.finish(connection, [answer(lease) for lease in leases])
 
 
 def verdict(engine: Engine, spoil: str = "SELECT 1", jobs: Sequence[Job] = JOBS) -> Verdict:

@@ -11,8 +11,8 @@ from sqlalchemy import Engine, text
 from plumbline.intake import new_job
 from storage import deployments, labels, ledger
 from storage.labels import Entry, LabelledText, Outcome
-from storage.ledger import Finished
 from storage.retention import purge_texts
+from tests.answers import answer
 
 MODEL = "sms-spam/1.0.0"
 NOBODY = uuid.UUID(int=7)
@@ -28,23 +28,8 @@ def accept(engine: Engine, *texts: str, source: str = "mail") -> list[uuid.UUID]
 def score(engine: Engine, job_id: uuid.UUID) -> None:
     with engine.begin() as connection:
         (lease,) = ledger.claim(connection, [], [job_id], 60.0)
-        answer = Finished(
-            id=lease.id,
-            fence=lease.fence,
-            model=MODEL,
-            probability=0.9,
-            label="spam",
-            confidence=0.9,
-            decision="positive",
-            ranked=[],
-            tokens=3,
-            windows=1,
-            window_rule="mean",
-            features={},
-            queue_ms=1.0,
-            score_ms=1.0,
-        )
-        assert ledger.finish(connection, [answer])
+        spam = answer(lease, model=MODEL, probability=0.9, label="spam", decision="positive")
+        assert ledger.finish(connection, [spam])
 
 
 def deploy(engine: Engine, *names: str) -> None:

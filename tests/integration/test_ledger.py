@@ -6,7 +6,6 @@ import threading
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
@@ -19,6 +18,7 @@ from plumbline.intake import new_job
 from storage import ledger
 from storage.ledger import Finished, Lease, NewJob
 from storage.states import JobState
+from tests.answers import answer as some_answer
 
 LEASE_S = 60.0
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -29,23 +29,13 @@ def job(value: str = "See you at six", **given: Any) -> NewJob:
 
 
 def answer(lease: Lease, **given: Any) -> Finished:
-    score = Finished(
-        id=lease.id,
-        fence=lease.fence,
-        model="sms-spam/1.0.0",
-        probability=0.25,
-        label="ham",
-        confidence=0.75,
-        decision="negative",
-        ranked=[{"label": "ham", "probability": 0.75}],
-        tokens=4,
-        windows=1,
-        window_rule="mean",
-        features={"chars": 14.0},
-        queue_ms=lease.queue_ms,
-        score_ms=1.5,
-    )
-    return replace(score, **given)
+    told = {
+        "model": "sms-spam/1.0.0",
+        "ranked": [{"label": "ham", "probability": 0.75}],
+        "features": {"chars": 14.0},
+        "score_ms": 1.5,
+    }
+    return some_answer(lease, **told | given)
 
 
 def accept(engine: Engine, *jobs: NewJob) -> set[uuid.UUID]:

@@ -38,6 +38,7 @@ from storage.identity import keyed_id
 from storage.ledger import Finished, Lease, NewJob
 from storage.states import TERMINAL, JobState
 from storage.sweep import sweep
+from tests.answers import answer as some_answer
 
 MAX_ATTEMPTS = 3
 LEASE_S = 600.0
@@ -74,23 +75,8 @@ def job(number: int) -> NewJob:
 
 
 def answer(lease: Lease) -> Finished:
-    return Finished(
-        id=lease.id,
-        fence=lease.fence,
-        model="tiny/1.0.0",
-        # Tells which claim an answer belongs to.
-        probability=1.0 / (1.0 + lease.fence),
-        label="ham",
-        confidence=0.75,
-        decision="negative",
-        ranked=[],
-        tokens=4,
-        windows=1,
-        window_rule="mean",
-        features={},
-        queue_ms=lease.queue_ms,
-        score_ms=1.0,
-    )
+    # Tells which claim it belongs to.
+    return some_answer(lease, probability=1.0 / (1.0 + lease.fence))
 
 
 class LedgerMachine(RuleBasedStateMachine):

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from plumbline.intake import new_job
 from storage import ledger, results
-from storage.ledger import Finished
+from tests.answers import answer
 
 DAY = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -24,27 +24,19 @@ def jobs(engine: Engine) -> dict[str, uuid.UUID]:
     with engine.begin() as connection:
         ledger.accept(connection, [scored, waiting, refused])
         (lease,) = ledger.claim(connection, [], [scored.id], 60.0)
-        ledger.finish(
-            connection,
-            [
-                Finished(
-                    id=lease.id,
-                    fence=lease.fence,
-                    model="sms-spam/1.0.0",
-                    probability=0.9,
-                    label="spam",
-                    confidence=0.9,
-                    decision="positive",
-                    ranked=[{"label": "spam", "probability": 0.9}],
-                    tokens=3,
-                    windows=1,
-                    window_rule="mean",
-                    features={},
-                    queue_ms=5.0,
-                    score_ms=1.5,
-                )
-            ],
+        spam = answer(
+            lease,
+            model="sms-spam/1.0.0",
+            probability=0.9,
+            label="spam",
+            confidence=0.9,
+            decision="positive",
+            ranked=[{"label": "spam", "probability": 0.9}],
+            tokens=3,
+            queue_ms=5.0,
+            score_ms=1.5,
         )
+        ledger.finish(connection, [spam])
         for days, job in enumerate((scored, waiting, refused)):
             connection.execute(
                 text("UPDATE plumbline.jobs SET created_at = :at WHERE id = :id"),

@@ -3,12 +3,14 @@ import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from storage.ledger import Finished, Lease
+from tests.answers import answer
 from worker import metrics
 from worker.metrics import ErrorKind
 from worker.score_message import Outcome
@@ -32,18 +34,8 @@ def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None
     return registry.get_sample_value(f"plumbline_{name}", labels)
 
 
-def finished(
-    model: str = "m/1.0.0",
-    decision: str = "negative",
-    tokens: int = 10,
-    queue_ms: float = 40.0,
-    score_ms: float = 3.0,
-) -> Finished:
-    return Finished(
-        id=uuid.uuid4(), fence=1, model=model, probability=0.5, label="ham", confidence=0.5,
-        decision=decision, ranked=[], tokens=tokens, windows=1, window_rule="max", features={},
-        queue_ms=queue_ms, score_ms=score_ms,
-    )  # fmt: skip
+def finished(model: str = "m/1.0.0", **given: Any) -> Finished:
+    return answer(model=model, **{"tokens": 10, "queue_ms": 40.0, "score_ms": 3.0} | given)
 
 
 def outcome(*answers: Finished) -> Outcome:
