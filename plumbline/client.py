@@ -28,6 +28,8 @@ from storage.results import Result
 from storage.states import TERMINAL, JobState
 
 POLL_S = 0.1
+# As many threads as may speak to PostgreSQL at the same moment.
+CONNECTIONS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Client:
     ) -> None:
         self._settings = settings or Settings.read()
         self._source = source or self._settings.source
-        self._engine = connect(database_url, autocommit=True)
+        self._engine = connect(database_url, CONNECTIONS, autocommit=True)
         self._publisher = Publisher(broker_url)
         self._backlog = Backlog(self._count_waiting, self._settings.max_backlog)
 

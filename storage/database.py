@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from select import POLLIN, poll
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError, OperationalError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from storage.errors import DatabaseRefused, DatabaseUnavailable, DatabaseUrlInvalid
 
@@ -32,8 +33,11 @@ def database_url(url: str) -> URL:
     return parsed.set(drivername="postgresql+psycopg")
 
 
-def connect(url: str, pool_size: int = 2, *, autocommit: bool = False) -> Engine:
+def connect(url: str, pool_size: int = 4, *, autocommit: bool = False) -> Engine:
     """Make an engine. It must not cross a fork: build one in each process.
+
+    It makes up to `pool_size` connections, when they are needed, and keeps them. Threads that want
+    more wait for one of these: to close and make connections all the time costs more than texts do.
 
     With `autocommit` each statement is a transaction, and one round trip in place of three; a
     `begin()` block of several then holds nothing together.
@@ -44,7 +48,7 @@ def connect(url: str, pool_size: int = 2, *, autocommit: bool = False) -> Engine
         # There is no transaction to end, then.
         pool_reset_on_return=None if autocommit else "rollback",
         pool_size=pool_size,
-        max_overflow=2,
+        max_overflow=0,
         connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "plumbline"},
     )
     event.listen(engine, "checkout", _check_alive)
@@ -54,13 +58,17 @@ def connect(url: str, pool_size: int = 2, *, autocommit: bool = False) -> Engine
 def _check_alive(raw: psycopg.Connection[Any], record: ConnectionPoolEntry, _: object) -> None:
     """Have a connection replaced that the server closed while it lay idle.
 
-    Only its end makes an idle connection readable. SQLAlchemy's own way is to ask the server each
-    time, which costs as much as half a claim.
+    SQLAlchemy's own way is to ask the server each time, which costs as much as half a claim.
     """
+    if not getattr(record, "fresh", False) and has_ended(raw):
+        raise InvalidatePoolError
+
+
+def has_ended(raw: psycopg.Connection[Any]) -> bool:
+    """Whether the server closed this idle connection; only its end makes one readable."""
     idle = poll()
     idle.register(raw.fileno(), POLLIN)
-    if not getattr(record, "fresh", False) and idle.poll(0):
-        raise InvalidatePoolError
+    return bool(idle.poll(0))
 
 
 def is_unavailable(error: DBAPIError) -> bool:
@@ -91,10 +99,17 @@ def _sqlstate(error: DBAPIError) -> str | None:
 @contextmanager
 def clear_errors(engine: Engine) -> Iterator[None]:
     """Turn what PostgreSQL does not do into one sentence that names it, password hidden."""
+    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
+    server = f"PostgreSQL at {url}"
     try:
         yield
+    except PoolTimeout as error:
+        pool = cast(QueuePool, engine.pool)
+        raise DatabaseUnavailable(
+            f"{server} was not asked: all {pool.size()} connections were in use for "
+            f"{pool.timeout():g} s; have fewer threads at work at once."
+        ) from error
     except DBAPIError as error:
-        server = f"PostgreSQL at {engine.url.render_as_string(hide_password=True)}"
         reason = (str(error.orig).strip().splitlines() or ["no reason given"])[0].rstrip(".")
         if is_unavailable(error):
             raise DatabaseUnavailable(f"{server} cannot be reached: {reason}.") from error

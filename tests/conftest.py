@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from storage import migrate
 from storage.database import connect
-from storage.direct import connect_direct
+from storage.direct import Kept, connect_direct
 from tests.servers import postgres_server, redis_server
 
 
@@ -73,6 +73,14 @@ def statements(database_url: str) -> Iterator[Engine]:
     engine = connect_direct(database_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def kept(statements: Engine) -> Iterator[Kept]:
+    """As a worker keeps a connection for its statements."""
+    kept = Kept(statements)
+    yield kept
+    kept.close()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from plumbline.settings import Settings
 from scoring.scorer import Scorer
 from storage import deployments
 from storage.database import connect
-from storage.direct import connect_direct
+from storage.direct import Kept, connect_direct
 from worker.drain import Drain
 from worker.keeper import Keeper
 from worker.live_model import LiveModel
@@ -45,11 +45,11 @@ class Guards:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """`statements` commits each statement by itself, which is all that scoring needs."""
+    """`statements` runs those of the main thread, each a transaction, all that scoring needs."""
 
     settings: Settings
     engine: Engine
-    statements: Engine
+    statements: Kept
     live_model: LiveModel
     guards: Guards = field(default_factory=Guards)
     keeper: Keeper | None = None
@@ -70,7 +70,7 @@ class Process:
         return cls(
             settings,
             connect(url),
-            statements,
+            Kept(statements),
             LiveModel(
                 settings.models_dir,
                 settings.model,
@@ -82,13 +82,13 @@ class Process:
 
     def load_model(self) -> None:
         """Load what serves now, so that the first text does not wait for it."""
-        with self.statements.connect() as connection:
+        with self.engine.connect() as connection:
             serving = deployments.serving(connection)
         self.live_model.answering(serving)
 
     def stop(self) -> None:
         self.engine.dispose()
-        self.statements.dispose()
+        self.statements.close()
 
 
 _current: Process | None = None

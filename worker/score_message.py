@@ -17,7 +17,6 @@ from plumbline.settings import Settings
 from scoring.errors import TextRefused
 from storage import ledger
 from storage.database import is_transient
-from storage.direct import direct
 from storage.identity import message_id
 from storage.leases import hand_back
 from storage.ledger import Finished, Lease, NewJob
@@ -63,7 +62,7 @@ def score_message(process: Process, message: Message, celery_id: str) -> Outcome
     """
     arriving = arriving_jobs(message, celery_id, process.settings)
     known = [job.id for job in message.jobs if job.id is not None]
-    with direct(process.statements) as run:
+    with process.statements.direct() as run:
         leases = ledger.claim(run, arriving, known, process.settings.lease_s)
     slot = process.guards.slot
     slot.hold(held(leases))
@@ -125,7 +124,7 @@ def write(process: Process, outcome: Outcome) -> set[uuid.UUID]:
     written: set[uuid.UUID] = set()
     while True:
         try:
-            with direct(process.statements) as run:
+            with process.statements.direct() as run:
                 written |= ledger.finish(run, outcome.finished)
                 for lease, reason in outcome.rejected:
                     ledger.reject(run, lease, reason)

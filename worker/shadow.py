@@ -47,7 +47,7 @@ def score_beside(
         scorer = process.live_model.shadow(serving)
         if scorer is not None and answered:
             scores = score_all(process, scorer, answered, beside)
-            with process.statements.begin() as connection:
+            with process.engine.begin() as connection:
                 beside.scored = shadow.write(connection, scores)
     except Exception:
         beside.failed = len(answered)

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
 from plumbline import Client, Submission
+from plumbline.client import CONNECTIONS
 from plumbline.errors import BrokerUnavailable, ServicesMissing, SourceInvalid
 from plumbline.publisher import Publisher, queue_depth
 from plumbline.settings import Settings
@@ -73,6 +74,27 @@ def test_the_same_key_again_is_the_same_job_and_wakes_nobody(
     assert queue_depth(broker_url) == 1
     elsewhere = client.submit("one", key="k", source="other")
     assert elsewhere.job_id != first.job_id and elsewhere.new
+
+
+def test_threads_that_share_a_client_share_its_connections(
+    client: Client, engine: Engine, database_url: str
+) -> None:
+    """A pool that is too small closes a connection and makes the next with nearly every text."""
+
+    def sessions() -> int:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_stat_clear_snapshot()"))
+            return int(
+                connection.execute(
+                    text("SELECT sessions FROM pg_stat_database WHERE datname = current_database()")
+                ).scalar_one()
+            )
+
+    before = sessions()
+    with ThreadPoolExecutor(8) as pool:
+        receipts = list(pool.map(lambda n: client.submit(f"text {n}"), range(400)))
+    assert all(receipt.new and receipt.published for receipt in receipts)
+    assert sessions() - before <= CONNECTIONS
 
 
 def test_one_key_from_many_threads_is_new_once(client: Client, broker_url: str) -> None:

@@ -15,6 +15,7 @@ from plumbline.settings import Settings
 from scoring.artifact import Artifact
 from scoring.fakes import ConstantRuntime
 from scoring.scorer import Scorer
+from storage.direct import Kept
 from tests.artifacts import write_artifact
 from worker import score_message as module
 from worker.live_model import LiveModel
@@ -50,17 +51,17 @@ def closing(database_url: str) -> Iterator[Closing]:
     found.open(True)
 
 
-def process(engine: Engine, statements: Engine, tmp_path: Path, runtime: Closing) -> Process:
+def process(engine: Engine, kept: Kept, tmp_path: Path, runtime: Closing) -> Process:
     write_artifact(tmp_path)
     warm = LiveModel(tmp_path, "tiny", lambda f: Scorer(Artifact.load(f), ConstantRuntime()))
     # Warmed up with another runtime: the doors are to close at the first real text.
     warm.answering(None).live._runtime = runtime
-    return Process(Settings(), engine, statements, warm)
+    return Process(Settings(), engine, kept, warm)
 
 
 def test_scores_at_hand_outlive_a_restart_of_postgres(
     engine: Engine,
-    statements: Engine,
+    kept: Kept,
     tmp_path: Path,
     closing: Closing,
     monkeypatch: pytest.MonkeyPatch,
@@ -73,7 +74,7 @@ def test_scores_at_hand_outlive_a_restart_of_postgres(
 
     monkeypatch.setattr(module, "sleep", pause)
     message = Message.parse({"version": 1, "jobs": [{"text": "win"}, {"text": " "}]})
-    outcome = score_message(process(engine, statements, tmp_path, closing), message, "m")
+    outcome = score_message(process(engine, kept, tmp_path, closing), message, "m")
     assert (outcome.scored, outcome.refused, outcome.skipped) == (1, 1, 0)
     assert len(pauses) == 1
     with engine.connect() as connection:

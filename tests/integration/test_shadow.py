@@ -17,6 +17,7 @@ from scoring.runtime import Runtime
 from scoring.scorer import Scorer
 from storage import deployments
 from storage.deployments import in_share
+from storage.direct import Kept
 from tests.artifacts import write_artifact
 from worker.drain import Drain
 from worker.live_model import LiveModel
@@ -43,14 +44,14 @@ class Watching:
 class Scene:
     """A process that serves LIVE and has SHADOW beside it, each with a runtime of the test's."""
 
-    def __init__(self, engine: Engine, statements: Engine, folder: Path) -> None:
+    def __init__(self, engine: Engine, kept: Kept, folder: Path) -> None:
         self.engine = engine
         self.runtimes: dict[str, Runtime] = {"1.0.0": ConstantRuntime(), "1.1.0": ConstantRuntime()}
         for version in self.runtimes:
             write_artifact(folder, "tiny", version)
         self.guards = Guards(Drain())
         models = LiveModel(folder, LIVE, self._load)
-        self.process = Process(Settings(), engine, statements, models, self.guards)
+        self.process = Process(Settings(), engine, kept, models, self.guards)
         with engine.begin() as connection:
             for model in (SHADOW, LIVE):
                 deployments.promote(
@@ -79,8 +80,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(engine: Engine, statements: Engine, tmp_path: Path) -> Scene:
-    return Scene(engine, statements, tmp_path)
+def scene(engine: Engine, kept: Kept, tmp_path: Path) -> Scene:
+    return Scene(engine, kept, tmp_path)
 
 
 def test_the_shadow_scores_what_was_answered_once_and_apart(scene: Scene) -> None:

@@ -1,6 +1,7 @@
 import psycopg
 import pytest
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from storage.database import clear_errors, connect, database_url, is_transient, is_unavailable
 from storage.errors import DatabaseRefused, DatabaseUnavailable, DatabaseUrlInvalid
@@ -41,11 +42,20 @@ def test_errors_name_the_server_without_its_password() -> None:
     with pytest.raises(DatabaseUnavailable) as unavailable, clear_errors(engine):
         raise LOST
     assert str(unavailable.value) == (
-        "PostgreSQL at postgresql+psycopg://me:***@db.example/texts cannot be reached: "
-        "connection refused."
+        "PostgreSQL at postgresql://me:***@db.example/texts cannot be reached: connection refused."
     )
     with pytest.raises(DatabaseRefused, match=r"/texts refuses: as told\.$"), clear_errors(engine):
         raise with_state("42501")
+
+
+def test_threads_that_wait_too_long_for_a_connection_are_told_so() -> None:
+    engine = connect("postgresql://me@db.example/texts", pool_size=3)
+    with pytest.raises(DatabaseUnavailable) as busy, clear_errors(engine):
+        raise PoolTimeout("QueuePool limit of size 3 overflow 0 reached")
+    assert str(busy.value) == (
+        "PostgreSQL at postgresql://me@db.example/texts was not asked: all 3 connections were in "
+        "use for 30 s; have fewer threads at work at once."
+    )
 
 
 @pytest.mark.parametrize("url", ["nonsense", "", "postgresql://host:port/name"])
