@@ -411,7 +411,7 @@ def test_without_its_database_a_worker_does_not_start(broker_url: str, tmp_path:
     printed = refusal("postgresql://me:secret@127.0.0.1:1/none", broker_url, tmp_path)
     assert one_sentence(
         printed,
-        "The worker does not start: PostgreSQL at postgresql+psycopg://me:***@127.0.0.1:1/none "
+        "The worker does not start: PostgreSQL at postgresql://me:***@127.0.0.1:1/none "
         "cannot be reached: ",
     )
     assert "secret" not in printed
