@@ -13,6 +13,9 @@ from plumbline.publisher import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, unavailable
 # How long a worker may hold a message before Redis gives it to another as well. A message may take
 # longer than this: the other finds in the ledger that its texts are held, and changes nothing.
 VISIBILITY_TIMEOUT_S = 300
+# How long a worker waits for an answer before it connects anew. For a Redis that vanished from the
+# network without a word it would otherwise wait without end.
+PATIENCE_S = 30.0
 ONE_TRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 
@@ -24,7 +27,10 @@ def broker_config(url: str) -> dict[str, Any]:
             "global_keyprefix": KEY_PREFIX,
             "visibility_timeout": VISIBILITY_TIMEOUT_S,
             "socket_connect_timeout": CONNECT_TIMEOUT_S,
+            "socket_timeout": PATIENCE_S,
             "socket_keepalive": True,
+            # Look for what dead workers hold every 10 s, not at every tenth of these times.
+            "unacked_restore_throttle": 1,
         },
         # Celery looks in all three places, and the shortest counts.
         "visibility_timeout": VISIBILITY_TIMEOUT_S,

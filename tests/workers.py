@@ -110,11 +110,12 @@ def beat(
     folder: Path,
     *,
     settings: Mapping[str, object] | None = None,
+    app: str = "worker",
 ) -> Iterator[Worker]:
     """A `celery -A worker beat`; its schedule file is in `folder`."""
     name = f"beat-{uuid.uuid4().hex[:8]}"
     command = ["beat", "--schedule", str(folder / f"{name}.schedule")]
-    found = _start(database_url, broker_url, folder / f"{name}.log", command, settings)
+    found = _start(database_url, broker_url, folder / f"{name}.log", command, settings, app)
     try:
         yield found
         found.drain()

@@ -103,6 +103,8 @@ def make_app(settings: Settings) -> Celery:
         worker_proc_alive_timeout=60.0,
         worker_hijack_root_logger=True,
         broker_connection_retry_on_startup=True,
+        # However long Redis is away. Celery would give up after a hundred tries.
+        broker_connection_max_retries=None,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         beat_schedule=schedule(settings),
     )

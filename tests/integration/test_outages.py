@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 import redis
@@ -18,6 +19,7 @@ from plumbline.settings import Settings
 from storage import migrate
 from storage.database import connect
 from tests import poison
+from tests.proxy import proxy
 from tests.servers import postgres_server, redis_server
 from tests.waiting import eventually
 from tests.workers import Worker, beat, worker
@@ -70,6 +72,23 @@ def test_redis_away_under_load(database_url: str, engine: Engine, tmp_path: Path
         results = client.wait(ids, timeout_s=90.0)
         assert {row.state for row in results} == {"scored"}
         until_scored(engine, len(ids), 0.0)
+
+
+def test_a_redis_that_vanished_without_a_word_is_given_up_on(
+    database_url: str, broker_url: str, tmp_path: Path
+) -> None:
+    """Its connections neither answer nor end; what it sent on them comes again by the sweeper."""
+    options: dict[str, Any] = {"settings": SETTINGS, "app": "tests.hasty_app", "concurrency": 1}
+    with (
+        proxy(broker_url) as way,
+        beat(database_url, way.url, tmp_path, settings=SETTINGS, app="tests.hasty_app"),
+        worker(database_url, way.url, tmp_path, **options) as found,
+        Client(database_url, broker_url) as client,
+    ):
+        assert client.wait([client.submit("before").job_id])[0].state == "scored"
+        way.silence()
+        assert client.wait([client.submit("after").job_id])[0].state == "scored"
+        assert found.process.poll() is None
 
 
 def test_a_worker_told_to_stop_while_redis_hangs_is_gone_within_10_s(

@@ -1,4 +1,4 @@
-from plumbline.broker import VISIBILITY_TIMEOUT_S, broker_config
+from plumbline.broker import PATIENCE_S, VISIBILITY_TIMEOUT_S, broker_config
 
 
 def test_the_visibility_timeout_is_said_wherever_celery_looks_for_it() -> None:
@@ -6,3 +6,8 @@ def test_the_visibility_timeout_is_said_wherever_celery_looks_for_it() -> None:
     for place in (config, config["broker_transport_options"]):
         assert place["visibility_timeout"] == VISIBILITY_TIMEOUT_S
     assert config["result_backend_transport_options"]["visibility_timeout"] == VISIBILITY_TIMEOUT_S
+
+
+def test_no_answer_is_waited_for_without_end() -> None:
+    options = broker_config("redis://localhost:6379/0")["broker_transport_options"]
+    assert options["socket_timeout"] == PATIENCE_S
