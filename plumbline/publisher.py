@@ -45,6 +45,12 @@ class Publisher:
     def close(self) -> None:
         self._redis.close()
 
+    def __enter__(self) -> Publisher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
 
 def queue_depth(url: str, *queues: str) -> int:
     """Messages (not texts) that wait in these queues, by default in both that carry texts."""

@@ -43,11 +43,15 @@ log = logging.getLogger(__name__)
 # Set in the parent before it forks: only workers of the scoring queue hold a model.
 scores_texts = True
 serves = ""
+# What the log is to say once it is set up.
+doubts: list[str] = []
 EXPORTER = Exporter(settings, SLATE)
 
 
-def preflight(settings: Settings) -> Artifact:
-    """Check Redis, the tables and every hash of the model; return the version that will serve.
+def preflight(settings: Settings) -> tuple[Artifact, list[str]]:
+    """Check Redis, the tables and every hash of the model.
+
+    Returns the version that will serve, and what speaks against it.
 
     Raises the first thing that is wrong, as a PlumblineError, StorageError or ScoringError.
     """
@@ -69,15 +73,8 @@ def preflight(settings: Settings) -> Artifact:
                 )
     finally:
         engine.dispose()
-    if first:
-        warn_of_gates(artifact)
-    return artifact
-
-
-def warn_of_gates(artifact: Artifact) -> None:
-    """The first version serves as it is, since without it none would; nobody promoted it."""
-    for sentence in failed_gates(artifact.manifest):
-        log.warning("%s serves as the first, in spite of its gates: %s", artifact.name, sentence)
+    # The first version serves as it is, since without it none would; nobody promoted it.
+    return artifact, failed_gates(artifact.manifest) if first else []
 
 
 @after_setup_logger.connect
@@ -96,10 +93,10 @@ def leave_out_the_banner(instance: Any, **_: Any) -> None:
 
 @worker_init.connect
 def check_before_start(**_: Any) -> None:
-    global scores_texts, serves
+    global scores_texts, serves, doubts
     scores_texts = not {SCORE_QUEUE, BULK_QUEUE}.isdisjoint(app.amqp.queues.consume_from)
     try:
-        artifact = preflight(settings)
+        artifact, doubts = preflight(settings)
     # Celery logs an Exception raised here and starts all the same; SystemExit it lets through.
     except (PlumblineError, StorageError, ScoringError) as error:
         raise SystemExit(f"The worker does not start: {error}") from error
@@ -114,6 +111,8 @@ def check_before_start(**_: Any) -> None:
 def tell_how_it_starts(**_: Any) -> None:
     """Celery has set up the log only now."""
     log.info("serving %s", serves)
+    for doubt in doubts:
+        log.warning("%s serves as the first, in spite of its gates: %s", serves, doubt)
     for name, value in settings.masked().items():
         log.info("setting %s = %s", name, value)
 

@@ -116,15 +116,13 @@ def put_back(task: Task, error: Exception) -> None:
 def sweep() -> None:
     process = current_process()
     assert process.settings.broker_url is not None
-    publisher = Publisher(process.settings.broker_url.get_secret_value())
+    broker_url = process.settings.broker_url.get_secret_value()
     try:
-        with clear_errors(process.engine):
+        with Publisher(broker_url) as publisher, clear_errors(process.engine):
             run_sweep(process.engine, publisher, process.settings)
     except DatabaseUnavailable as error:
         counted = metrics.error(ErrorKind.DATABASE)
         log.warning("the sweep is left to the next: %s", error, extra=counted)
-    finally:
-        publisher.close()
 
 
 @app.task(name=DRIFT_TASK, bind=True, acks_late=False, typing=False)

@@ -15,6 +15,7 @@ from plumbline.cli.drift_page import has_display, page
 from plumbline.cli.drift_request import Reference, arguments, ask, await_report
 from plumbline.cli.drift_show import read, tell, values_of
 from plumbline.cli.times import seconds
+from plumbline.errors import OptionInvalid
 from plumbline.services import connected
 from plumbline.settings import Settings
 
@@ -75,7 +76,12 @@ def run(
         text=text,
     )
     timeout_s = seconds(timeout, "--timeout")
-    settings = connected(Settings.read())
+    settings = Settings.read()
+    if last is not None and last > settings.drift_max_rows:
+        raise OptionInvalid(
+            f"--last is at most {settings.drift_max_rows:,} here (PLUMBLINE_DRIFT_MAX_ROWS)."
+        )
+    settings = connected(settings)
     with database(settings) as engine:
         # Before anything is asked for: without tables no report could come.
         with engine.connect() as connection:

@@ -70,11 +70,8 @@ def ask(settings: Settings, task_arguments: Mapping[str, Any]) -> str:
 
     assert settings.broker_url is not None
     task_id = str(uuid.uuid4())
-    publisher = Publisher(settings.broker_url.get_secret_value())
-    try:
+    with Publisher(settings.broker_url.get_secret_value()) as publisher:
         publisher.send(DRIFT_TASK, dict(task_arguments), REPORT_QUEUE, task_id)
-    finally:
-        publisher.close()
     return task_id
 
 

@@ -78,11 +78,8 @@ def ask(settings: Settings) -> str:
 
     assert settings.broker_url is not None
     task_id = str(uuid.uuid4())
-    publisher = Publisher(settings.broker_url.get_secret_value())
-    try:
+    with Publisher(settings.broker_url.get_secret_value()) as publisher:
         publisher.send(QUALITY_TASK, {"asked": True}, REPORT_QUEUE, task_id)
-    finally:
-        publisher.close()
     return task_id
 
 

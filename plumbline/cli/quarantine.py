@@ -123,8 +123,7 @@ def publish(settings: Settings, engine: Engine, jobs: Sequence[uuid.UUID]) -> bo
     from storage import ledger
 
     assert settings.broker_url is not None
-    publisher = Publisher(settings.broker_url.get_secret_value())
-    try:
+    with Publisher(settings.broker_url.get_secret_value()) as publisher:
         for sent, job in enumerate(jobs):
             try:
                 publisher.wake([job])
@@ -132,8 +131,6 @@ def publish(settings: Settings, engine: Engine, jobs: Sequence[uuid.UUID]) -> bo
                 with engine.begin() as connection:
                     ledger.unpublish(connection, jobs[sent:])
                 return False
-    finally:
-        publisher.close()
     return True
 
 

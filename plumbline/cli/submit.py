@@ -85,7 +85,10 @@ class Tally:
 def submit(
     file: Annotated[
         str | None,
-        typer.Argument(help="CSV, JSONL or .txt (also .gz), Parquet, or - for standard input."),
+        typer.Argument(
+            help="CSV, JSONL or .txt (also .gz), Parquet, or - for standard input, which is "
+            "submitted PLUMBLINE_MESSAGE_SIZE lines at a time."
+        ),
     ] = None,
     text: Annotated[
         str | None, typer.Option("--text", "-t", help="This one text instead of a file.")

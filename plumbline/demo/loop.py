@@ -95,10 +95,10 @@ def judge_drift(running: Stack, batch: Batch) -> Judged:
     assert settings.database_url is not None and settings.broker_url is not None
     task_id = str(uuid.uuid4())
     arguments = {"source": settings.source, "since": batch.since.isoformat()}
-    publisher = Publisher(settings.broker_url.get_secret_value())
+    with Publisher(settings.broker_url.get_secret_value()) as publisher:
+        publisher.send(DRIFT_TASK, arguments, REPORT_QUEUE, task_id=task_id)
     engine = connect(settings.database_url.get_secret_value())
     try:
-        publisher.send(DRIFT_TASK, arguments, REPORT_QUEUE, task_id=task_id)
         deadline = time.monotonic() + REPORT_TIMEOUT_S
         while True:
             running.tend()
@@ -111,7 +111,6 @@ def judge_drift(running: Stack, batch: Batch) -> Judged:
             _give_up_after(deadline, "The drift report was not made", running)
             time.sleep(POLL_S)
     finally:
-        publisher.close()
         engine.dispose()
 
 

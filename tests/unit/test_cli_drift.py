@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from plumbline.cli import drift_show
+from plumbline.cli.drift import run
 from plumbline.cli.drift_page import page
 from plumbline.cli.drift_request import Reference, arguments
 from plumbline.cli.drift_show import Report, explained, head_table, to_draw, values_table
@@ -53,6 +54,11 @@ def names(values: list[DriftValue]) -> list[str]:
 def test_a_plain_request_says_nothing_an_older_worker_would_not_know() -> None:
     assert arguments() == {}
     assert arguments(source="shop") == {"source": "shop"}
+
+
+def test_a_window_larger_than_a_report_may_have_is_refused() -> None:
+    with pytest.raises(OptionInvalid, match=r"^--last is at most 10,000 here \(PLUMBLINE_DRIFT_M"):
+        run(last=10_001)
 
 
 def test_every_option_travels() -> None:
