@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from scoring.score import Score
 from storage.ledger import Finished, Lease
 
@@ -17,7 +15,7 @@ def answer(lease: Lease, score: Score, queue_ms: float) -> Finished:
         label=score.label,
         confidence=score.confidence,
         decision=str(score.decision),
-        ranked=[asdict(entry) for entry in score.ranked],
+        ranked=[{"label": r.label, "probability": r.probability} for r in score.ranked],
         tokens=score.tokens,
         windows=score.windows,
         window_rule=score.window_rule,
