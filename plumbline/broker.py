@@ -45,30 +45,16 @@ def broker_config(url: str) -> dict[str, Any]:
     }
 
 
-class RollCall:
-    """Asks the workers of a Redis who is there."""
+def answering(url: str, timeout_s: float = 1.0) -> list[str]:
+    """The names of the workers that answer within `timeout_s`; none is no error.
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._app = Celery("plumbline.roll_call", set_as_current=False)
-        self._app.conf.update(broker_config(url))
-        # A caller waits for this: a Redis that is gone or hangs must be given up on, and only once.
-        self._app.conf.broker_transport_options |= {"socket_timeout": ANSWER_TIMEOUT_S} | ONE_TRY
-
-    def workers(self, timeout_s: float = 1.0) -> list[str]:
-        """The names of the workers that answer within `timeout_s`; none is no error.
-
-        Raises `BrokerUnavailable`.
-        """
-        with unavailable_if_down(self._url, OperationalError):
-            answers = self._app.control.ping(timeout=timeout_s)
-        return sorted(name for answer in answers for name in answer)
-
-    def close(self) -> None:
-        self._app.close()
-
-    def __enter__(self) -> RollCall:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    Raises `BrokerUnavailable`.
+    """
+    # The caller waits: a Redis that is gone or hangs must be given up on, and only once.
+    impatient = {"socket_timeout": ANSWER_TIMEOUT_S} | ONE_TRY
+    with Celery("plumbline.roll_call", set_as_current=False) as app:
+        app.conf.update(broker_config(url))
+        app.conf.broker_transport_options |= impatient
+        with unavailable_if_down(url, OperationalError):
+            answers = app.control.ping(timeout=timeout_s)
+    return sorted(name for answer in answers for name in answer)

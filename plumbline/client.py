@@ -28,7 +28,7 @@ from storage.results import Result
 from storage.states import TERMINAL, JobState
 
 POLL_S = 0.1
-# As many threads as may speak to PostgreSQL at the same moment.
+# To PostgreSQL, each made when first needed and kept.
 CONNECTIONS = 10
 
 
@@ -73,6 +73,8 @@ class Cancellation:
 class Client:
     """Submits texts and reads results. One client may be shared by threads, not by forks.
 
+    Ten threads may speak to PostgreSQL at the same moment; more wait for these. A Redis URL that
+    nobody can read raises `BrokerUnavailable` at once, where a Redis that is away raises nothing.
     Raises `storage.errors.DatabaseUnavailable` where PostgreSQL is away. Where it went away during
     the call, its texts may have been accepted all the same; with keys, submitting them again is the
     same jobs.

@@ -73,7 +73,7 @@ def keep_watching(settings: Settings, every: float, as_json: bool) -> None:
 
 def look(settings: Settings) -> Standing:
     """Ask PostgreSQL and Redis; either may be away without the other being left out."""
-    from plumbline.broker import RollCall
+    from plumbline.broker import answering
     from plumbline.publisher import queue_depth
     from storage.status import snapshot
 
@@ -88,8 +88,7 @@ def look(settings: Settings) -> Standing:
     broker_url = settings.broker_url.get_secret_value()
     try:
         depth = queue_depth(broker_url)
-        with RollCall(broker_url) as roll_call:
-            workers = roll_call.workers()
+        workers = answering(broker_url)
     except BrokerUnavailable as error:
         broker_error = str(error)
     return Standing(ledger, ledger_error, depth, workers, broker_error)

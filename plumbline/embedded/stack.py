@@ -20,7 +20,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from plumbline.broker import RollCall
+from plumbline.broker import answering
 from plumbline.embedded import child
 from plumbline.embedded.child import Server
 from plumbline.embedded.errors import EmbeddedFailed, EmbeddedMissing
@@ -315,8 +315,7 @@ def _start_parts(running: Stack) -> None:
     running.narrator.step("Starting the workers and loading the model")
     for part in running.parts:
         part.start()
-    with RollCall(running.settings.broker_url.get_secret_value()) as roll_call:
-        _wait_until_ready(running, roll_call)
+    _wait_until_ready(running, running.settings.broker_url.get_secret_value())
     if port := running.settings.metrics_port:
         last = port + sum(part.node is not None for part in running.parts) - 1
         host = running.settings.metrics_host
@@ -329,7 +328,7 @@ def _start_parts(running: Stack) -> None:
         )
 
 
-def _wait_until_ready(running: Stack, roll_call: RollCall) -> None:
+def _wait_until_ready(running: Stack, broker_url: str) -> None:
     """Until each worker answers through Redis; the first that dies ends the wait."""
     deadline = time.monotonic() + READY_TIMEOUT_S
     silent = {part.node for part in running.parts if part.node is not None}
@@ -343,7 +342,7 @@ def _wait_until_ready(running: Stack, roll_call: RollCall) -> None:
                 f"{len(silent)} workers did not answer within {READY_TIMEOUT_S:g} s; see "
                 f"{running.settings.state_dir / 'logs'}."
             )
-        silent -= set(roll_call.workers(PING_TIMEOUT_S))
+        silent -= set(answering(broker_url, PING_TIMEOUT_S))
 
 
 def _live_model(settings: Settings) -> str | None:

@@ -131,3 +131,16 @@ def test_a_scoring_worker_imports_nothing_heavy() -> None:
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == []
+
+
+def test_the_python_door_does_without_celery() -> None:
+    script = "import sys, plumbline.client; print(*(sys.modules.keys() & {'celery', 'kombu'}))"
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert run.stdout.strip() == ""
