@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from time import perf_counter, sleep
-from typing import Any
+from typing import Any, TypeVar
 
 from celery import Task
 from celery.exceptions import Reject
@@ -32,10 +33,11 @@ from worker.celery import app
 from worker.metrics import ErrorKind
 from worker.process import current_process
 from worker.rejection import log_rejection
-from worker.score_message import score_message
+from worker.score_message import Outcome, score_message
 from worker.sweeper import run_sweep
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 # A worker that is told to stop waits for the pause to end.
 LONGEST_PAUSE_S = 5.0
 
@@ -55,22 +57,10 @@ def score(self: Task, *args: Any, **arguments: Any) -> None:
     except MessageRejected as rejection:
         reject(self, rejection)
         return
-    process = current_process()
-    while True:
-        if process.guards.drain.begun():
-            raise Reject("the worker drains", requeue=True)
-        try:
-            started = perf_counter()
-            with clear_errors(process.engine):
-                outcome = score_message(process, message, self.request.id)
-            break
-        except Exception as error:
-            # A value PostgreSQL cannot hold is the message's own fault, and stays so.
-            if isinstance(error.__cause__, DataError):
-                reject(self, error)
-                return
-            put_back(self, error)
-    took_s = perf_counter() - started
+    settled = insist(self, lambda: timed(message, self.request.id))
+    if settled is None:
+        return
+    outcome, took_s = settled
     metrics.observe(outcome, took_s)
     log.info(
         "message %s: %d scored, %d rejected, %d failed, %d done elsewhere",
@@ -83,6 +73,33 @@ def score(self: Task, *args: Any, **arguments: Any) -> None:
     )
     if outcome.returned:
         log.info("message %s: %d handed back", self.request.id, len(outcome.returned))
+
+
+def timed(message: Message, celery_id: str) -> tuple[Outcome, float]:
+    """What became of the message, and the seconds it took."""
+    process = current_process()
+    started = perf_counter()
+    with clear_errors(process.engine):
+        outcome = score_message(process, message, celery_id)
+    return outcome, perf_counter() - started
+
+
+def insist(task: Task, do: Callable[[], T]) -> T | None:
+    """What `do` returns, tried until it does; None, and said, where its message is at fault.
+
+    A drain, and a Redis that takes the message back meanwhile, end it as Reject and Retry.
+    """
+    while True:
+        if current_process().guards.drain.begun():
+            raise Reject("the worker drains", requeue=True)
+        try:
+            return do()
+        except Exception as error:
+            # A value PostgreSQL cannot hold is the message's own fault, and stays so.
+            if isinstance(error.__cause__, DataError):
+                reject(task, error)
+                return None
+            put_back(task, error)
 
 
 def reject(task: Task, error: Exception) -> None:
@@ -155,16 +172,9 @@ def label(self: Task, *args: Any, **arguments: Any) -> None:
     except MessageRejected as rejection:
         reject(self, rejection)
         return
-    while True:
-        try:
-            outcome = labels.take(current_process().engine, message)
-            break
-        except StorageError as error:
-            if isinstance(error.__cause__, DataError):
-                reject(self, error)
-                return
-            put_back(self, error)
-    log.info("message %s: %s", self.request.id, labels.sentence(outcome))
+    outcome = insist(self, lambda: labels.take(current_process().engine, message))
+    if outcome is not None:
+        log.info("message %s: %s", self.request.id, labels.sentence(outcome))
 
 
 @app.task(name=QUALITY_TASK, bind=True, acks_late=False)
