@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 import redis
 from sqlalchemy import Engine
@@ -14,7 +13,7 @@ from sqlalchemy import Engine
 from storage import migrate
 from storage.database import connect
 from storage.direct import Kept, connect_direct
-from tests.servers import postgres_server, redis_server
+from tests.servers import database, execute, named, postgres_server, redis_server
 
 
 @pytest.fixture(scope="session")
@@ -44,8 +43,8 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def template(postgres_server_url: str) -> str:
     """The name of a migrated database nobody is connected to; copying it takes milliseconds."""
     name = "template_" + uuid.uuid4().hex
-    _execute(postgres_server_url, f"CREATE DATABASE {name}")
-    engine = connect(_named(postgres_server_url, name))
+    execute(postgres_server_url, f"CREATE DATABASE {name}")
+    engine = connect(named(postgres_server_url, name))
     migrate.upgrade(engine)
     engine.dispose()
     return name
@@ -54,10 +53,8 @@ def template(postgres_server_url: str) -> str:
 @pytest.fixture
 def database_url(postgres_server_url: str, template: str) -> Iterator[str]:
     """A migrated database of the test's own."""
-    name = "test_" + uuid.uuid4().hex
-    _execute(postgres_server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield _named(postgres_server_url, name)
-    _execute(postgres_server_url, f"DROP DATABASE {name} WITH (FORCE)")
+    with database(postgres_server_url, template) as url:
+        yield url
 
 
 @pytest.fixture
@@ -89,12 +86,3 @@ def broker_url(redis_url: str) -> str:
     with redis.Redis.from_url(redis_url) as connection:
         connection.flushall()
     return redis_url
-
-
-def _named(url: str, database: str) -> str:
-    return url.rpartition("/")[0] + "/" + database
-
-
-def _execute(url: str, statement: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement)

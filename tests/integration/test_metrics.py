@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import re
 import signal
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
-import psycopg
 import pytest
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.parser import text_string_to_metric_families
@@ -21,7 +19,7 @@ from plumbline import Client
 from plumbline.embedded.child import LOCALHOST, choose_port
 from storage.database import connect
 from tests import poison
-from tests.servers import redis_server
+from tests.servers import database, redis_server
 from tests.waiting import eventually
 from tests.workers import Worker, worker
 from worker import ledger_figures
@@ -70,14 +68,11 @@ class Running:
 def running(
     postgres_server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:
-    name = "metrics_" + uuid.uuid4().hex
-    with psycopg.connect(postgres_server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    url = postgres_server_url.rpartition("/")[0] + "/" + name
     port = choose_port(None)
     settings = {"metrics_port": port, "max_attempts": 1}
     folder = tmp_path_factory.mktemp("metrics")
     with (
+        database(postgres_server_url, template) as url,
         redis_server(tmp_path_factory.mktemp("redis")) as broker_url,
         worker(url, broker_url, folder, settings=settings, app="tests.poison_app") as found,
         Client(url, broker_url) as client,

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-import psycopg
 import pytest
 import redis
 from celery import Celery
@@ -25,7 +24,7 @@ from storage import deployments, migrate
 from storage.database import connect
 from storage.identity import keyed_id
 from storage.results import Result
-from tests.servers import postgres_server, redis_server
+from tests.servers import database, postgres_server, redis_server
 from tests.waiting import eventually
 from tests.workers import MODELS, Worker, beat, refusal, worker
 
@@ -63,20 +62,17 @@ def running(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Running]:
     """One worker, with a database and a Redis of its own, for all tests that only hand it work."""
-    name = "worker_" + uuid.uuid4().hex
-    with psycopg.connect(postgres_server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    url = postgres_server_url.rpartition("/")[0] + "/" + name
-    engine = connect(url)
     with (
+        database(postgres_server_url, template) as url,
         redis_server(tmp_path_factory.mktemp("redis")) as broker_url,
         redis.Redis.from_url(broker_url) as keys,
         worker(url, broker_url, tmp_path_factory.mktemp("worker")) as found,
         Client(url, broker_url) as client,
         bare_producer(broker_url) as producer,
     ):
+        engine = connect(url)
         yield Running(found, client, engine, producer, keys)
-    engine.dispose()
+        engine.dispose()
 
 
 def rows(client: Client, source: str) -> list[Result]:
