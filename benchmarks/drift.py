@@ -28,12 +28,12 @@ from rich.progress import track
 from rich.table import Table
 from scipy.stats import chi2_contingency, ks_2samp
 
-from monitoring.shift import Samples
-from monitoring.window import Columns
+from monitoring.drift.scores import Samples
+from monitoring.drift.window import Columns
 from plumbline.settings import Settings
 from scoring.scorer import Scorer
-from training.data import Example, normalise, read, split, unique
-from training.reference import make_profile
+from training.data.examples import Example, normalise, read, split, unique
+from training.release.reference import make_profile
 
 HERE = Path(__file__).resolve().parent
 ALPHA = float(Settings.model_fields["drift_alpha"].default)

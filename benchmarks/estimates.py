@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from monitoring.estimate import Calibration, Expected, estimate
+from monitoring.quality.estimated import Calibration, Expected, estimate
 from scoring.errors import TextRefused
 from scoring.scorer import Scorer
 from storage.tables import Metric

@@ -20,12 +20,12 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine
 
-from plumbline.cli.narration import Narration
+from plumbline.cli.output.progress import Narration
 from plumbline.client import Client
 from plumbline.embedded.stack import stack
 from plumbline.settings import Settings
-from storage import outbox
 from storage.database import connect
+from storage.jobs import outbox
 
 TEXT = "Your parcel number {} is ready at the counter, bring the code we sent you on Monday"
 REACH = 10.0

@@ -28,7 +28,7 @@ def main() -> None:
 
     before = resident()
     started = perf_counter()
-    from scoring.registry import resolve
+    from scoring.artifact.registry import resolve
     from scoring.scorer import Scorer
 
     scorer = Scorer.load(resolve(options.models_dir, options.model))

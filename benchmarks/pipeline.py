@@ -17,9 +17,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from training.data import read, split
+from training.data.examples import read, split
 from training.presets import PRESETS, TrainingConfig
-from training.quiet import quiet_import
+from training.quiet_import import quiet_import
 
 WARM_UP = 3
 
@@ -33,10 +33,10 @@ def main() -> None:
     config = PRESETS[options.preset]
     texts = split(read(options.data), config.validation_share).train
     with quiet_import():
-        from training.augment import Augmentation, Specials
-        from training.learn import learn_vocabulary, settle
-        from training.pipeline import Batches
-        from training.tokens import tokenize
+        from training.data.augmentation import Augmentation, Specials
+        from training.data.batches import Batches
+        from training.data.tokens import tokenize
+        from training.loop.learn import learn_vocabulary, settle
 
     settle(config)
     tokenizer = learn_vocabulary([e.text for e in texts], config)
@@ -78,9 +78,9 @@ def pipeline_rate(data: Any, steps: int) -> str:
 
 def step_rate(data: Any, config: TrainingConfig, tokenizer: Any, steps: int) -> str:
     """The step alone: its batches lie ready."""
-    from training.loss import smoothed_cross_entropy
-    from training.model import build
-    from training.stepper import Stepper
+    from training.loop.stepper import Stepper
+    from training.model.architecture import build
+    from training.model.loss import smoothed_cross_entropy
 
     shape = replace(config.model, vocabulary=tokenizer.get_vocab_size())
     stepper = Stepper(lambda: build(shape), smoothed_cross_entropy(0.1), config)

@@ -10,7 +10,7 @@ from celery import Celery
 from celery.signals import worker_process_init
 from kombu import Queue
 
-from scoring.registry import resolve
+from scoring.artifact.registry import resolve
 from scoring.scorer import Scorer
 
 app = Celery("plain", broker=os.environ["PLUMBLINE_BROKER_URL"])

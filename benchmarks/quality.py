@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from training.intervals import Spread
+from training.evaluation.intervals import Spread
 
 MEASURES = ("accuracy", "precision", "recall", "f1", "auc")
 

@@ -16,7 +16,7 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
-from plumbline.cli.narration import Narration
+from plumbline.cli.output.progress import Narration
 from plumbline.client import Client, Submission
 from plumbline.embedded.stack import stack
 from plumbline.settings import Settings

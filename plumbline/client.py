@@ -18,13 +18,13 @@ from plumbline.intake import new_job
 from plumbline.publisher import Publisher
 from plumbline.services import connected
 from plumbline.settings import Settings
-from storage import ledger, outbox, results
 from storage.database import clear_errors, connect
 from storage.direct import direct
 from storage.errors import StorageError
-from storage.identity import LONGEST_SOURCE, fault
-from storage.ledger import NewJob
-from storage.results import Result
+from storage.jobs import ledger, outbox, results
+from storage.jobs.identity import LONGEST_SOURCE, fault
+from storage.jobs.ledger import NewJob
+from storage.jobs.results import Result
 from storage.states import TERMINAL, JobState
 
 POLL_S = 0.1
@@ -166,7 +166,7 @@ class Client:
     def results(
         self, *, ids: Sequence[uuid.UUID] | None = None, limit: int | None = 100, **conditions: Any
     ) -> list[Result]:
-        """The newest jobs first; conditions as in `storage.results.find`."""
+        """The newest jobs first; conditions as in `storage.jobs.results.find`."""
         with clear_errors(self._engine), self._engine.connect() as connection:
             return results.find(connection, ids=ids, limit=limit, **conditions)
 

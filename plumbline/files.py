@@ -1,6 +1,6 @@
 """Texts in files: read as a stream, whatever their size; a bad line costs only itself.
 
-Bytes that are no UTF-8 become lone surrogates, which the one rule of all doors (`scoring.text`)
+Bytes that are no UTF-8 become lone surrogates, which the one rule of all doors (`scoring.input.text`)
 replaces and notes.
 """
 

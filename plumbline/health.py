@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import redis
 
-from plumbline import signs
+from plumbline import heartbeat
 from plumbline.errors import BrokerUnavailable
-from plumbline.signs import Able, Sign
+from plumbline.heartbeat import Able, Sign
 from storage.errors import DatabaseRefused, StorageError
 
 # A probe starts often, so SQLAlchemy and Celery are brought only where they are used.
 if TYPE_CHECKING:
-    from storage.status import Progress
+    from storage.reports.status import Progress
 
 
 class Health(IntEnum):
@@ -36,7 +36,7 @@ class Health(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`reason` is one sentence; `signs` are those not older than `signs.FRESH_S`."""
+    """`reason` is one sentence; `signs` are those not older than `heartbeat.FRESH_S`."""
 
     health: Health
     reason: str
@@ -69,13 +69,13 @@ def examine_here(broker_url: str) -> Finding:
         told = ask_redis(broker_url)
     except BrokerUnavailable as error:
         return Finding(Health.NOT_LIVE, str(error))
-    return judge_here([sign for sign in told if sign.machine == signs.machine()])
+    return judge_here([sign for sign in told if sign.machine == heartbeat.machine()])
 
 
 def ask_redis(broker_url: str) -> list[Sign]:
     try:
-        with signs.connect(broker_url) as connection:
-            return signs.fresh(connection)
+        with heartbeat.connect(broker_url) as connection:
+            return heartbeat.fresh(connection)
     except (redis.RedisError, OSError, ValueError):
         from plumbline.publisher import unavailable_if_down
 
@@ -85,7 +85,7 @@ def ask_redis(broker_url: str) -> list[Sign]:
 
 def ask_postgres(database_url: str, within_s: float) -> Progress:
     from storage.database import clear_errors, connect
-    from storage.status import progress
+    from storage.reports.status import progress
 
     engine = connect(database_url, pool_size=1)
     try:
@@ -98,7 +98,7 @@ def ask_postgres(database_url: str, within_s: float) -> Progress:
 def judge(told: Sequence[Sign], found: Progress, stalled_after_s: float) -> Finding:
     """The first that is wrong, from the outside in."""
     able = {sign.able for sign in told}
-    silent = f"has given a sign of life in the last {signs.FRESH_S:g} s"
+    silent = f"has given a sign of life in the last {heartbeat.FRESH_S:g} s"
     if able.isdisjoint({Able.SCORING, Able.LOADING}):
         return Finding(Health.NOT_LIVE, f"No worker that scores texts {silent}.", told)
     if Able.BEAT not in able:
@@ -118,8 +118,8 @@ def judge_here(told: Sequence[Sign]) -> Finding:
     if not told:
         return Finding(
             Health.NOT_LIVE,
-            f"Nothing on {signs.machine()} has given a sign of life in the last "
-            f"{signs.FRESH_S:g} s.",
+            f"Nothing on {heartbeat.machine()} has given a sign of life in the last "
+            f"{heartbeat.FRESH_S:g} s.",
         )
     if all(sign.able is Able.LOADING for sign in told):
         return Finding(Health.NOT_READY, "No worker here has its model loaded yet.", told)

@@ -6,9 +6,9 @@ import uuid
 from datetime import datetime
 
 from scoring.errors import TextRefused
-from scoring.text import clean
-from storage.identity import LONGEST_KEY, fault, keyed_id, random_id
-from storage.ledger import NewJob, text_hash
+from scoring.input.text import clean
+from storage.jobs.identity import LONGEST_KEY, fault, keyed_id, random_id
+from storage.jobs.ledger import NewJob, text_hash
 
 
 def new_job(

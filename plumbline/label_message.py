@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from plumbline.messages import MAX_JOBS, VERSION, MessageRejected, first_fault
-from storage.identity import LONGEST_KEY, LONGEST_SOURCE, fault, keyed_id
-from storage.labels import LONGEST_LABEL, Entry
+from storage.jobs.identity import LONGEST_KEY, LONGEST_SOURCE, fault, keyed_id
+from storage.jobs.labels import LONGEST_LABEL, Entry
 
 
 class MessageLabel(BaseModel):

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from storage.identity import LONGEST_KEY, LONGEST_SOURCE, fault
+from storage.jobs.identity import LONGEST_KEY, LONGEST_SOURCE, fault
 
 TASK = "plumbline.score"
 SWEEP_TASK = "plumbline.sweep"

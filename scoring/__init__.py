@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scoring.artifact import Artifact
+    from scoring.artifact.artifact import Artifact
     from scoring.errors import ArtifactError, ScoringError, TextRefused
     from scoring.score import Decision, Score
     from scoring.scorer import Scorer

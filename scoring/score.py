@@ -40,7 +40,7 @@ class Score:
     """One text's answer. Probabilities in [0, 1]; durations in milliseconds.
 
     `probability` is that of the positive label, `confidence` that of the predicted label.
-    `features` are the numbers drift is judged on (see `scoring.features`); they hold no text.
+    `features` are the numbers drift is judged on (see `scoring.input.features`); they hold no text.
     """
 
     probability: float

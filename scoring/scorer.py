@@ -7,13 +7,13 @@ from time import perf_counter
 
 import numpy as np
 
-from scoring.artifact import Artifact
-from scoring.config import SPECIAL_TOKENS
-from scoring.features import describe
-from scoring.runtime import Runtime
+from scoring.artifact.artifact import Artifact
+from scoring.artifact.config import SPECIAL_TOKENS
+from scoring.input.features import describe
+from scoring.input.text import MAX_CHARS, clean
+from scoring.input.windows import combine, windows
+from scoring.runtime.protocol import Runtime
 from scoring.score import Score, decide, rank, sigmoid
-from scoring.text import MAX_CHARS, clean
-from scoring.windows import combine, windows
 
 
 class Scorer:
@@ -83,6 +83,6 @@ class Scorer:
 
 
 def _litert(artifact: Artifact) -> Runtime:
-    from scoring.litert import LiteRtRuntime
+    from scoring.runtime.litert import LiteRtRuntime
 
     return LiteRtRuntime(artifact.model_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from storage.ledger import Finished, Lease
+from storage.jobs.ledger import Finished, Lease
 
 
 def answer(lease: Lease | None = None, **given: Any) -> Finished:

@@ -12,16 +12,16 @@ import tokenizers
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-from scoring import artifact
-from scoring.config import ScoringConfig
-from scoring.familiarity import Familiarity
-from scoring.features import INPUT_FEATURES
-from scoring.manifest import Manifest, hashes
-from scoring.profile import Histogram, Profile
-from scoring.registry import resolve
-from scoring.tokenizer import SPECIALS
+from scoring.artifact import artifact
+from scoring.artifact.config import ScoringConfig
+from scoring.artifact.manifest import Manifest, hashes
+from scoring.artifact.profile import Histogram, Profile
+from scoring.artifact.registry import resolve
+from scoring.input.familiarity import Familiarity
+from scoring.input.features import INPUT_FEATURES
+from scoring.input.tokenizer import SPECIALS
+from tests.paths import MODELS
 
-MODELS = Path(__file__).resolve().parents[1] / "models"
 WORDS = ("win", "a", "prize", "see", "you", "at", "six", "ready")
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plumbline.embedded import child
+from tests.paths import CHECKOUT
 
 PLUMBLINE = Path(sys.executable).with_name("plumbline")
-CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True, slots=True)

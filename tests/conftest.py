@@ -13,16 +13,16 @@ from sqlalchemy import Engine
 from storage import migrate
 from storage.database import connect
 from storage.direct import Kept, connect_direct
+from tests.paths import SHARED_DATA
 from tests.servers import database, execute, named, postgres_server, redis_server
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The real labelled data beside the checkout; where it is absent, the test is skipped."""
-    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip(f"needs the labelled data of the development machines in {folder}")
-    return folder
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"needs the labelled data of the development machines in {SHARED_DATA}")
+    return SHARED_DATA
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 """A worker like any other, `-A tests.poison_app`, but its scorer obeys what `tests.poison` says."""
 
 from tests.poison import load
-from worker import process
 from worker.celery import app
+from worker.pool import process
 
 __all__ = ["app"]
 

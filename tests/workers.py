@@ -16,9 +16,9 @@ import psutil  # type: ignore[import-untyped]
 from sqlalchemy import Engine, text
 
 from plumbline.embedded import child
+from tests.paths import MODELS
 from tests.waiting import eventually
 
-MODELS = Path(__file__).resolve().parents[1] / "models"
 START_TIMEOUT_S = 60.0
 DRAIN_TIMEOUT_S = 60.0
 

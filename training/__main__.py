@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scoring.errors import ScoringError
-from training.data import Example, Splits, check, read, split
+from training.data.examples import Example, Splits, check, read, split
+from training.data.sms_archive import is_archive, read_sms
 from training.errors import TrainingError
-from training.gates import Gate, parse
+from training.evaluation.gates import Gate, parse
 from training.presets import PRESETS, TrainingConfig
-from training.quiet import quiet_import
-from training.sms_archive import is_archive, read_sms
+from training.quiet_import import quiet_import
 
 if TYPE_CHECKING:
-    from training.start import Start
+    from training.model.start import Start
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -81,11 +81,11 @@ def retrain(
     # Eight seconds of import, so only once the data is known to be good.
     try:
         with quiet_import():
-            from training.learn import RunOptions
+            from training.loop.learn import RunOptions
             from training.run import Target, run
     except ImportError as error:
         raise TrainingError(f"Training needs plumbline[train] installed: {error}.") from error
-    from training.outcome import show
+    from training.run_summary import show
 
     start = _start(from_pretrained, from_version, models_dir)
     made = run(
@@ -142,7 +142,7 @@ def _tuned(
 
 
 def _start(from_pretrained: str | None, from_version: str | None, models_dir: Path) -> Start:
-    from training import start
+    from training.model import start
 
     source = from_pretrained or from_version
     if source is None:

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from training.data import normalise, read_texts
+from training.data.examples import normalise, read_texts
 from training.errors import DataUnusable, TrainingError
 from training.presets import PRESETS, TrainingConfig
-from training.quiet import quiet_import
+from training.quiet_import import quiet_import
 
 if TYPE_CHECKING:
-    from training.history import History
+    from training.loop.history import History
 
 HELD_OUT = 0.05
 FEWEST_TEXTS = 100
@@ -82,7 +82,7 @@ def pretrain(
     )
     try:
         with quiet_import():
-            from training.learn import RunOptions
+            from training.loop.learn import RunOptions
     except ImportError as error:
         raise TrainingError(f"Training needs plumbline[train] installed: {error}.") from error
     made = run(texts, config, out, RunOptions(run_dir, devices, checkpoint_every))
@@ -97,8 +97,8 @@ def pretrain(
 
 def run(texts: Sequence[str], config: TrainingConfig, out: Path, options: object) -> Pretrained:
     """Pretrain and write the folder, whole or not at all."""
-    from training.huggingface import save_backbone
-    from training.learn import RunOptions, learn_masked
+    from training.loop.learn import RunOptions, learn_masked
+    from training.model.huggingface import save_backbone
 
     assert isinstance(options, RunOptions)
     started = perf_counter()

@@ -9,30 +9,30 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from plumbline.version import __version__
-from scoring import artifact as files
-from scoring.artifact import Artifact
-from scoring.config import ScoringConfig
-from scoring.manifest import FILE_NAME, Manifest, hashes
+from scoring.artifact import artifact as files
+from scoring.artifact.artifact import Artifact
+from scoring.artifact.config import ScoringConfig
+from scoring.artifact.manifest import FILE_NAME, Manifest, hashes
+from scoring.artifact.model_ref import ModelRef
+from scoring.input.tokenizer import Tokenizer
 from scoring.scorer import Scorer
-from scoring.tokenizer import Tokenizer
-from scoring.version import ModelRef
-from training.answers import ask, ask_both
-from training.calibrate import calibrate
-from training.card import CardFacts, write_card
-from training.convert import convert
-from training.data import Splits
-from training.export import export
-from training.gates import Gate
-from training.learn import Learned, RunOptions, learn
-from training.measurement import Compared, Measurement, compare_with, measure
-from training.plots import Curves, calibration_plot, training_curves
+from training.data.examples import Splits
+from training.evaluation.calibration import calibrate
+from training.evaluation.gates import Gate
+from training.evaluation.measurement import Compared, Measurement, compare_with, measure
+from training.evaluation.plots import Curves, calibration_plot, training_curves
+from training.evaluation.predictions import ask, ask_both
+from training.loop.learn import Learned, RunOptions, learn
+from training.loop.resources import Resources, ResourceUsage
+from training.loop.schedule import learning_rate
+from training.model.start import SAVED_MODEL, Start
 from training.presets import TrainingConfig
-from training.publish import check_free, publishing
-from training.reference import learn_familiarity, make_profile
-from training.resources import Resources, ResourceUsage
-from training.schedule import learning_rate
-from training.start import SAVED_MODEL, Start
-from training.versions import newest, next_ref
+from training.release.card import CardFacts, write_card
+from training.release.convert import convert
+from training.release.export import export
+from training.release.publish import check_free, publishing
+from training.release.reference import learn_familiarity, make_profile
+from training.release.versions import newest, next_ref
 
 CALIBRATION = "calibration.json"
 CURVES_PLOT = "curves.png"

@@ -23,12 +23,12 @@ from plumbline.messages import (
     UPKEEP_QUEUE,
 )
 from plumbline.settings import Settings
-from worker.limits import recycle_kib
+from worker.pool.memory_limit import recycle_kib
 
 # The tokenizer's own threads would not survive the fork; one text a process needs none.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # Under the names of URLs, so that logs go on showing these.
-TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "worker.transport:Transport"))
+TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "worker.broker.transport:Transport"))
 
 
 def read_settings() -> Settings:
@@ -85,10 +85,12 @@ def make_app(settings: Settings) -> Celery:
         include=["worker.tasks", "worker.lifecycle", "worker.relay"],
     )
     broker = broker_config(settings.broker_url.get_secret_value())
-    broker["broker_transport_options"]["queue_order_strategy"] = "worker.queue_order:StrictOrder"
+    broker["broker_transport_options"]["queue_order_strategy"] = (
+        "worker.broker.queue_order:StrictOrder"
+    )
     app.conf.update(
         broker,
-        # A worker told nothing takes these, in the order of `worker.queue_order`. Reports need a
+        # A worker told nothing takes these, in the order of `worker.broker.queue_order`. Reports need a
         # worker of their own (-Q plumbline.reports), so that Evidently is never imported where
         # texts are scored.
         task_queues=[queue(UPKEEP_QUEUE), queue(SCORE_QUEUE), queue(BULK_QUEUE)],
@@ -97,7 +99,7 @@ def make_app(settings: Settings) -> Celery:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
-        worker_consumer="worker.consumer:Consumer",
+        worker_consumer="worker.broker.consumer:Consumer",
         worker_max_memory_per_child=recycle_kib(settings.child_memory_mb),
         # Loading a model must not count as a hung start (Celery's default is 4 s).
         worker_proc_alive_timeout=60.0,

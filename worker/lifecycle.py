@@ -23,21 +23,22 @@ from plumbline.errors import PlumblineError
 from plumbline.messages import BULK_QUEUE, SCORE_QUEUE
 from plumbline.publisher import ping
 from plumbline.settings import LogFormat, Settings
-from scoring.artifact import Artifact
+from scoring.artifact.artifact import Artifact
+from scoring.artifact.gates import failed_gates
+from scoring.artifact.registry import resolve
 from scoring.errors import ScoringError
-from scoring.gates import failed_gates
-from scoring.registry import resolve
-from storage import deployments, migrate
+from storage import migrate
 from storage.database import clear_errors, connect
 from storage.errors import StorageError
+from storage.serving import deployments
 from worker.celery import app, settings
-from worker.exporter import Exporter
-from worker.leave import leave_in_time
-from worker.limits import limit_memory
-from worker.logs import dress
-from worker.metrics import take_place
-from worker.process import DRAIN, SLATE, current_process, start_process
-from worker.sign_of_life import sign_for_beat
+from worker.pool.forced_exit import leave_in_time
+from worker.pool.memory_limit import limit_memory
+from worker.pool.process import DRAIN, SLATE, current_process, start_process
+from worker.telemetry.exporter import Exporter
+from worker.telemetry.heartbeat import sign_for_beat
+from worker.telemetry.logs import dress
+from worker.telemetry.metrics import take_place
 
 log = logging.getLogger(__name__)
 # Set in the parent before it forks: only workers of the scoring queue hold a model.

@@ -16,10 +16,10 @@ from sqlalchemy import Engine
 from plumbline.errors import BrokerUnavailable
 from plumbline.publisher import Publisher, must_take_messages
 from plumbline.settings import Settings
-from storage import ledger, outbox
 from storage.database import clear_errors, connect
 from storage.errors import StorageError
-from storage.outbox import Listener
+from storage.jobs import ledger, outbox
+from storage.jobs.outbox import Listener
 from worker.backoff import backoff_s
 from worker.sweeper import messages, publish
 

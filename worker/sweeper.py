@@ -12,9 +12,9 @@ from sqlalchemy import Engine
 from plumbline.errors import BrokerUnavailable
 from plumbline.publisher import Publisher, must_take_messages, queue_depth
 from plumbline.settings import Settings
-from storage import ledger
-from storage.outbox import Due
-from storage.sweep import Swept, sweep
+from storage.jobs import ledger
+from storage.jobs.outbox import Due
+from storage.jobs.sweep import Swept, sweep
 
 log = logging.getLogger(__name__)
 # While so many messages wait, none was lost that matters: the queue is moving or nobody works.

@@ -27,14 +27,15 @@ from plumbline.messages import (
 from plumbline.publisher import Publisher
 from storage.database import clear_errors
 from storage.errors import DatabaseUnavailable, StorageError
-from worker import labels, metrics, performance
 from worker.backoff import backoff_s
+from worker.broker.rejection import log_rejection
 from worker.celery import app
-from worker.metrics import ErrorKind
-from worker.process import current_process
-from worker.rejection import log_rejection
-from worker.score_message import Outcome, score_message
+from worker.pool.process import current_process
+from worker.processing import label_message
+from worker.processing.score_message import Outcome, score_message
 from worker.sweeper import run_sweep
+from worker.telemetry import log_fields, metrics
+from worker.telemetry.metrics import ErrorKind
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -44,7 +45,11 @@ LONGEST_PAUSE_S = 5.0
 
 # typing=False: a producer's wrong arguments are ours to judge, below, not Celery's to raise on.
 @app.task(
-    name=TASK, bind=True, typing=False, max_retries=None, Request="worker.request:ScoreRequest"
+    name=TASK,
+    bind=True,
+    typing=False,
+    max_retries=None,
+    Request="worker.broker.request:ScoreRequest",
 )
 def score(self: Task, *args: Any, **arguments: Any) -> None:
     try:
@@ -69,7 +74,7 @@ def score(self: Task, *args: Any, **arguments: Any) -> None:
         outcome.refused + len(outcome.rejected),
         len(outcome.failed),
         outcome.skipped,
-        extra=performance.fields(self.request.id, message.source, outcome, took_s),
+        extra=log_fields.fields(self.request.id, message.source, outcome, took_s),
     )
     if outcome.returned:
         log.info("message %s: %d handed back", self.request.id, len(outcome.returned))
@@ -145,8 +150,8 @@ def sweep() -> None:
 @app.task(name=DRIFT_TASK, bind=True, acks_late=False, typing=False)
 def drift(self: Task, **arguments: Any) -> None:
     # Brings Evidently, which only a report worker should ever hold in memory.
-    from monitoring.report import make_reports
-    from monitoring.request import ReportRequest
+    from monitoring.drift.report import make_reports
+    from monitoring.drift.request import ReportRequest
 
     process = current_process()
     try:
@@ -162,7 +167,7 @@ def drift(self: Task, **arguments: Any) -> None:
     bind=True,
     typing=False,
     max_retries=None,
-    Request="worker.request:ScoreRequest",
+    Request="worker.broker.request:ScoreRequest",
 )
 def label(self: Task, *args: Any, **arguments: Any) -> None:
     try:
@@ -172,14 +177,14 @@ def label(self: Task, *args: Any, **arguments: Any) -> None:
     except MessageRejected as rejection:
         reject(self, rejection)
         return
-    outcome = insist(self, lambda: labels.take(current_process().engine, message))
+    outcome = insist(self, lambda: label_message.take(current_process().engine, message))
     if outcome is not None:
-        log.info("message %s: %s", self.request.id, labels.sentence(outcome))
+        log.info("message %s: %s", self.request.id, label_message.sentence(outcome))
 
 
 @app.task(name=QUALITY_TASK, bind=True, acks_late=False)
 def quality(self: Task, asked: bool = False) -> None:
-    from monitoring.quality import make_reports
+    from monitoring.quality.report import make_reports
 
     process = current_process()
     task_id = self.request.id if asked else None
@@ -191,8 +196,8 @@ def quality(self: Task, asked: bool = False) -> None:
 
 @app.task(name=ALERTS_TASK, acks_late=False)
 def alerts() -> None:
-    from monitoring.alerting import evaluate
-    from monitoring.webhook import deliver
+    from monitoring.alerts.evaluation import evaluate
+    from monitoring.alerts.webhook import deliver
 
     process = current_process()
     try:

@@ -12,7 +12,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# As in `storage.identity`, `scoring.text` and the default of PLUMBLINE_MAX_TEXT_CHARS, which a test
+# As in `storage.jobs.identity`, `scoring.input.text` and the default of PLUMBLINE_MAX_TEXT_CHARS, which a test
 # holds equal; written out, since a migration does not change when the code does.
 NAMESPACE = "1bf8bad3adcf5db09ecbde4d4dbcadc1"
 LONGEST_SOURCE = 200

@@ -15,12 +15,12 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-# As in `storage.identity` and `storage.labels`; written out, since a migration does not change
+# As in `storage.jobs.identity` and `storage.jobs.labels`; written out, since a migration does not change
 # when the code does.
 LONGEST_SOURCE = 200
 LONGEST_KEY = 500
 
-# The columns of `predictions` a label is read by are those `storage.labels` reads. The time is the
+# The columns of `predictions` a label is read by are those `storage.jobs.labels` reads. The time is the
 # clock's, not that of a transaction the caller may have begun long before.
 LABEL = f"""
 CREATE FUNCTION plumbline.label_v1(

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from plumbline.cli import (
+from plumbline.cli.commands import (
     alerts,
     cancel,
     db,
@@ -29,7 +29,7 @@ from plumbline.cli import (
     submit,
     up,
 )
-from plumbline.cli.console import end_quietly
+from plumbline.cli.output.console import end_quietly
 from plumbline.errors import PlumblineError
 from plumbline.version import __version__
 from scoring.errors import ScoringError

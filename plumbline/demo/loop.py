@@ -15,9 +15,9 @@ from plumbline.embedded.stack import Stack
 from plumbline.messages import DRIFT_TASK, REPORT_QUEUE
 from plumbline.publisher import Publisher
 from plumbline.settings import Settings
-from storage import drift
 from storage.database import clear_errors, connect
-from storage.results import Result
+from storage.jobs.results import Result
+from storage.reports import drift
 from storage.states import TERMINAL
 from storage.tables import DriftReport, DriftValue
 

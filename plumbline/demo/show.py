@@ -13,15 +13,15 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from plumbline.cli.console import colored, number, out, shown
-from plumbline.cli.narration import Narration
-from plumbline.cli.plot import histograms
-from plumbline.cli.up import from_here, program
+from plumbline.cli.commands.up import from_here, program
+from plumbline.cli.output.console import colored, number, out, shown
+from plumbline.cli.output.plot import histograms
+from plumbline.cli.output.progress import Narration
 from plumbline.demo import texts
 from plumbline.demo.loop import Batch, Judged, judge_drift, score_batch
 from plumbline.embedded.stack import Stack, makes_reports
 from plumbline.settings import Settings
-from storage.results import Result
+from storage.jobs.results import Result
 from storage.states import TERMINAL, JobState
 
 PLOT_WIDTH = 76

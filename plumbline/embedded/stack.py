@@ -22,21 +22,21 @@ from pydantic import SecretStr
 
 from plumbline.broker import answering
 from plumbline.embedded import child
+from plumbline.embedded.celery_process import Part, ending, restart_wait_s
 from plumbline.embedded.child import Server
 from plumbline.embedded.errors import EmbeddedFailed, EmbeddedMissing
 from plumbline.embedded.interrupts import Interrupts
 from plumbline.embedded.lock import held
-from plumbline.embedded.part import Part, ending, restart_wait_s
+from plumbline.embedded.log_rotation import rotate
 from plumbline.embedded.postgres import postgres
 from plumbline.embedded.redis import redis_server
-from plumbline.embedded.rotation import rotate
 from plumbline.messages import REPORT_QUEUE, SCORE_QUEUE, UPKEEP_QUEUE
 from plumbline.publisher import ping
 from plumbline.services import address_file, lock_file
 from plumbline.settings import PREFIX, Settings
-from storage import deployments
 from storage.database import clear_errors, connect
-from storage.status import snapshot
+from storage.reports.status import snapshot
+from storage.serving import deployments
 
 READY_TIMEOUT_S = 120.0
 PING_TIMEOUT_S = 0.5

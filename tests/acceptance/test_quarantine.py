@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from plumbline import Client
 from plumbline.messages import KEY_PREFIX, SCORE_QUEUE
-from storage.results import Result
+from storage.jobs.results import Result
 from tests import command
 from tests.workers import environment
 

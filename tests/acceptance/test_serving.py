@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import Engine
 
 from plumbline import Client
-from storage import deployments
-from storage.deployments import Serving, in_share
+from storage.serving import deployments
+from storage.serving.deployments import Serving, in_share
 from tests import command
 from tests.artifacts import FAILED, PASSED, write_artifact, write_copy
 from tests.waiting import eventually

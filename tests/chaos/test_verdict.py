@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Engine, text
 
 from plumbline.intake import new_job
-from storage import ledger
+from storage.jobs import ledger
 from tests.answers import answer
 from tests.chaos.plan import SOURCE, Job, Kind
 from tests.chaos.verdict import Verdict, judge, read, watch

@@ -10,8 +10,8 @@ import signal
 import sys
 from typing import Any
 
-from training import checkpoint
 from training.__main__ import main
+from training.loop import checkpoint
 
 
 def kill_at(saves: int) -> None:

@@ -15,9 +15,10 @@ from alembic.config import Config
 from sqlalchemy import Engine, inspect, make_url, text
 
 import migrations
-from storage import deployments, migrate
+from storage import migrate
 from storage.database import connect
 from storage.errors import SchemaOutdated
+from storage.serving import deployments
 from storage.tables import Base
 from tests.servers import postgres_server
 from tests.waiting import eventually

@@ -1,0 +1,271 @@
+"""Whatever is sent ends in a row or in a logged rejection with its reason, and no worker dies."""
+
+from __future__ import annotations
+
+import base64
+import json
+import pickle
+import re
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import redis
+from sqlalchemy import Engine, text
+
+from plumbline.messages import BULK_QUEUE, KEY_PREFIX, MAX_JOBS, SCORE_QUEUE
+from scoring.errors import TextRefused
+from scoring.input.text import clean
+from storage.jobs.identity import message_id
+from tests.waiting import eventually
+from tests.workers import Worker, worker
+
+SEED = 20_260_401
+TEXTS = 2_000
+ARGUMENTS = 400
+ENVELOPES = 400
+LONGEST = 600
+ALPHABETS = (
+    "abcdefghij .,!?0123456789",
+    "\0\x01\x07\x1b\x7f\x85\xa0\t\r\n",
+    "\ud800\udbff\udc00\udfff",
+    "áßçñøπжעبไ字かナ한",
+    "🙂👩‍👩‍👧🇩🇪\u200b\u200d\u202e\ufeff\ufffe",
+    "'\"\\%;--{}[]<>$",
+    " \u2003\u3000\u2028",
+)
+REJECTED = re.compile(r"message (\S+) is rejected: (.+)")
+REJECTED_WITHOUT_ID = re.compile(r"what is no message is rejected: .+")
+Arguments = dict[str, Any]
+Envelope = dict[str, Any]
+
+
+def odd_text(random: Random) -> str:
+    alphabet = "".join(random.sample(ALPHABETS, random.choice([1, 1, 2, len(ALPHABETS)])))
+    length = random.choice([0, 1, 2, 10, 50, 200, LONGEST, LONGEST + 1])
+    return "".join(random.choices(alphabet, k=length))
+
+
+def odd_value(random: Random) -> Any:
+    plain = [None, True, -1, 0, 1, 2**70, 1.5, "", "1", "x" * 1_000, "\0", "\ud800", "2030-01-01"]
+    nested = [[], [[]], {}, {"text": "a"}, ["a"], [None], [1, 2], [{"id": "a"}], [{"text": 7}]]
+    return random.choice([*plain, *nested])
+
+
+def wrong_arguments(random: Random) -> Arguments:
+    """A message of version 1 with one thing wrong that no reading of it could mend."""
+    good: Arguments = {"version": 1, "source": "fuzz", "jobs": [{"text": "see you at six"}]}
+    job = dict(good["jobs"][0])
+    wrong: list[Callable[[], Arguments]] = [
+        lambda: {},
+        lambda: good | {"version": random.choice([0, 2, 99, -1, "1", 1.5, None, True, [1]])},
+        lambda: {name: value for name, value in good.items() if name != random.choice(["jobs"])},
+        lambda: good | {"surprise": odd_value(random)},
+        lambda: good | {"source": random.choice(["", "a\0b", "\udc00", "x" * 201, 7, None, []])},
+        lambda: good | {"jobs": random.choice([[], {}, None, "text", 7, [None], ["text"], [[]]])},
+        lambda: good | {"jobs": [job] * (MAX_JOBS + random.randint(1, 500))},
+        lambda: good | {"jobs": [job, job | {"surprise": odd_value(random)}]},
+        lambda: good | {"jobs": [{"text": random.choice([7, None, [], {}, 1.5, True])}]},
+        lambda: good | {"jobs": [job | {"id": str(uuid.uuid4())}]},
+        lambda: good | {"jobs": [{"id": random.choice([7, "x", "", None, [], "0" * 31])}]},
+        lambda: good | {"jobs": [{"id": str(uuid.uuid4()), "key": "k"}]},
+        lambda: good | {"jobs": [job | {"key": random.choice(["", "x" * 501, 7, [], True])}]},
+        lambda: (
+            good | {"jobs": [job | {"deadline": random.choice(["soon", [], {}, "2030-01-01"])}]}
+        ),
+    ]
+    return random.choice(wrong)()
+
+
+def envelope(task_id: str, arguments: Any, queue: str = SCORE_QUEUE) -> Envelope:
+    """What kombu puts into a Redis list for a task of Celery's protocol 2."""
+    return {
+        "body": encoded(json.dumps([[], arguments, {}]).encode()),
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": {"lang": "py", "task": "plumbline.score", "id": task_id, "root_id": task_id}
+        | dict.fromkeys(["parent_id", "group", "eta", "expires"])
+        | {"retries": 0, "timelimit": [None, None], "argsrepr": "()", "kwargsrepr": "{}"},
+        "properties": {
+            "correlation_id": task_id,
+            "delivery_mode": 2,
+            "delivery_info": {"exchange": queue, "routing_key": queue},
+            "priority": 0,
+            "body_encoding": "base64",
+            "delivery_tag": str(uuid.uuid4()),
+        },
+    }
+
+
+def encoded(body: bytes) -> str:
+    return base64.b64encode(body).decode()
+
+
+class Bomb:
+    """A pickle that leaves a trace where it is opened."""
+
+    def __init__(self, trace: Path) -> None:
+        self._trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self._trace,)
+
+
+def wrong_envelope(random: Random, task_id: str, trace: Path) -> bytes:
+    """What a broken or hostile producer pushes: an envelope with one part replaced, or none."""
+    made = envelope(task_id, {"version": 1, "source": "envelope", "jobs": [{"text": task_id}]})
+    bomb = pickle.dumps(Bomb(trace))
+    value = odd_value(random)
+    where = random.choice(["top", "headers", "properties", "payload", "pickle", "raw"])
+    if where == "raw":
+        raw = [b"", b"\xff\x00", b"garbage", b"{", b"[]", b"null", b"7", b"{}", b"[" * 50_000, bomb]
+        return random.choice(raw)
+    if where == "pickle":
+        made["body"] = encoded(bomb)
+        made["content-type"] = random.choice(["application/x-python-serialize", "application/json"])
+    elif where == "payload":
+        part = random.choice([value, [value] * 3, [[], value, {}], [value, {}, {}], [[], {}]])
+        made["body"] = encoded(json.dumps(part).encode())
+    else:
+        part = made if where == "top" else made[where]
+        name = random.choice(sorted(part))
+        if random.random() < 0.3:
+            del part[name]
+        else:
+            # A time in the future is none of the wrong ones: a worker would wait for it.
+            part[name] = value if name != "eta" else "soon"
+        if name == "id" and part.get("id") and isinstance(part["id"], str):
+            # Two of the same id would be one message.
+            part["id"] += task_id
+    return json.dumps(made).encode()
+
+
+@pytest.fixture
+def running(
+    database_url: str, broker_url: str, tmp_path: Path
+) -> Iterator[tuple[Worker, redis.Redis]]:
+    with (
+        worker(
+            database_url,
+            broker_url,
+            tmp_path,
+            settings={"max_text_chars": LONGEST, "drift_every_s": 86_400},
+        ) as found,
+        redis.Redis.from_url(broker_url) as keys,
+    ):
+        yield found, keys
+
+
+def push(keys: redis.Redis, queue: str, *bodies: bytes) -> None:
+    keys.lpush(KEY_PREFIX + queue, *bodies)
+
+
+def nothing_waits(keys: redis.Redis) -> bool:
+    waiting = sum(keys.llen(KEY_PREFIX + queue) for queue in (SCORE_QUEUE, BULK_QUEUE))
+    return not waiting and not keys.hlen(KEY_PREFIX + "unacked")
+
+
+def test_any_text_ends_in_a_row(running: tuple[Worker, redis.Redis], engine: Engine) -> None:
+    found, keys = running
+    children = found.children()
+    random = Random(SEED)
+    sent: dict[uuid.UUID, str] = {}
+    while len(sent) < TEXTS:
+        task_id = str(uuid.UUID(int=random.getrandbits(128)))
+        texts = [odd_text(random) for _ in range(random.choice([1, 3, 40, 120]))]
+        # JSON makes one character of two surrogates that happen to be a pair.
+        arriving = json.loads(json.dumps(texts))
+        sent |= {message_id(task_id, place): value for place, value in enumerate(arriving)}
+        jobs = [{"text": value} for value in texts]
+        arguments = {"version": 1, "source": "texts", "jobs": jobs}
+        queue = random.choice([SCORE_QUEUE, BULK_QUEUE])
+        push(keys, queue, json.dumps(envelope(task_id, arguments, queue)).encode())
+    eventually(lambda: nothing_waits(keys), 120.0, "messages still wait")
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT id, state, error FROM plumbline.jobs")).all()
+    assert {row.id for row in rows} == sent.keys()
+    for row in rows:
+        assert (row.state, row.error) == expected(sent[row.id]), repr(sent[row.id])
+    assert Counter(row.state for row in rows)["rejected"] > 50
+    assert found.process.poll() is None and found.children() == children
+
+
+def expected(value: str) -> tuple[str, str | None]:
+    try:
+        clean(value, LONGEST)
+    except TextRefused as refusal:
+        return "rejected", str(refusal)
+    return "scored", None
+
+
+def test_wrong_arguments_are_rejected_with_a_reason(
+    running: tuple[Worker, redis.Redis], engine: Engine
+) -> None:
+    found, keys = running
+    children = found.children()
+    random = Random(SEED)
+    ids = []
+    for _ in range(ARGUMENTS):
+        ids.append(str(uuid.UUID(int=random.getrandbits(128))))
+        queue = random.choice([SCORE_QUEUE, BULK_QUEUE])
+        push(keys, queue, json.dumps(envelope(ids[-1], wrong_arguments(random), queue)).encode())
+    eventually(lambda: nothing_waits(keys), 60.0, "messages still wait")
+    log = found.log()
+    reasons = dict(REJECTED.findall(log))
+    assert [task_id for task_id in ids if not reasons.get(task_id)] == []
+    assert jobs_of(engine) == set()
+    assert found.process.poll() is None and found.children() == children
+
+
+def test_what_is_no_message_is_logged_and_no_worker_dies(
+    running: tuple[Worker, redis.Redis], engine: Engine, tmp_path: Path
+) -> None:
+    found, keys = running
+    children = found.children()
+    random = Random(SEED)
+    trace = tmp_path / "opened"
+    ids = [str(uuid.UUID(int=random.getrandbits(128))) for _ in range(ENVELOPES)]
+    sent = [wrong_envelope(random, task_id, trace) for task_id in ids]
+    for raw in sent:
+        push(keys, random.choice([SCORE_QUEUE, BULK_QUEUE]), raw)
+    eventually(lambda: nothing_waits(keys), 60.0, "messages still wait")
+    log = found.log()
+    rows = jobs_of(engine)
+    rejections = Counter(task_id for task_id, _ in REJECTED.findall(log))
+    expected_rejections: Counter[str] = Counter()
+    nameless = 0
+    for raw in sent:
+        task_id = id_in(raw)
+        if isinstance(task_id, str) and message_id(task_id, 0) in rows:
+            continue
+        if can_be_shown(task_id):
+            expected_rejections[task_id] += 1
+        else:
+            nameless += 1
+    assert 0 < len(rows) < len(sent)
+    assert len(expected_rejections) > 100 and nameless > 50
+    assert rejections == expected_rejections
+    assert len(REJECTED_WITHOUT_ID.findall(log)) == nameless
+    assert not trace.exists(), "a pickle was opened"
+    assert found.process.poll() is None and found.children() == children
+
+
+def id_in(raw: bytes) -> Any:
+    """The id its sender gave a message, as far as it can be read."""
+    try:
+        return json.loads(raw)["headers"]["id"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+
+
+def can_be_shown(task_id: Any) -> bool:
+    return isinstance(task_id, str) and 0 < len(task_id) <= 200 and task_id.isprintable()
+
+
+def jobs_of(engine: Engine) -> set[uuid.UUID]:
+    with engine.connect() as connection:
+        return set(connection.execute(text("SELECT id FROM plumbline.jobs")).scalars())

@@ -1,0 +1,115 @@
+import hashlib
+import hmac
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from monitoring.alerts.webhook import SIGNATURE, NotDelivered, body, post_http, signature
+from storage.reports.alerts import Notice
+from tests.paths import DOCS
+
+NOTICE = Notice(
+    id=7,
+    status="raised",
+    attempts=1,
+    rule="drift",
+    subject="sms-spam/1.0.0",
+    severity="warning",
+    message="It drifts.",
+    value=1.0,
+    threshold=1.0,
+    raised_at=datetime(2026, 3, 1, tzinfo=UTC),
+    resolved_at=None,
+)
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Answers with the status its path names, and keeps what came."""
+
+    def do_POST(self) -> None:
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.came.append((self.path, dict(self.headers), content))  # type: ignore[attr-defined]
+        self.send_response(int(self.path.strip("/")))
+        self.send_header("Location", "/200")
+        self.end_headers()
+
+    do_GET = do_POST
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def receiver() -> Iterator[HTTPServer]:
+    server = HTTPServer(("127.0.0.1", 0), Receiver)
+    server.came = []  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_body_is_json_with_an_identity_of_its_own() -> None:
+    told = json.loads(body(NOTICE))
+    assert (told["id"], told["status"], told["rule"]) == (7, "raised", "drift")
+    assert told["raised_at"] == "2026-03-01T00:00:00+00:00" and told["resolved_at"] is None
+    assert "attempts" not in told, "the same body however often it is sent"
+
+
+def test_the_signature_is_of_the_time_and_the_body() -> None:
+    digest = hmac.new(b"secret", b'1700000000.{"id": 7}', hashlib.sha256).hexdigest()
+    assert signature(b'{"id": 7}', "secret", 1_700_000_000) == f"t=1700000000,v1={digest}"
+
+
+def test_the_documented_check_accepts_ours_and_nothing_else() -> None:
+    """The example of docs/quality.md, run as it is printed there."""
+    page = (DOCS / "quality.md").read_text(encoding="utf-8")
+    example = page.partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(example, names)
+    genuine, now = names["genuine"], 1_700_000_000
+    header = signature(b"body", "secret", now)
+    assert genuine(b"body", header, "secret", now)
+    assert genuine(b"body", header, "secret", now + 299)
+    assert not genuine(b"body", header, "secret", now + 301), "replayed"
+    assert not genuine(b"other", header, "secret", now)
+    assert not genuine(b"body", header, "public", now)
+
+
+def test_a_notice_arrives_as_it_was_sent(receiver: HTTPServer) -> None:
+    post_http(address(receiver, 204), b"{}", {SIGNATURE: "t=1,v1=ab"})
+    ((path, headers, content),) = receiver.came  # type: ignore[attr-defined]
+    assert (path, content) == ("/204", b"{}")
+    assert {name.lower(): value for name, value in headers.items()}[SIGNATURE.lower()] == (
+        "t=1,v1=ab"
+    )
+
+
+def address(receiver: HTTPServer, status: int) -> str:
+    return f"http://127.0.0.1:{receiver.server_port}/{status}"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 404, 500])
+def test_what_is_not_taken_is_not_delivered_and_no_redirect_is_followed(
+    receiver: HTTPServer, status: int
+) -> None:
+    with pytest.raises(NotDelivered, match=f"^it answered HTTP {status}$"):
+        post_http(address(receiver, status), b"{}", {})
+    assert len(receiver.came) == 1  # type: ignore[attr-defined]
+
+
+def test_an_address_nobody_answers_is_told_without_naming_it() -> None:
+    with socket.socket() as bound:
+        # Bound and not listening: nobody else can answer there meanwhile.
+        bound.bind(("127.0.0.1", 0))
+        with pytest.raises(NotDelivered) as failed:
+            post_http(f"http://127.0.0.1:{bound.getsockname()[1]}/secret-token", b"{}", {})
+    assert str(failed.value) == "it cannot be reached: Connection refused"

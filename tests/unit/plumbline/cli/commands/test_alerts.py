@@ -1,0 +1,32 @@
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from plumbline.cli.commands.alerts import rows_of, table_of
+from storage.tables import Alert
+
+ALERT = Alert(
+    id=7,
+    rule="queue_age",
+    subject="everything",
+    severity="critical",
+    message="A text has waited for 20 min, and 10 min is the most.",
+    value=1_200.0,
+    threshold=600.0,
+    raised_at=datetime(2026, 3, 1, 12, tzinfo=UTC),
+    resolved_at=datetime(2026, 3, 2, 12, tzinfo=UTC),
+)
+
+
+def test_an_alert_is_a_row_with_its_sentence() -> None:
+    console = Console(width=120, file=None)
+    with console.capture() as shown:
+        console.print(table_of([ALERT]))
+    for word in ("2026-03-01", "2026-03-02", "queue_age", "critical", ALERT.message):
+        assert word in shown.get()
+
+
+def test_programs_get_every_column() -> None:
+    (told,) = rows_of([ALERT])
+    assert (told["id"], told["rule"], told["value"]) == (7, "queue_age", 1_200.0)
+    assert told.keys() == {column.key for column in Alert.__table__.columns}

@@ -1,0 +1,84 @@
+import csv
+import io
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from plumbline.cli.output import exports
+from plumbline.errors import FileUnwritable
+from storage.jobs.results import Result
+
+AT = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+
+
+def results(count: int) -> Iterator[Result]:
+    for number in range(count):
+        yield Result(
+            job_id=uuid.UUID(int=number), source="test", key=None, state="scored", error=None,
+            notes=["nul_replaced", "surrogate_replaced"], attempts=1, created_at=AT,
+            finished_at=AT, model="m/1.0.0", probability=0.25, label="ham", confidence=0.75,
+            decision="negative", tokens=3, windows=1, queue_ms=1.5, score_ms=2.5, scored_at=AT,
+            text='a "b",\nc',
+        )  # fmt: skip
+
+
+def test_json_is_one_document() -> None:
+    for count in (0, 1, 3):
+        file = io.StringIO()
+        exports.write_json(results(count), file)
+        assert len(json.loads(file.getvalue())["results"]) == count
+
+
+def test_json_lines_have_every_column() -> None:
+    file = io.StringIO()
+    assert exports.write(results(2), "jsonl", file) == 2
+    rows = [json.loads(line) for line in file.getvalue().splitlines()]
+    assert [row["job_id"][-1] for row in rows] == ["0", "1"]
+    assert list(rows[0]) == [field.name for field in fields(Result)]
+    assert rows[0]["text"] == 'a "b",\nc'
+
+
+def test_csv_can_be_read_back() -> None:
+    file = io.StringIO()
+    assert exports.write(results(2), "csv", file) == 2
+    rows = list(csv.DictReader(io.StringIO(file.getvalue())))
+    assert rows[1]["job_id"] == str(uuid.UUID(int=1))
+    assert rows[1]["text"] == 'a "b",\nc'
+    assert rows[1]["notes"] == "nul_replaced,surrogate_replaced"
+    assert rows[1]["created_at"] == AT.isoformat()
+    assert rows[1]["key"] == ""
+
+
+@pytest.mark.parametrize("count", [0, 5])
+def test_parquet_can_be_read_back(
+    tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr(exports, "ROW_GROUP", 2)
+    assert exports.save(results(count), "parquet", tmp_path / "a.parquet") == count
+    rows = parquet.read_table(tmp_path / "a.parquet").to_pylist()
+    assert len(rows) == count
+    for row in rows:
+        assert (row["created_at"], row["probability"], row["key"]) == (AT, 0.25, None)
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    def broken() -> Iterator[Result]:
+        yield from results(3)
+        raise OSError("the connection is lost")
+
+    (tmp_path / "a.csv").write_text("what was there", encoding="utf-8")
+    with pytest.raises(FileUnwritable):
+        exports.save(broken(), "csv", tmp_path / "a.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "what was there"
+
+
+def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(FileUnwritable, match=r"cannot be written: No such file or directory\.$"):
+        exports.save(results(1), "csv", tmp_path / "absent" / "a.csv")

@@ -1,0 +1,73 @@
+import pytest
+from rich.style import Style
+
+from plumbline.cli.output.plot import histograms
+from storage.tables import DriftValue
+
+NUMBERS = {
+    "edges": [0.0, 10.0, 20.0, 30.0],
+    "reference": [0.9, 0.1, 0.0],
+    "window": [0.0, 0.0, 1.0],
+}
+LABELS = {
+    "labels": ["negative", "positive", "review"],
+    "reference": [0.8, 0.15, 0.05],
+    "window": [0.1, 0.7, 0.2],
+}
+
+
+def value(feature: str, histogram: dict[str, list[object]]) -> DriftValue:
+    return DriftValue(
+        report_id=1, feature=feature, method="ks", value=0.001, threshold=0.005, drifted=True,
+        histogram=histogram,
+    )  # fmt: skip
+
+
+def filled(lines: list[str]) -> list[int]:
+    """The columns under which any bar stands."""
+    width = max(map(len, lines))
+    return [
+        column
+        for column in range(width)
+        if any(column < len(line) and line[column] in "█▌▐▀▄▝▘▗▖▛▜▙▟" for line in lines)
+    ]
+
+
+def panels(picture: str) -> tuple[list[str], list[str]]:
+    lines = picture.splitlines()
+    start = next(number for number, line in enumerate(lines) if ", window" in line)
+    return lines[1:start], lines[start + 1 :]
+
+
+def test_numbers_stand_where_they_are_on_the_same_axis() -> None:
+    picture = histograms(value("chars", NUMBERS), 80).plain
+    assert "chars, reference" in picture
+    reference, window = panels(picture)
+    assert max(filled(reference)) < min(filled(window)) + 10
+    assert min(filled(window)) > 50
+    assert reference[-1] == window[-1]
+
+
+def test_labels_name_their_bars() -> None:
+    picture = histograms(value("decision", LABELS), 80).plain
+    for label in ("negative", "positive", "review"):
+        assert picture.count(label) == 2
+
+
+@pytest.mark.parametrize("width", [20, 60])
+def test_a_side_without_texts_is_an_empty_panel(width: int) -> None:
+    empty = NUMBERS | {"window": [0.0, 0.0, 0.0]}
+    picture = histograms(value("chars", empty), width).plain
+    assert "chars, window" in picture
+
+
+def test_both_sides_empty_is_no_error() -> None:
+    nothing = NUMBERS | {"reference": [0.0] * 3, "window": [0.0] * 3}
+    assert "chars" in histograms(value("chars", nothing), 80).plain
+
+
+def test_the_picture_has_no_background_of_its_own() -> None:
+    """A pale one hides the bars on a dark terminal."""
+    drawn = histograms(value("chars", NUMBERS), 60)
+    assert drawn.spans
+    assert all(span.style.bgcolor is None for span in drawn.spans if isinstance(span.style, Style))

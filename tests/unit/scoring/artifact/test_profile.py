@@ -1,0 +1,19 @@
+from pathlib import Path
+
+import pytest
+
+from scoring.artifact.profile import Profile
+from scoring.errors import ArtifactInvalid
+from tests.artifacts import profile
+
+
+def test_a_profile_is_read_as_it_was_written(tmp_path: Path) -> None:
+    profile().write(tmp_path / "profile.json")
+    assert Profile.read(tmp_path / "profile.json") == profile()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"histograms": {"a": {}}}'])
+def test_nonsense_is_no_profile(tmp_path: Path, content: str) -> None:
+    (tmp_path / "profile.json").write_text(content, encoding="utf-8")
+    with pytest.raises(ArtifactInvalid, match="is no drift reference"):
+        Profile.read(tmp_path / "profile.json")

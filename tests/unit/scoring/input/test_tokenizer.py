@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+import tokenizers
+
+from scoring.errors import ArtifactInvalid
+from scoring.input.tokenizer import SPECIALS, Tokenizer
+from tests.artifacts import WORDS, write_tokenizer
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    write_tokenizer(tmp_path / "tokenizer.json")
+    return tmp_path / "tokenizer.json"
+
+
+def test_a_text_is_encoded_without_special_tokens_and_wrapped_with_them(path: Path) -> None:
+    tokenizer = Tokenizer.read(path)
+    first = len(SPECIALS)
+    ids = tokenizer.encode("win a prize")
+    assert ids == [first, first + 1, first + 2]
+    assert tokenizer.wrap(ids) == [tokenizer.cls_id, *ids, tokenizer.sep_id]
+
+
+def test_a_word_it_does_not_know_is_the_unknown_one(path: Path) -> None:
+    tokenizer = Tokenizer.read(path)
+    assert tokenizer.encode("zebra") == [tokenizer.unknown_id]
+
+
+def test_cutting_and_padding_left_on_in_the_file_are_turned_off(path: Path) -> None:
+    raw = tokenizers.Tokenizer.from_file(str(path))
+    raw.enable_truncation(4)
+    raw.enable_padding(length=4)
+    raw.save(str(path))
+    tokenizer = Tokenizer.read(path)
+    assert len(tokenizer.encode(" ".join(WORDS))) == len(WORDS)
+    assert len(tokenizer.encode("win")) == 1
+
+
+def test_a_tokenizer_without_a_special_token_is_refused(path: Path) -> None:
+    content = path.read_text(encoding="utf-8").replace("[CLS]", "[XXX]")
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(ArtifactInvalid, match=r"^The tokenizer has no \[CLS\] token\.$"):
+        Tokenizer.read(path)
+
+
+def test_a_file_that_is_none_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    with pytest.raises(ArtifactInvalid, match="is no tokenizer"):
+        Tokenizer.read(path)
+    path.write_text("{}", encoding="utf-8")
+    with pytest.raises(ArtifactInvalid, match="is no tokenizer"):
+        Tokenizer.read(path)

@@ -1,0 +1,98 @@
+import math
+from pathlib import Path
+
+import pytest
+from tokenizers import Regex
+from tokenizers.normalizers import Replace
+
+from scoring.artifact.artifact import Artifact
+from scoring.artifact.config import ScoringConfig
+from scoring.errors import ScoringError, TextRefused
+from scoring.input.features import INPUT_FEATURES
+from scoring.input.tokenizer import SPECIALS
+from scoring.runtime.fakes import ConstantRuntime, FailingRuntime, SumRuntime
+from scoring.score import Decision, RankedLabel, sigmoid
+from scoring.scorer import Scorer
+from tests.artifacts import write_artifact
+
+WIN = len(SPECIALS)
+
+
+def artifact(root: Path, config: ScoringConfig | None = None) -> Artifact:
+    return Artifact.load(write_artifact(root, config=config))
+
+
+def test_the_model_reads_the_text_between_cls_and_sep_unpadded(tmp_path: Path) -> None:
+    runtime = ConstantRuntime()
+    found = artifact(tmp_path)
+    Scorer(found, runtime).score("win a prize")
+    cls, sep = found.tokenizer.cls_id, found.tokenizer.sep_id
+    assert runtime.seen == [[cls, WIN, WIN + 1, WIN + 2, sep]]
+
+
+def test_a_score_says_everything_about_a_text(tmp_path: Path) -> None:
+    score = Scorer(artifact(tmp_path), ConstantRuntime(math.log(9))).score("win a\x00 prize")
+    assert (score.label, score.decision, score.model) == ("spam", Decision.POSITIVE, "tiny/1.0.0")
+    assert score.probability == score.confidence == pytest.approx(0.9)
+    assert score.ranked == (RankedLabel("spam", score.probability),)
+    assert (score.tokens, score.windows, score.window_rule) == (4, 1, "mean")
+    assert score.notes == ("nul_replaced",)
+    assert tuple(score.features) == INPUT_FEATURES
+    assert score.score_ms == score.tokenize_ms + score.infer_ms > 0.0
+
+
+def test_the_temperature_divides_the_logit(tmp_path: Path) -> None:
+    config = ScoringConfig(labels=("ham", "spam"), temperature=2.0)
+    score = Scorer(artifact(tmp_path, config), ConstantRuntime(3.0)).score("win")
+    assert score.probability == pytest.approx(sigmoid(1.5))
+
+
+def test_a_long_text_is_scored_in_windows_and_every_token_is_seen(tmp_path: Path) -> None:
+    config = ScoringConfig(labels=("ham", "spam"), max_tokens=5, window_overlap=1)
+    runtime = ConstantRuntime()
+    score = Scorer(artifact(tmp_path, config), runtime).score("win a prize see you at six")
+    pieces = [window[1:-1] for window in runtime.seen]
+    assert pieces == [[WIN, WIN + 1, WIN + 2], [WIN + 2, WIN + 3, WIN + 4],
+                      [WIN + 4, WIN + 5, WIN + 6]]  # fmt: skip
+    assert (score.tokens, score.windows) == (7, 3)
+
+
+@pytest.mark.parametrize("rule", ["mean", "max"])
+def test_windows_are_scored_by_themselves_and_combined_by_the_rule(
+    tmp_path: Path, rule: str
+) -> None:
+    config = ScoringConfig(("ham", "spam"), max_tokens=3, window_overlap=0, window_rule=rule)
+    scorer = Scorer(artifact(tmp_path, config), SumRuntime())
+    alone = [scorer.score(word).probability for word in ("win", "six")]
+    together = scorer.score("win six").probability
+    assert together == pytest.approx(max(alone) if rule == "max" else sum(alone) / 2)
+    assert alone[0] != alone[1]
+
+
+def test_a_text_of_unknown_words_only_is_scored(tmp_path: Path) -> None:
+    score = Scorer(artifact(tmp_path), ConstantRuntime()).score("zebra")
+    assert score.features["unknown_share"] == 1.0
+
+
+def test_a_text_without_any_token_is_scored(tmp_path: Path) -> None:
+    """A tokenizer may drop what it does not know, such as control characters."""
+    runtime = ConstantRuntime()
+    found = artifact(tmp_path)
+    found.tokenizer._tokenizer.normalizer = Replace(Regex("."), "")
+    score = Scorer(found, runtime).score("win")
+    assert (score.tokens, score.windows) == (0, 1)
+    assert runtime.seen == [[found.tokenizer.cls_id, found.tokenizer.sep_id]]
+
+
+def test_a_text_that_cannot_be_scored_never_reaches_the_model(tmp_path: Path) -> None:
+    runtime = ConstantRuntime()
+    scorer = Scorer(artifact(tmp_path), runtime, max_chars=10)
+    for text in (" ", "x" * 11):
+        with pytest.raises(TextRefused):
+            scorer.score(text)
+    assert runtime.seen == []
+
+
+def test_a_model_that_fails_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ScoringError, match="The model failed"):
+        Scorer(artifact(tmp_path), FailingRuntime()).score("win")

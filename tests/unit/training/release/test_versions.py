@@ -1,0 +1,73 @@
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from scoring.artifact.config import ScoringConfig
+from scoring.artifact.manifest import Manifest, hashes
+from scoring.errors import ArtifactMissing
+from training.presets import TINY
+from training.release.versions import newest, next_ref
+
+SHAPE = TINY.model
+
+
+def put(root: Path, version: str, data: str = "d", tokenizer: str = "{}") -> None:
+    folder = root / "model" / version
+    folder.mkdir(parents=True)
+    (folder / "tokenizer.json").write_text(tokenizer)
+    ScoringConfig(architecture=asdict(SHAPE)).write(folder / "config.json")
+    Manifest(
+        name="model",
+        version=version,
+        created_at="2026-01-01T00:00:00+00:00",
+        parent=None,
+        code_version="0",
+        data={"fingerprint": data},
+        metrics={},
+        gates=[],
+        files=hashes(folder, ["tokenizer.json", "config.json"]),
+    ).write(folder)
+
+
+def following(root: Path, tmp: Path, **changed: object) -> str:
+    tokenizer = tmp / "new_tokenizer.json"
+    tokenizer.write_text(str(changed.pop("tokenizer", "{}")))
+    about = {"data": "d", "shape": SHAPE, "wanted": None} | changed
+    wanted = about.pop("wanted")
+    return str(next_ref(root, "model", wanted, tokenizer=tokenizer, **about))  # type: ignore[arg-type]
+
+
+def test_the_first_is_1_0_0(tmp_path: Path) -> None:
+    assert newest(tmp_path, "model") is None
+    assert following(tmp_path, tmp_path) == "model/1.0.0"
+
+
+def test_what_changed_decides(tmp_path: Path) -> None:
+    put(tmp_path, "1.9.0")
+    put(tmp_path, "1.10.2")
+    assert following(tmp_path, tmp_path) == "model/1.10.3"
+    assert following(tmp_path, tmp_path, data="other") == "model/1.11.0"
+    assert following(tmp_path, tmp_path, tokenizer="[]") == "model/2.0.0"
+    assert following(tmp_path, tmp_path, shape=replace(SHAPE, layers=9)) == "model/2.0.0"
+    assert following(tmp_path, tmp_path, shape=replace(SHAPE, layers=9), data="x") == "model/2.0.0"
+
+
+def test_a_version_that_was_asked_for_is_taken(tmp_path: Path) -> None:
+    put(tmp_path, "1.0.0")
+    assert following(tmp_path, tmp_path, wanted="7.1.0") == "model/7.1.0"
+
+
+def test_a_version_nobody_can_read_counts_as_another_kind(tmp_path: Path) -> None:
+    put(tmp_path, "1.0.0")
+    (tmp_path / "model" / "1.0.0" / "manifest.json").write_text(json.dumps({"format": 1}))
+    assert following(tmp_path, tmp_path) == "model/2.0.0"
+
+
+@pytest.mark.parametrize(("name", "version"), [("../up", None), ("", None), ("model", "one")])
+def test_an_impossible_name_or_version_is_refused(
+    tmp_path: Path, name: str, version: str | None
+) -> None:
+    with pytest.raises(ArtifactMissing, match="NAME/VERSION"):
+        next_ref(tmp_path, name, version, data="d", shape=SHAPE, tokenizer=tmp_path)

@@ -1,0 +1,46 @@
+"""The UCI SMS Spam Collection, as its archive holds it."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from pathlib import Path
+
+from training.data.examples import Example
+from training.errors import DataUnusable
+
+# Data set 228, CC BY 4.0: Almeida, Gómez Hidalgo, Yamakami (2011).
+URL = "https://archive.ics.uci.edu/static/public/228/sms+spam+collection.zip"
+MEMBER = "SMSSpamCollection"
+SHA256 = "7d039a24a6083ed9ef0f806ebad56bbb976e3aeb8de05669173bfdc4996c239d"
+LABELS = {"ham": 0, "spam": 1}
+
+
+def is_archive(path: Path) -> bool:
+    return path.name == MEMBER or zipfile.is_zipfile(path)
+
+
+def read_sms(path: Path) -> list[Example]:
+    """Read `sms+spam+collection.zip` or the file in it; raise DataUnusable if it is another."""
+    content = _content(path)
+    found = hashlib.sha256(content).hexdigest()
+    if found != SHA256:
+        raise DataUnusable(
+            f"{path} is not the UCI SMS Spam Collection v.1 (sha256 {found[:12]}..., expected "
+            f"{SHA256[:12]}...); it can be had at {URL}."
+        )
+    examples = []
+    for line in content.decode("utf-8").splitlines():
+        label, _, text = line.partition("\t")
+        examples.append(Example(text, LABELS[label]))
+    return examples
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.name == MEMBER:
+            return path.read_bytes()
+        with zipfile.ZipFile(path) as archive:
+            return archive.read(MEMBER)
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise DataUnusable(f"{path} is no SMS Spam Collection archive: {error}.") from error

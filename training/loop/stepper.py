@@ -1,0 +1,129 @@
+"""One training step, on one device or on several of a machine that share each batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from training.errors import TrainingError
+from training.model.loss import Loss
+from training.model.optimizer import make_optimizer
+from training.model.precision import scaled
+from training.presets import TrainingConfig
+
+Arrays = list[NDArray[Any]]
+
+
+def strategy_of(devices: int) -> tf.distribute.Strategy:
+    """Every device holds the weights; raise TrainingError where there are fewer than asked for."""
+    if devices == 1:
+        return tf.distribute.get_strategy()
+    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    there = tf.config.list_logical_devices(kind)
+    if len(there) < devices:
+        raise TrainingError(
+            f"--devices {devices} was asked for, and there are {len(there)} {kind}s."
+        )
+    return tf.distribute.MirroredStrategy([device.name for device in there[:devices]])
+
+
+class Stepper:
+    """Holds model and optimizer; `train` takes one step, `mean_loss` only looks.
+
+    `state` is everything a step depends on beside its batch and its rate: weights, the state of
+    dropout's random numbers, the optimizer's moments.
+    """
+
+    def __init__(
+        self, build: Callable[[], Any], loss: Loss, config: TrainingConfig, devices: int = 1
+    ) -> None:
+        self._strategy = strategy_of(devices)
+        self._devices = self._strategy.num_replicas_in_sync
+        self._loss = loss
+        with self._strategy.scope():
+            self.model = build()
+            self._optimizer = scaled(make_optimizer(config, self._devices))
+            self._optimizer.build(self.model.trainable_variables)
+        if self._devices > 1 and isinstance(self._optimizer, keras.optimizers.LossScaleOptimizer):
+            raise TrainingError("Several devices need bfloat16 or --no-mixed-precision.")
+
+    def train(self, ids: Any, labels: Any, seed: Any, rate: float) -> tuple[float, float]:
+        """Take a step at the learning rate `rate`; return the loss's (sum, number of terms)."""
+        parts = [self._shared(value) for value in (ids, labels)]
+        total, terms = self._train(*parts, seed, tf.constant(rate, tf.float32))
+        return float(total), float(terms)
+
+    def mean_loss(self, data: tf.data.Dataset) -> float:
+        """Over every term of the batches, without dropout, on one device."""
+        sums = [self._look(*batch) for batch in data]
+        return sum(float(s) for s, _ in sums) / max(sum(float(n) for _, n in sums), 1.0)
+
+    @property
+    def state(self) -> Arrays:
+        return [np.asarray(variable) for variable in self._variables]
+
+    @state.setter
+    def state(self, values: Arrays) -> None:
+        for variable, value in zip(self._variables, values, strict=True):
+            variable.assign(value)
+
+    @property
+    def weights(self) -> Arrays:
+        return [np.asarray(variable) for variable in self.model.weights]
+
+    @weights.setter
+    def weights(self, values: Arrays) -> None:
+        self.model.set_weights(values)
+
+    @property
+    def _variables(self) -> list[Any]:
+        return [*self.model.variables, *self._optimizer.variables]
+
+    def _shared(self, value: Any) -> Any:
+        """A batch's rows dealt out to the devices; the last ones may get fewer, or none."""
+        if self._devices == 1:
+            return value
+        shares = np.array_split(np.arange(len(value)), self._devices)
+        return self._strategy.experimental_distribute_values_from_function(
+            lambda context: tf.gather(value, shares[context.replica_id_in_sync_group])
+        )
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def _train(self, ids: Any, labels: Any, seed: Any, rate: Any) -> tuple[Any, Any]:
+        if self._devices == 1:
+            return self._step(ids, labels, seed, rate)
+        sums = self._strategy.run(self._step, (ids, labels, seed, rate))
+        total, terms = (
+            self._strategy.reduce(tf.distribute.ReduceOp.MEAN, s, axis=None) for s in sums
+        )
+        return total, terms
+
+    def _step(self, ids: Any, labels: Any, seed: Any, rate: Any) -> tuple[Any, Any]:
+        variables = [variable.value for variable in self.model.trainable_variables]
+        with tf.GradientTape() as tape:
+            total, terms = self._loss(self.model, ids, labels, seed, True)
+            all_terms = self._summed(terms)
+            objective = self._optimizer.scale_loss(total / tf.maximum(all_terms, 1.0))
+        gradients = tape.gradient(objective, variables)
+        if self._devices > 1:
+            # Keras sums what the devices hand in, after clipping each; so each hands in its share
+            # of the sum, and clipping sees the whole.
+            gradients = [self._summed(tf.convert_to_tensor(g)) / self._devices for g in gradients]
+        self._optimizer.learning_rate.assign(rate)
+        self._optimizer.apply(gradients, self.model.trainable_variables)
+        return self._summed(total), all_terms
+
+    def _summed(self, value: Any) -> Any:
+        if self._devices == 1:
+            return value
+        context = tf.distribute.get_replica_context()
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def _look(self, ids: Any, labels: Any, seed: Any) -> tuple[Any, Any]:
+        return self._loss(self.model, ids, labels, seed, False)

@@ -1,0 +1,31 @@
+"""AdamW as specified."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from training.loop.schedule import learning_rate
+from training.presets import TrainingConfig
+
+# Parts of the names of biases and of LayerNorm's two vectors.
+NOT_DECAYED = ("bias", "gamma", "beta")
+
+
+def make_optimizer(config: TrainingConfig, devices: int = 1) -> Any:
+    """AdamW with decoupled decay (Loshchilov and Hutter, 2019), none on biases and LayerNorm.
+
+    With several devices each hands in its share of the summed gradient, so the norm it may have is
+    a share too: clipping is by the global norm of the whole.
+    """
+    made = keras.optimizers.AdamW(
+        learning_rate=learning_rate(0, config),
+        weight_decay=config.weight_decay,
+        beta_1=config.beta_1,
+        beta_2=config.beta_2,
+        epsilon=config.epsilon,
+        global_clipnorm=config.clip_norm / devices,
+    )
+    made.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
+    return made

@@ -1,0 +1,25 @@
+"""A model's score of a leased text, as the ledger keeps it."""
+
+from __future__ import annotations
+
+from scoring.score import Score
+from storage.jobs.ledger import Finished, Lease
+
+
+def answer(lease: Lease, score: Score, queue_ms: float) -> Finished:
+    return Finished(
+        id=lease.id,
+        fence=lease.fence,
+        model=score.model,
+        probability=score.probability,
+        label=score.label,
+        confidence=score.confidence,
+        decision=str(score.decision),
+        ranked=[{"label": r.label, "probability": r.probability} for r in score.ranked],
+        tokens=score.tokens,
+        windows=score.windows,
+        window_rule=score.window_rule,
+        features=score.features,
+        queue_ms=queue_ms,
+        score_ms=score.score_ms,
+    )
