@@ -1,73 +1,53 @@
-"""What the front door refuses, each with the one sentence a person is shown.
+"""The application's errors. Each message is one sentence for the person who can act on it.
 
-* PlumblineError
-  * SettingsInvalid
-  * SourceInvalid
-  * ServicesMissing
-  * BrokerUnavailable
-  * BacklogFull
+* PlumblineError (`plumbline_client.errors`, with the errors of submissions)
+  * ExtraMissing
   * FileUnreadable
   * FileUnwritable
-  * JobUnknown
-  * ReportMissing
-  * ModelUnchanged
   * GatesFailed
+  * ModelUnchanged
   * OptionInvalid
-  * ExtraMissing
+  * ReportMissing
+  * SettingsInvalid
+  * ScoringError (`scoring.errors`)
+  * StorageError (`storage.errors`)
+  * TrainingError (`training.errors`)
+  * EmbeddedError (`plumbline.embedded.errors`)
+  * MessageRejected (`plumbline.messages`)
 """
 
+from __future__ import annotations
 
-class PlumblineError(Exception):
-    """Something a person can put right."""
+from plumbline_client.errors import PlumblineError
 
 
 class SettingsInvalid(PlumblineError):
-    """A setting cannot be used."""
-
-
-class SourceInvalid(PlumblineError):
-    """The name of who submits cannot be used."""
-
-
-class ServicesMissing(PlumblineError):
-    """Neither URLs are set nor embedded servers running."""
-
-
-class BrokerUnavailable(PlumblineError):
-    """Redis cannot be reached; what was accepted waits in the ledger."""
-
-
-class BacklogFull(PlumblineError):
-    """Too many texts wait already; what the call had not accepted yet is not accepted."""
+    """A setting has a value that cannot be used."""
 
 
 class FileUnreadable(PlumblineError):
-    """A file of texts cannot be read as what it says it is."""
+    """A file of texts cannot be read in its format."""
 
 
 class FileUnwritable(PlumblineError):
-    """A file of results cannot be written."""
-
-
-class JobUnknown(PlumblineError):
-    """There is no such job."""
+    """A file cannot be written."""
 
 
 class ReportMissing(PlumblineError):
-    """There is no such report, or none came in time."""
+    """The report does not exist, or did not arrive in time."""
 
 
 class ModelUnchanged(PlumblineError):
-    """There is no other version to change over to."""
+    """The command would not change which versions serve."""
 
 
 class GatesFailed(PlumblineError):
-    """A version did not pass its gates, or was never held against any."""
+    """A version did not pass its gates, or was never measured against any."""
 
 
 class OptionInvalid(PlumblineError):
-    """A command's option says something impossible."""
+    """The options of a command contradict each other or cannot be used."""
 
 
 class ExtraMissing(PlumblineError):
-    """A part of Plumbline that the command needs is not installed."""
+    """A command needs an optional dependency that is not installed."""

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import redis
 
 from plumbline import heartbeat
-from plumbline.errors import BrokerUnavailable
-from plumbline.heartbeat import Able, Sign
-from storage.errors import DatabaseRefused, StorageError
+from plumbline.heartbeat import Heartbeat, WorkerStatus
+from plumbline_client.errors import BrokerUnavailable, DatabaseRefused, StorageError
 
 # A probe starts often, so SQLAlchemy and Celery are brought only where they are used.
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class Finding:
 
     health: Health
     reason: str
-    signs: Sequence[Sign] = ()
+    signs: Sequence[Heartbeat] = ()
 
     @property
     def live(self) -> bool:
@@ -72,38 +71,38 @@ def examine_here(broker_url: str) -> Finding:
     return judge_here([sign for sign in told if sign.machine == heartbeat.machine()])
 
 
-def ask_redis(broker_url: str) -> list[Sign]:
+def ask_redis(broker_url: str) -> list[Heartbeat]:
     try:
         with heartbeat.connect(broker_url) as connection:
             return heartbeat.fresh(connection)
     except (redis.RedisError, OSError, ValueError):
-        from plumbline.publisher import unavailable_if_down
+        from plumbline_client.broker import translate_redis_errors
 
-        with unavailable_if_down(broker_url):
+        with translate_redis_errors(broker_url):
             raise
 
 
 def ask_postgres(database_url: str, within_s: float) -> Progress:
-    from storage.database import clear_errors, connect
+    from storage.database import connect, translate_errors
     from storage.reports.status import progress
 
     engine = connect(database_url, pool_size=1)
     try:
-        with clear_errors(engine), engine.connect() as connection:
+        with translate_errors(engine), engine.connect() as connection:
             return progress(connection, within_s)
     finally:
         engine.dispose()
 
 
-def judge(told: Sequence[Sign], found: Progress, stalled_after_s: float) -> Finding:
+def judge(told: Sequence[Heartbeat], found: Progress, stalled_after_s: float) -> Finding:
     """The first that is wrong, from the outside in."""
     able = {sign.able for sign in told}
     silent = f"has given a sign of life in the last {heartbeat.FRESH_S:g} s"
-    if able.isdisjoint({Able.SCORING, Able.LOADING}):
+    if able.isdisjoint({WorkerStatus.SCORING, WorkerStatus.LOADING}):
         return Finding(Health.NOT_LIVE, f"No worker that scores texts {silent}.", told)
-    if Able.BEAT not in able:
+    if WorkerStatus.BEAT not in able:
         return Finding(Health.NOT_LIVE, f"No beat {silent}.", told)
-    if Able.SCORING not in able:
+    if WorkerStatus.SCORING not in able:
         return Finding(Health.NOT_READY, "No worker has its model loaded yet.", told)
     if found.waits and not found.scores:
         return Finding(
@@ -114,13 +113,13 @@ def judge(told: Sequence[Sign], found: Progress, stalled_after_s: float) -> Find
     return Finding(Health.HEALTHY, "Alive, ready, and getting on.", told)
 
 
-def judge_here(told: Sequence[Sign]) -> Finding:
+def judge_here(told: Sequence[Heartbeat]) -> Finding:
     if not told:
         return Finding(
             Health.NOT_LIVE,
             f"Nothing on {heartbeat.machine()} has given a sign of life in the last "
             f"{heartbeat.FRESH_S:g} s.",
         )
-    if all(sign.able is Able.LOADING for sign in told):
+    if all(sign.able is WorkerStatus.LOADING for sign in told):
         return Finding(Health.NOT_READY, "No worker here has its model loaded yet.", told)
     return Finding(Health.HEALTHY, "Alive and ready.", told)

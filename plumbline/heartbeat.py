@@ -12,7 +12,7 @@ from typing import cast
 
 import redis
 
-from plumbline.messages import KEY_PREFIX
+from plumbline.queues import KEY_PREFIX
 
 KEY = KEY_PREFIX + "alive"
 EVERY_S = 2.0
@@ -27,7 +27,7 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
 """
 
 
-class Able(StrEnum):
+class WorkerStatus(StrEnum):
     """What who signs is able to do. A worker of texts is LOADING while none of its processes has
     its model.
     """
@@ -39,18 +39,18 @@ class Able(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
-    able: Able
+class Heartbeat:
+    able: WorkerStatus
     machine: str
     name: str
 
 
-def sign(connection: redis.Redis, able: Able, name: str) -> None:
+def sign(connection: redis.Redis, able: WorkerStatus, name: str) -> None:
     """Say that the process `name` of this machine is there."""
     connection.eval(_SIGN, 1, KEY, f"{able} {machine()} {name}", FORGET_S)
 
 
-def fresh(connection: redis.Redis) -> list[Sign]:
+def fresh(connection: redis.Redis) -> list[Heartbeat]:
     """Who said so lately. One round trip, which also proves that Redis answers."""
     with connection.pipeline(transaction=False) as asked:
         asked.time()
@@ -59,11 +59,11 @@ def fresh(connection: redis.Redis) -> list[Sign]:
     signs = cast(list[tuple[bytes, float]], found)
     # The newest first: of one process that has changed, what it says now.
     signs.sort(key=lambda entry: -entry[1])
-    told: dict[str, Sign] = {}
+    told: dict[str, Heartbeat] = {}
     for member, at in signs:
         able, machine, name = member.decode().split(" ", 2)
         if now - at <= FRESH_S:
-            told.setdefault(f"{machine} {name}", Sign(Able(able), machine, name))
+            told.setdefault(f"{machine} {name}", Heartbeat(WorkerStatus(able), machine, name))
     return list(told.values())
 
 

@@ -1,13 +1,13 @@
-"""The message a scoring task carries, version 1; `docs/message-v1.schema.json` publishes it.
+"""The schemas of the messages that producers send, version 1.
 
-A message is a wake-up for jobs the ledger has (`id` alone), or brings texts of its own (`text`).
+A scoring message is a wake-up for jobs that the ledger has (`id` alone) or brings texts of its own
+(`text`); `docs/message-v1.schema.json` publishes its schema. A label message brings true labels.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from pydantic import (
     AwareDatetime,
@@ -19,39 +19,36 @@ from pydantic import (
     model_validator,
 )
 
-from storage.jobs.identity import LONGEST_KEY, LONGEST_SOURCE, fault
+from plumbline_client.errors import PlumblineError
+from plumbline_client.identity import LONGEST_KEY, LONGEST_SOURCE, invalid_reason, keyed_id
+from plumbline_client.message import VERSION
+from storage.jobs.labels import LONGEST_LABEL, Entry
 
-TASK = "plumbline.score"
-SWEEP_TASK = "plumbline.sweep"
-DRIFT_TASK = "plumbline.drift"
-QUALITY_TASK = "plumbline.quality"
-ALERTS_TASK = "plumbline.alerts"
-LABEL_TASK = "plumbline.label"
-# The express queue: single jobs and small messages, which never wait behind a bulk load.
-SCORE_QUEUE = "plumbline.score"
-BULK_QUEUE = "plumbline.bulk"
-EXPRESS_MOST = 4
-# The sweeper and the reports have queues of their own: neither waits behind texts, and importing
-# Evidently (330 MB) never happens in a process that scores.
-UPKEEP_QUEUE = "plumbline.upkeep"
-REPORT_QUEUE = "plumbline.reports"
-# Ours alone, so that another app's shorter visibility timeout on the same Redis does not apply.
-KEY_PREFIX = "plumbline:"
-VERSION = 1
 MAX_JOBS = 1_000
 
 
-def queue_for(texts: int) -> str:
-    """The queue of a message of so many texts."""
-    return SCORE_QUEUE if texts <= EXPRESS_MOST else BULK_QUEUE
+class MessageRejected(PlumblineError):
+    """A message does not follow its schema."""
 
 
-class MessageRejected(Exception):
-    """The message is not one of ours; its message says what is wrong with it."""
+class _Message(BaseModel):
+    """The keyword arguments of a task."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    version: int = Field(ge=VERSION, le=VERSION)
+
+    @classmethod
+    def parse(cls, arguments: dict[str, Any]) -> Self:
+        """Validate a task's keyword arguments. Raise `MessageRejected` with the first error."""
+        try:
+            return cls.model_validate(arguments)
+        except ValidationError as error:
+            raise MessageRejected(_first_error(error)) from error
 
 
 class MessageJob(BaseModel):
-    """One text of a message: `id` of a job the ledger has, or `text` with or without `key`."""
+    """One job of a message: the `id` of a job in the ledger, or a `text` with or without `key`."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -61,7 +58,7 @@ class MessageJob(BaseModel):
     deadline: AwareDatetime | None = Field(None, strict=False)
 
     @model_validator(mode="after")
-    def says_one_thing(self) -> MessageJob:
+    def has_id_or_text(self) -> MessageJob:
         if (self.id is None) == (self.text is None):
             raise ValueError("a job has either an id or a text")
         if self.id is not None and (self.key is not None or self.deadline is not None):
@@ -69,42 +66,76 @@ class MessageJob(BaseModel):
         return self
 
 
-class Message(BaseModel):
+class ScoreMessage(_Message):
     """The keyword arguments of the task `plumbline.score`."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    version: int = Field(ge=VERSION, le=VERSION)
     source: str = Field("default", min_length=1, max_length=LONGEST_SOURCE)
     jobs: list[MessageJob] = Field(min_length=1, max_length=MAX_JOBS)
 
     @field_validator("source")
     @classmethod
     def can_be_stored(cls, source: str) -> str:
-        if wrong := fault(source, LONGEST_SOURCE):
-            raise ValueError(f"the source {wrong}")
+        if reason := invalid_reason(source, LONGEST_SOURCE):
+            raise ValueError(f"the source {reason}")
         return source
 
+
+class MessageLabel(BaseModel):
+    """One label. Its job is named by `job_id`, or by the `source` and `key` of the submission.
+
+    `by` names the labeller.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    label: str = Field(min_length=1, max_length=LONGEST_LABEL)
+    by: str
+    job_id: uuid.UUID | None = Field(None, strict=False)
+    source: str = "default"
+    key: str | None = None
+
+    @model_validator(mode="after")
+    def names_one_job(self) -> MessageLabel:
+        if (self.job_id is None) == (self.key is None):
+            raise ValueError("a label names its job by job_id, or by key and source")
+        return self
+
+    @field_validator("by", "source")
     @classmethod
-    def parse(cls, arguments: dict[str, Any]) -> Message:
-        """Read a task's keyword arguments; raise `MessageRejected` with the first thing wrong."""
-        try:
-            return cls.model_validate(arguments)
-        except ValidationError as error:
-            raise MessageRejected(first_fault(error)) from error
+    def is_valid_source(cls, value: str) -> str:
+        if reason := invalid_reason(value, LONGEST_SOURCE):
+            raise ValueError(f"it {reason}")
+        return value
+
+    @field_validator("key")
+    @classmethod
+    def is_valid_key(cls, value: str | None) -> str | None:
+        if value is not None and (reason := invalid_reason(value, LONGEST_KEY)):
+            raise ValueError(f"it {reason}")
+        return value
+
+    def entry(self) -> Entry:
+        if self.job_id is not None:
+            return Entry(self.job_id, self.label, self.by)
+        assert self.key is not None, "names_one_job checks it"
+        return Entry(keyed_id(self.source, self.key), self.label, self.by)
 
 
-def first_fault(error: ValidationError) -> str:
-    """Where a message is wrong and why, without what it says there."""
+class LabelMessage(_Message):
+    """The keyword arguments of the task `plumbline.label`."""
+
+    labels: list[MessageLabel] = Field(min_length=1, max_length=MAX_JOBS)
+
+    def entries(self) -> list[Entry]:
+        return [label.entry() for label in self.labels]
+
+
+def _first_error(error: ValidationError) -> str:
+    """Return where a message is invalid and why, without its own content."""
     first = error.errors(include_input=False, include_url=False)[0]
     parts = list(first["loc"])
     if first["type"] == "extra_forbidden":
-        # Its name is the sender's choice, and this sentence goes into a log.
+        # The sender chose this name, and the sentence goes into a log.
         parts[-1] = "(unknown)"
     place = ".".join(str(part) for part in parts) or "message"
     return f"{place}: {first['msg']}"
-
-
-def wake_up(ids: Sequence[uuid.UUID]) -> dict[str, Any]:
-    """The arguments that wake a worker for jobs the ledger has."""
-    return {"version": VERSION, "jobs": [{"id": str(job)} for job in ids]}

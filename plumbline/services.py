@@ -1,43 +1,46 @@
-"""Which PostgreSQL and Redis a command talks to: those set, else those of `plumbline up`."""
+"""The servers that a command talks to, and where `plumbline up` publishes the addresses of its own."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from pydantic import SecretStr
-
-from plumbline.embedded.lock import is_held
-from plumbline.errors import ServicesMissing
 from plumbline.settings import Settings
+from plumbline_client import Client
+from plumbline_client.services import ADDRESS_FILE, LOCK_FILE, Services, find_services
+
+__all__ = ["Services", "address_file", "connected", "lock_file", "open_client"]
 
 
 def address_file(settings: Settings) -> Path:
-    """Where `plumbline up` leaves the two URLs while it runs, readable by its user alone."""
-    return settings.state_dir / "up.json"
+    """Return the file with both URLs, which `plumbline up` keeps while it runs."""
+    return settings.state_dir / ADDRESS_FILE
 
 
 def lock_file(settings: Settings) -> Path:
-    """Held by `plumbline up` as long as it lives: an address file without it is left over."""
-    return settings.state_dir / "up.lock"
+    """Return the file that `plumbline up` keeps locked while it runs."""
+    return settings.state_dir / LOCK_FILE
 
 
-def connected(settings: Settings) -> Settings:
-    """Return settings with both URLs; raise ServicesMissing where neither way gives them."""
-    if settings.database_url is not None and settings.broker_url is not None:
-        return settings
-    try:
-        if not is_held(lock_file(settings)):
-            raise FileNotFoundError(lock_file(settings))
-        found = json.loads(address_file(settings).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ServicesMissing(
-            "Nothing runs here: start `plumbline up` in another terminal, or set "
-            "PLUMBLINE_DATABASE_URL and PLUMBLINE_BROKER_URL."
-        ) from error
-    return settings.model_copy(
-        update={
-            "database_url": settings.database_url or SecretStr(found["database_url"]),
-            "broker_url": settings.broker_url or SecretStr(found["broker_url"]),
-        }
+def connected(settings: Settings) -> Services:
+    """Return the servers of these settings, else those of the running `plumbline up`.
+
+    Raises ServicesMissing if there are neither.
+    """
+    database_url, broker_url = settings.database_url, settings.broker_url
+    return find_services(
+        database_url.get_secret_value() if database_url else None,
+        broker_url.get_secret_value() if broker_url else None,
+        settings.state_dir,
+    )
+
+
+def open_client(settings: Settings, services: Services) -> Client:
+    """Return a client with the limits of these settings."""
+    return Client(
+        services.database_url,
+        services.broker_url,
+        source=settings.source,
+        message_size=settings.message_size,
+        max_backlog=settings.max_backlog,
+        max_text_chars=settings.max_text_chars,
     )

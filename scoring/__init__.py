@@ -4,8 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from plumbline_client.errors import TextRefused
     from scoring.artifact.artifact import Artifact
-    from scoring.errors import ArtifactError, ScoringError, TextRefused
+    from scoring.errors import ArtifactError, ScoringError
     from scoring.score import Decision, Score
     from scoring.scorer import Scorer
 

@@ -1,15 +1,20 @@
-"""What scoring refuses, each with the one sentence a person is shown.
+"""The errors of scoring. Each message is one sentence for the person who can act on it.
 
 * ScoringError
   * ArtifactError
     * ArtifactMissing
     * ArtifactDamaged
     * ArtifactInvalid
-  * TextRefused
+
+`plumbline_client.errors.TextRefused` is the error for a text that cannot be scored.
 """
 
+from __future__ import annotations
 
-class ScoringError(Exception):
+from plumbline_client.errors import PlumblineError
+
+
+class ScoringError(PlumblineError):
     """Scoring failed."""
 
 
@@ -18,16 +23,12 @@ class ArtifactError(ScoringError):
 
 
 class ArtifactMissing(ArtifactError):
-    """There is no such model version, or one of its files is not there."""
+    """The model version, or one of its files, does not exist."""
 
 
 class ArtifactDamaged(ArtifactError):
-    """A file of the model version differs from what its manifest says."""
+    """A file of the model version does not match the hash in its manifest."""
 
 
 class ArtifactInvalid(ArtifactError):
-    """A file of the model version is whole but says something impossible."""
-
-
-class TextRefused(ScoringError):
-    """The text cannot be scored, and its message says why."""
+    """A file of the model version matches its hash but has invalid content."""

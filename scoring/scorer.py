@@ -7,10 +7,10 @@ from time import perf_counter
 
 import numpy as np
 
+from plumbline_client.text import MAX_CHARS, clean
 from scoring.artifact.artifact import Artifact
 from scoring.artifact.config import SPECIAL_TOKENS
 from scoring.input.features import describe
-from scoring.input.text import MAX_CHARS, clean
 from scoring.input.windows import combine, windows
 from scoring.runtime.protocol import Runtime
 from scoring.score import Score, decide, rank, sigmoid

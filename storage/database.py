@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError, Opera
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from storage.errors import DatabaseRefused, DatabaseUnavailable, DatabaseUrlInvalid
+from plumbline_client.errors import DatabaseRefused, DatabaseUnavailable, DatabaseUrlInvalid
 
 CONNECT_TIMEOUT_S = 5
 
@@ -97,7 +97,7 @@ def _sqlstate(error: DBAPIError) -> str | None:
 
 
 @contextmanager
-def clear_errors(engine: Engine) -> Iterator[None]:
+def translate_errors(engine: Engine) -> Iterator[None]:
     """Turn what PostgreSQL does not do into one sentence that names it, password hidden."""
     url = engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
     server = f"PostgreSQL at {url}"

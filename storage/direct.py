@@ -58,7 +58,7 @@ class Direct:
         self._cursor.connection.close()
 
 
-class Kept:
+class PersistentConnection:
     """A connection of an engine's that one thread keeps from message to message.
 
     A pool's way to one and back takes as long as psycopg's part of a claim.

@@ -1,28 +1,14 @@
-"""What the database refuses, each with the one sentence a person is shown.
+"""The errors of the database. Each message is one sentence for the person who can act on it.
 
-* StorageError
-  * DatabaseUnavailable
-  * DatabaseRefused
-  * DatabaseUrlInvalid
+* StorageError (`plumbline_client.errors`, with DatabaseUnavailable, DatabaseRefused and
+  DatabaseUrlInvalid)
   * SchemaOutdated
 """
 
+from __future__ import annotations
 
-class StorageError(Exception):
-    """The database could not do what was asked."""
-
-
-class DatabaseUnavailable(StorageError):
-    """PostgreSQL cannot be reached; nothing was changed."""
-
-
-class DatabaseRefused(StorageError):
-    """PostgreSQL answers but does not do it, as for a user without the right."""
-
-
-class DatabaseUrlInvalid(StorageError):
-    """The database URL is not one PostgreSQL understands."""
+from plumbline_client.errors import StorageError
 
 
 class SchemaOutdated(StorageError):
-    """The tables are not at this release's version; run `plumbline db upgrade`."""
+    """The database schema is not at the revision of this release; run `plumbline db upgrade`."""

@@ -1,25 +1,16 @@
-"""The states of a job, one list for SQL, Python and the documentation."""
+"""Enumerations that the tables, the queries and the documentation share."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
+from plumbline_client.states import TERMINAL, JobState
 
-class JobState(StrEnum):
-    QUEUED = "queued"
-    LEASED = "leased"
-    SCORED = "scored"
-    EXPIRED = "expired"
-    QUARANTINED = "quarantined"
-    CANCELLED = "cancelled"
-    REJECTED = "rejected"
-
-
-TERMINAL = frozenset(JobState) - {JobState.QUEUED, JobState.LEASED}
+__all__ = ["TERMINAL", "JobState", "Role"]
 
 
 class Role(StrEnum):
-    """What a prediction is for: LIVE answers the caller, SHADOW is only compared with it."""
+    """The purpose of a prediction: LIVE is the result of the job, SHADOW is for comparison only."""
 
     LIVE = "live"
     SHADOW = "shadow"

@@ -23,7 +23,8 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, BYTEA, DOUBLE_PRECISION, JSONB, SMALLINT
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from storage.states import JobState, Role
+from plumbline_client.states import JobState
+from storage.states import Role
 
 SCHEMA = "plumbline"
 NAMING = {

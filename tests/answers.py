@@ -5,10 +5,10 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from storage.jobs.ledger import Finished, Lease
+from storage.jobs.ledger import Lease, NewPrediction
 
 
-def answer(lease: Lease | None = None, **given: Any) -> Finished:
+def answer(lease: Lease | None = None, **given: Any) -> NewPrediction:
     """What a model might have said of the leased text, or of some text; `given` fields as given."""
     told: dict[str, Any] = {
         "id": lease.id if lease else uuid.uuid4(),
@@ -26,4 +26,4 @@ def answer(lease: Lease | None = None, **given: Any) -> Finished:
         "queue_ms": lease.queue_ms if lease else 1.0,
         "score_ms": 1.0,
     }
-    return Finished(**told | given)
+    return NewPrediction(**told | given)

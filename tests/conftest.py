@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from storage import migrate
 from storage.database import connect
-from storage.direct import Kept, connect_direct
+from storage.direct import PersistentConnection, connect_direct
 from tests.paths import SHARED_DATA
 from tests.servers import database, execute, named, postgres_server, redis_server
 
@@ -73,9 +73,9 @@ def statements(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def kept(statements: Engine) -> Iterator[Kept]:
+def kept(statements: Engine) -> Iterator[PersistentConnection]:
     """As a worker keeps a connection for its statements."""
-    kept = Kept(statements)
+    kept = PersistentConnection(statements)
     yield kept
     kept.close()
 

@@ -10,9 +10,8 @@ from celery import Celery
 from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
-from plumbline.broker import broker_config
-from plumbline.errors import PlumblineError, ServicesMissing
-from plumbline.messages import (
+from plumbline.celery_config import broker_config
+from plumbline.queues import (
     ALERTS_TASK,
     BULK_QUEUE,
     DRIFT_TASK,
@@ -23,6 +22,7 @@ from plumbline.messages import (
     UPKEEP_QUEUE,
 )
 from plumbline.settings import Settings
+from plumbline_client.errors import PlumblineError, ServicesMissing
 from worker.pool.memory_limit import recycle_kib
 
 # The tokenizer's own threads would not survive the fork; one text a process needs none.
@@ -113,7 +113,7 @@ def make_app(settings: Settings) -> Celery:
     return app
 
 
-def leave_lines_out(settings: Settings) -> None:
+def quiet_celery_loggers(settings: Settings) -> None:
     """Have one line a message, which is ours; Celery's two more cost as much as the claim.
 
     PLUMBLINE_LOG_LEVEL=DEBUG brings them back.
@@ -124,5 +124,5 @@ def leave_lines_out(settings: Settings) -> None:
 
 
 settings = read_settings()
-leave_lines_out(settings)
+quiet_celery_loggers(settings)
 app = make_app(settings)

@@ -19,25 +19,24 @@ from celery.signals import (
 )
 from celery.utils.log import current_process_index, get_multiprocessing_logger
 
-from plumbline.errors import PlumblineError
-from plumbline.messages import BULK_QUEUE, SCORE_QUEUE
-from plumbline.publisher import ping
+from plumbline.broker import ping
+from plumbline.queues import BULK_QUEUE, SCORE_QUEUE
 from plumbline.settings import LogFormat, Settings
+from plumbline_client.errors import PlumblineError, StorageError
 from scoring.artifact.artifact import Artifact
 from scoring.artifact.gates import failed_gates
 from scoring.artifact.registry import resolve
 from scoring.errors import ScoringError
 from storage import migrate
-from storage.database import clear_errors, connect
-from storage.errors import StorageError
+from storage.database import connect, translate_errors
 from storage.serving import deployments
 from worker.celery import app, settings
-from worker.pool.forced_exit import leave_in_time
+from worker.pool.forced_exit import exit_after_grace
 from worker.pool.memory_limit import limit_memory
-from worker.pool.process import DRAIN, SLATE, current_process, start_process
+from worker.pool.process import DRAIN, IN_FLIGHT, current_process, start_process
 from worker.telemetry.exporter import Exporter
-from worker.telemetry.heartbeat import sign_for_beat
-from worker.telemetry.logs import dress
+from worker.telemetry.heartbeat import start_beat_heartbeat
+from worker.telemetry.logs import configure_logging
 from worker.telemetry.metrics import take_place
 
 log = logging.getLogger(__name__)
@@ -46,7 +45,7 @@ scores_texts = True
 serves = ""
 # What the log is to say once it is set up.
 doubts: list[str] = []
-EXPORTER = Exporter(settings, SLATE)
+EXPORTER = Exporter(settings, IN_FLIGHT)
 
 
 def preflight(settings: Settings) -> tuple[Artifact, list[str]]:
@@ -60,7 +59,7 @@ def preflight(settings: Settings) -> tuple[Artifact, list[str]]:
     ping(settings.broker_url.get_secret_value())
     engine = connect(settings.database_url.get_secret_value())
     try:
-        with clear_errors(engine):
+        with translate_errors(engine):
             migrate.check(engine)
             with engine.begin() as connection:
                 live = deployments.live_model(connection)
@@ -80,13 +79,15 @@ def preflight(settings: Settings) -> tuple[Artifact, list[str]]:
 
 @after_setup_logger.connect
 @after_setup_task_logger.connect
-def dress_log(logger: logging.Logger, **_: Any) -> None:
+def on_setup_logger(logger: logging.Logger, **_: Any) -> None:
     """Celery has set up the handlers as its own options say; we add to them what is ours."""
-    dress([*logger.handlers, *get_multiprocessing_logger().handlers], settings.log_format)
+    configure_logging(
+        [*logger.handlers, *get_multiprocessing_logger().handlers], settings.log_format
+    )
 
 
 @celeryd_init.connect
-def leave_out_the_banner(instance: Any, **_: Any) -> None:
+def hide_banner(instance: Any, **_: Any) -> None:
     """It is no line of the log, and programs read that."""
     if settings.log_format is LogFormat.JSON:
         instance.quiet = True
@@ -109,7 +110,7 @@ def check_before_start(**_: Any) -> None:
 
 
 @celeryd_after_setup.connect
-def tell_how_it_starts(**_: Any) -> None:
+def log_startup(**_: Any) -> None:
     """Celery has set up the log only now."""
     log.info("serving %s", serves)
     for doubt in doubts:
@@ -145,9 +146,9 @@ def stop_child(**_: Any) -> None:
 @worker_shutting_down.connect
 def drain(**_: Any) -> None:
     DRAIN.begin()
-    leave_in_time(SLATE.pids().values())
+    exit_after_grace(IN_FLIGHT.pids().values())
 
 
 @beat_init.connect
 def start_beat(**_: Any) -> None:
-    sign_for_beat()
+    start_beat_heartbeat()

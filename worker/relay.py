@@ -13,11 +13,11 @@ from typing import Any
 from celery.signals import beat_init
 from sqlalchemy import Engine
 
-from plumbline.errors import BrokerUnavailable
-from plumbline.publisher import Publisher, must_take_messages
+from plumbline.broker import check_writable
 from plumbline.settings import Settings
-from storage.database import clear_errors, connect
-from storage.errors import StorageError
+from plumbline_client.broker import Publisher
+from plumbline_client.errors import BrokerUnavailable, StorageError
+from storage.database import connect, translate_errors
 from storage.jobs import ledger, outbox
 from storage.jobs.outbox import Listener
 from worker.backoff import backoff_s
@@ -56,7 +56,7 @@ class Relay:
         tries = 0
         while not self._stopping.is_set():
             try:
-                with clear_errors(self._engine), outbox.listening(self._engine) as listener:
+                with translate_errors(self._engine), outbox.listening(self._engine) as listener:
                     while self._relay(listener):
                         tries = 0
             except StorageError as error:
@@ -87,7 +87,7 @@ def relay_once(engine: Engine, publisher: Publisher, settings: Settings) -> bool
     while True:
         try:
             # First, since taking what cannot be sent would rewrite the same rows for hours.
-            must_take_messages(settings.broker_url.get_secret_value())
+            check_writable(settings.broker_url.get_secret_value())
         except BrokerUnavailable as error:
             log.warning("nothing is published: %s", error)
             return False

@@ -9,12 +9,13 @@ from itertools import islice
 
 from sqlalchemy import Engine
 
-from plumbline.errors import BrokerUnavailable
-from plumbline.publisher import Publisher, must_take_messages, queue_depth
+from plumbline.broker import check_writable, queue_depth
 from plumbline.settings import Settings
+from plumbline_client.broker import Publisher
+from plumbline_client.errors import BrokerUnavailable
 from storage.jobs import ledger
-from storage.jobs.outbox import Due
-from storage.jobs.sweep import Swept, sweep
+from storage.jobs.outbox import DueJobs
+from storage.jobs.sweep import SweepResult, sweep
 
 log = logging.getLogger(__name__)
 # While so many messages wait, none was lost that matters: the queue is moving or nobody works.
@@ -22,7 +23,7 @@ ENOUGH_WAITING = 1_000
 MOST_AT_ONCE = 10_000
 
 
-def run_sweep(engine: Engine, publisher: Publisher, settings: Settings) -> Swept | None:
+def run_sweep(engine: Engine, publisher: Publisher, settings: Settings) -> SweepResult | None:
     """Sweep once, and publish what is due. Returns None where another sweeper was at work."""
     depth = messages_waiting(settings)
     with engine.begin() as connection:
@@ -49,14 +50,14 @@ def messages_waiting(settings: Settings) -> int | None:
     assert settings.broker_url is not None
     try:
         url = settings.broker_url.get_secret_value()
-        must_take_messages(url)
+        check_writable(url)
         return queue_depth(url)
     except BrokerUnavailable as error:
         log.warning("nothing is published: %s", error)
         return None
 
 
-def messages(due: Due, size: int) -> list[list[uuid.UUID]]:
+def messages(due: DueJobs, size: int) -> list[list[uuid.UUID]]:
     """Fresh jobs travel together, suspects alone."""
     fresh = iter(due.fresh)
     together = list(iter(lambda: list(islice(fresh, size)), []))

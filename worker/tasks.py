@@ -13,20 +13,18 @@ from celery import Task
 from celery.exceptions import Reject
 from sqlalchemy.exc import DataError
 
-from plumbline.label_message import LabelMessage
-from plumbline.messages import (
+from plumbline.messages import LabelMessage, MessageRejected, ScoreMessage
+from plumbline.queues import (
     ALERTS_TASK,
     DRIFT_TASK,
     LABEL_TASK,
     QUALITY_TASK,
+    SCORE_TASK,
     SWEEP_TASK,
-    TASK,
-    Message,
-    MessageRejected,
 )
-from plumbline.publisher import Publisher
-from storage.database import clear_errors
-from storage.errors import DatabaseUnavailable, StorageError
+from plumbline_client.broker import Publisher
+from plumbline_client.errors import DatabaseUnavailable, StorageError
+from storage.database import translate_errors
 from worker.backoff import backoff_s
 from worker.broker.rejection import log_rejection
 from worker.celery import app
@@ -45,7 +43,7 @@ LONGEST_PAUSE_S = 5.0
 
 # typing=False: a producer's wrong arguments are ours to judge, below, not Celery's to raise on.
 @app.task(
-    name=TASK,
+    name=SCORE_TASK,
     bind=True,
     typing=False,
     max_retries=None,
@@ -58,11 +56,11 @@ def score(self: Task, *args: Any, **arguments: Any) -> None:
         # Two messages without one would be the same message, and the second's texts none.
         if not isinstance(self.request.id, str) or not self.request.id:
             raise MessageRejected("id: the message needs an id of its own, a string")
-        message = Message.parse(arguments)
+        message = ScoreMessage.parse(arguments)
     except MessageRejected as rejection:
         reject(self, rejection)
         return
-    settled = insist(self, lambda: timed(message, self.request.id))
+    settled = retry_until_settled(self, lambda: timed(message, self.request.id))
     if settled is None:
         return
     outcome, took_s = settled
@@ -80,16 +78,16 @@ def score(self: Task, *args: Any, **arguments: Any) -> None:
         log.info("message %s: %d handed back", self.request.id, len(outcome.returned))
 
 
-def timed(message: Message, celery_id: str) -> tuple[Outcome, float]:
+def timed(message: ScoreMessage, celery_id: str) -> tuple[Outcome, float]:
     """What became of the message, and the seconds it took."""
     process = current_process()
     started = perf_counter()
-    with clear_errors(process.engine):
+    with translate_errors(process.engine):
         outcome = score_message(process, message, celery_id)
     return outcome, perf_counter() - started
 
 
-def insist(task: Task, do: Callable[[], T]) -> T | None:
+def retry_until_settled(task: Task, do: Callable[[], T]) -> T | None:
     """What `do` returns, tried until it does; None, and said, where its message is at fault.
 
     A drain, and a Redis that takes the message back meanwhile, end it as Reject and Retry.
@@ -104,7 +102,7 @@ def insist(task: Task, do: Callable[[], T]) -> T | None:
             if isinstance(error.__cause__, DataError):
                 reject(task, error)
                 return None
-            put_back(task, error)
+            requeue(task, error)
 
 
 def reject(task: Task, error: Exception) -> None:
@@ -112,7 +110,7 @@ def reject(task: Task, error: Exception) -> None:
     log_rejection(task.request.id, error)
 
 
-def put_back(task: Task, error: Exception) -> None:
+def requeue(task: Task, error: Exception) -> None:
     """Pause, put the message at the queue's end and raise Retry; return if Redis did not take it.
 
     Until its texts are in the ledger they are nowhere else, so no error ends a message. The pause
@@ -140,7 +138,7 @@ def sweep() -> None:
     assert process.settings.broker_url is not None
     broker_url = process.settings.broker_url.get_secret_value()
     try:
-        with Publisher(broker_url) as publisher, clear_errors(process.engine):
+        with Publisher(broker_url) as publisher, translate_errors(process.engine):
             run_sweep(process.engine, publisher, process.settings)
     except DatabaseUnavailable as error:
         counted = metrics.error(ErrorKind.DATABASE)
@@ -177,7 +175,9 @@ def label(self: Task, *args: Any, **arguments: Any) -> None:
     except MessageRejected as rejection:
         reject(self, rejection)
         return
-    outcome = insist(self, lambda: label_message.take(current_process().engine, message))
+    outcome = retry_until_settled(
+        self, lambda: label_message.take(current_process().engine, message)
+    )
     if outcome is not None:
         log.info("message %s: %s", self.request.id, label_message.sentence(outcome))
 

@@ -30,10 +30,9 @@ from plumbline.cli.commands import (
     up,
 )
 from plumbline.cli.output.console import end_quietly
-from plumbline.errors import PlumblineError
 from plumbline.version import __version__
+from plumbline_client.errors import PlumblineError, StorageError
 from scoring.errors import ScoringError
-from storage.errors import StorageError
 
 
 class Commands(TyperGroup):

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from plumbline.services import connected
-from plumbline.settings import Settings
-from storage.errors import DatabaseRefused, SchemaOutdated
+from plumbline.services import Services
+from plumbline_client.errors import DatabaseRefused
+from storage.errors import SchemaOutdated
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -18,18 +18,13 @@ NO_SUCH_TABLE = ("42P01", "42703", "3F000")
 
 
 @contextmanager
-def database(settings: Settings) -> Iterator[Engine]:
-    """An engine for the database of these settings, else of `plumbline up`.
+def database(services: Services) -> Iterator[Engine]:
+    """Yield an engine. Raises StorageError for every error of PostgreSQL in the block."""
+    from storage.database import connect, translate_errors
 
-    Raises ServicesMissing where there is neither, and StorageError for what the database refuses.
-    """
-    from storage.database import clear_errors, connect
-
-    url = connected(settings).database_url
-    assert url is not None
-    engine = connect(url.get_secret_value())
+    engine = connect(services.database_url)
     try:
-        with tables_needed(), clear_errors(engine):
+        with tables_needed(), translate_errors(engine):
             yield engine
     finally:
         engine.dispose()

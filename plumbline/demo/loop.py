@@ -8,17 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from plumbline.client import Client
 from plumbline.demo.texts import is_odd
 from plumbline.embedded.errors import EmbeddedFailed
 from plumbline.embedded.stack import Stack
-from plumbline.messages import DRIFT_TASK, REPORT_QUEUE
-from plumbline.publisher import Publisher
+from plumbline.queues import DRIFT_TASK, REPORT_QUEUE
 from plumbline.settings import Settings
-from storage.database import clear_errors, connect
-from storage.jobs.results import Result
+from plumbline_client import Client
+from plumbline_client.broker import Publisher
+from plumbline_client.results import Result
+from plumbline_client.states import TERMINAL
+from storage.database import connect, translate_errors
 from storage.reports import drift
-from storage.states import TERMINAL
 from storage.tables import DriftReport, DriftValue
 
 POLL_S = 0.1
@@ -69,7 +69,7 @@ def score_batch(
         ids = submit(client, texts, running.settings.source)
         deadline = time.monotonic() + SCORE_TIMEOUT_S
         while True:
-            running.tend()
+            running.supervise()
             found = client.results(ids=ids, limit=None)
             tell(found)
             if all(result.state in TERMINAL for result in found):
@@ -101,8 +101,8 @@ def judge_drift(running: Stack, batch: Batch) -> Judged:
     try:
         deadline = time.monotonic() + REPORT_TIMEOUT_S
         while True:
-            running.tend()
-            with clear_errors(engine), engine.connect() as connection:
+            running.supervise()
+            with translate_errors(engine), engine.connect() as connection:
                 for report in drift.reports(connection):
                     if report.task_id == task_id:
                         found = drift.report(connection, report.id)

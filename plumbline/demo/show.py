@@ -21,8 +21,8 @@ from plumbline.demo import texts
 from plumbline.demo.loop import Batch, Judged, judge_drift, score_batch
 from plumbline.embedded.stack import Stack, makes_reports
 from plumbline.settings import Settings
-from storage.jobs.results import Result
-from storage.states import TERMINAL, JobState
+from plumbline_client.results import Result
+from plumbline_client.states import TERMINAL, JobState
 
 PLOT_WIDTH = 76
 # What the columns beside the text take.

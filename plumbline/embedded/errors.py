@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from plumbline.errors import PlumblineError
+from plumbline_client.errors import PlumblineError
 
 
 class EmbeddedMissing(PlumblineError):

@@ -20,7 +20,8 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from plumbline.broker import answering
+from plumbline.broker import ping
+from plumbline.celery_config import responding_workers
 from plumbline.embedded import child
 from plumbline.embedded.celery_process import Part, ending, restart_wait_s
 from plumbline.embedded.child import Server
@@ -30,11 +31,10 @@ from plumbline.embedded.lock import held
 from plumbline.embedded.log_rotation import rotate
 from plumbline.embedded.postgres import postgres
 from plumbline.embedded.redis import redis_server
-from plumbline.messages import REPORT_QUEUE, SCORE_QUEUE, UPKEEP_QUEUE
-from plumbline.publisher import ping
+from plumbline.queues import REPORT_QUEUE, SCORE_QUEUE, UPKEEP_QUEUE
 from plumbline.services import address_file, lock_file
 from plumbline.settings import PREFIX, Settings
-from storage.database import clear_errors, connect
+from storage.database import connect, translate_errors
 from storage.reports.status import snapshot
 from storage.serving import deployments
 
@@ -73,7 +73,7 @@ class Stack:
     interrupts: Interrupts
     live_model: str | None = None
 
-    def tend(self) -> None:
+    def supervise(self) -> None:
         """Look after what runs: call it often, and let nothing catch what it raises.
 
         Celery processes that die are started again, since the ledger makes that safe. Raises
@@ -303,7 +303,7 @@ def _migrate(settings: Settings, narrator: Narrator) -> None:
     assert settings.database_url is not None and settings.broker_url is not None
     engine = connect(settings.database_url.get_secret_value())
     try:
-        with clear_errors(engine):
+        with translate_errors(engine):
             migrate.upgrade(engine)
     finally:
         engine.dispose()
@@ -342,14 +342,14 @@ def _wait_until_ready(running: Stack, broker_url: str) -> None:
                 f"{len(silent)} workers did not answer within {READY_TIMEOUT_S:g} s; see "
                 f"{running.settings.state_dir / 'logs'}."
             )
-        silent -= set(answering(broker_url, PING_TIMEOUT_S))
+        silent -= set(responding_workers(broker_url, PING_TIMEOUT_S))
 
 
 def _live_model(settings: Settings) -> str | None:
     assert settings.database_url is not None
     engine = connect(settings.database_url.get_secret_value())
     try:
-        with clear_errors(engine), engine.connect() as connection:
+        with translate_errors(engine), engine.connect() as connection:
             return deployments.live_model(connection)
     finally:
         engine.dispose()

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from storage.jobs.identity import fault
+from plumbline_client.identity import invalid_reason
 
 STREAMED_ROWS = 1_000
 # Far above any name of a class; what is longer is no label.
@@ -127,4 +127,4 @@ def labelled_texts(
 
 def _sayable(label: str) -> str | None:
     """A label PostgreSQL can hold; of what it cannot, no version's name is made."""
-    return label if fault(label, LONGEST_LABEL) is None else None
+    return label if invalid_reason(label, LONGEST_LABEL) is None else None

@@ -45,15 +45,15 @@ SET state = CASE WHEN attempts >= :max_attempts THEN 'quarantined' ELSE 'queued'
 FROM {_HELD}
 """)
 
-Held = Sequence[tuple[uuid.UUID, int]]
+HeldLeases = Sequence[tuple[uuid.UUID, int]]
 
 
-def renew(run: Executor, held: Held, lease_s: float) -> int:
+def renew(run: Executor, held: HeldLeases, lease_s: float) -> int:
     """Hold these (id, fence) for `lease_s` from now; return how many are still ours."""
     return run.execute(RENEW, _columns(held) | {"lease_s": lease_s}).rowcount
 
 
-def hand_back(run: Executor, held: Held) -> int:
+def return_unstarted(run: Executor, held: HeldLeases) -> int:
     """Give back texts nobody began to score, to be published at once; the attempt is not counted.
 
     Returns how many were still ours to give.
@@ -65,7 +65,7 @@ def hand_back(run: Executor, held: Held) -> int:
     return given
 
 
-def lost(run: Executor, held: Held, error: str, max_attempts: int) -> int:
+def lost(run: Executor, held: HeldLeases, error: str, max_attempts: int) -> int:
     """Give back texts whose worker died over them; the attempt stays counted, and the last of
     `max_attempts` ends in quarantine. Returns how many were still held.
     """
@@ -78,5 +78,5 @@ def lost(run: Executor, held: Held, error: str, max_attempts: int) -> int:
     return rows
 
 
-def _columns(held: Held) -> dict[str, Any]:
+def _columns(held: HeldLeases) -> dict[str, Any]:
     return {"ids": [job for job, _ in held], "fences": [fence for _, fence in held]}

@@ -6,42 +6,22 @@ finds in the state it expects, so a message that comes twice or late changes not
 
 from __future__ import annotations
 
-import hashlib
 import json
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
+from plumbline_client.new_job import DOCUMENT_COLUMNS, NewJob, to_document
+from plumbline_client.statements import QUEUED, UNPUBLISH
+from plumbline_client.text import storable_error
 from storage.direct import Executor
 from storage.serving.deployments import Serving
-from storage.states import JobState
 
-LONGEST_ERROR = 1_000
 # More than the column can count.
 MANY_ATTEMPTS = 32_768
-
-
-def text_hash(value: str) -> bytes:
-    """SHA-256 of the UTF-8 text; a lone surrogate is hashed as the bytes it would have been."""
-    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest()
-
-
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """A text as a door took it in. A refused one has `error` and no text."""
-
-    id: uuid.UUID
-    source: str
-    text: str | None
-    text_sha256: bytes
-    key: str | None = None
-    notes: tuple[str, ...] = ()
-    deadline: datetime | None = None
-    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +40,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class NewPrediction:
     """A leased text's answer, ready to be written. Fields as in `storage.tables.Prediction`."""
 
     id: uuid.UUID
@@ -83,30 +63,7 @@ class Finished:
 # next analyzed. So that jobs are found by id even then: no index has these expressions, where by
 # the bare column it would look through all that wait; and the ids are named, where for a join alone
 # it would look through all there are.
-_QUEUED = "jobs.state || '' = 'queued'"
 HELD = "jobs.state || '' = 'leased'"
-
-# One JSON document and not one array a column: psycopg writes arrays element by element in Python.
-_JOBS = """
-    json_to_recordset(CAST(:jobs AS json)) AS new (
-        id uuid, source text, key text, text text, text_sha256 bytea, notes text[],
-        deadline timestamptz, error text)
-"""
-
-ACCEPT = text(f"""
-INSERT INTO plumbline.jobs
-    (id, source, key, text, text_sha256, notes, deadline, error, state, published_at, finished_at)
-SELECT id, source, key, text, text_sha256, notes, deadline, error,
-       CASE WHEN error IS NULL THEN 'queued' ELSE 'rejected' END,
-       CASE WHEN error IS NULL THEN now() END,
-       CASE WHEN error IS NOT NULL THEN now() END
-FROM {_JOBS}
-ORDER BY id
-ON CONFLICT (id) DO NOTHING
-RETURNING id
-""")
-
-STATES = text("SELECT id, state, error FROM plumbline.jobs WHERE id = ANY (CAST(:ids AS uuid[]))")
 
 # Only the sweeper ends a lease, so a claim takes queued jobs alone; one that lost a worker before
 # (attempts > 0) is taken only when it travels alone. `arrived` writes the texts that came with the
@@ -117,10 +74,10 @@ CLAIM = text(f"""
 WITH arriving AS (
     SELECT *, CASE WHEN error IS NOT NULL THEN 'rejected'
                    WHEN deadline <= now() THEN 'expired' ELSE 'leased' END AS state
-    FROM {_JOBS}
+    FROM json_to_recordset(CAST(:jobs AS json)) AS new ({DOCUMENT_COLUMNS})
 ), waiting AS (
     SELECT id FROM plumbline.jobs AS jobs
-    WHERE id = ANY (CAST(:known AS uuid[])) AND {_QUEUED} AND (attempts = 0 OR :alone)
+    WHERE id = ANY (CAST(:known AS uuid[])) AND {QUEUED} AND (attempts = 0 OR :alone)
     ORDER BY id FOR UPDATE SKIP LOCKED
 ), arrived AS (
     INSERT INTO plumbline.jobs
@@ -202,30 +159,6 @@ SET state = 'rejected', lease_until = NULL, finished_at = now(), error = :error
 WHERE id = :id AND fence = :fence AND {HELD}
 """)
 
-CANCEL = text(f"""
-UPDATE plumbline.jobs AS jobs
-SET state = 'cancelled', finished_at = now(), error = :reason
-WHERE id = ANY (CAST(:ids AS uuid[])) AND {_QUEUED}
-RETURNING id
-""")
-
-UNPUBLISH = text(f"""
-UPDATE plumbline.jobs AS jobs SET published_at = NULL
-WHERE id = ANY (CAST(:ids AS uuid[])) AND {_QUEUED}
-""")
-
-
-def accept(run: Executor, jobs: Sequence[NewJob]) -> set[uuid.UUID]:
-    """Write jobs that are new, refused ones as `rejected`; return the ids that were not there."""
-    rows = run.execute(ACCEPT, {"jobs": _document(jobs)})
-    return {row.id for row in rows}
-
-
-def states(run: Executor, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[JobState, str | None]]:
-    """Return (state, error) of each job the ledger has."""
-    rows = run.execute(STATES, {"ids": list(ids)})
-    return {row.id: (JobState(row.state), row.error) for row in rows}
-
 
 def claim(
     run: Executor,
@@ -243,7 +176,7 @@ def claim(
     claimed = run.execute(
         CLAIM,
         {
-            "jobs": _document(arriving),
+            "jobs": to_document(arriving),
             "arrives": bool(arriving),
             "known": _array(ids),
             "alone": len(ids) == 1,
@@ -255,7 +188,7 @@ def claim(
     return [Lease(r.id, r.fence, r.text, tuple(r.notes), r.queue_ms, serving) for r in rows]
 
 
-def finish(run: Executor, answers: Sequence[Finished]) -> set[uuid.UUID]:
+def finish(run: Executor, answers: Sequence[NewPrediction]) -> set[uuid.UUID]:
     """Write predictions and mark their jobs scored; return those that were still ours to finish."""
     if not answers:
         return set()
@@ -278,7 +211,7 @@ def release(
         {
             "id": lease.id,
             "fence": lease.fence,
-            "error": _storable(error) if error is not None else None,
+            "error": storable_error(error) if error is not None else None,
             "max_attempts": max_attempts,
         },
     )
@@ -286,29 +219,15 @@ def release(
 
 def reject(run: Executor, lease: Lease, error: str) -> None:
     """End a leased job whose text cannot be scored."""
-    run.execute(REJECT, {"id": lease.id, "fence": lease.fence, "error": _storable(error)})
+    run.execute(REJECT, {"id": lease.id, "fence": lease.fence, "error": storable_error(error)})
 
 
-def cancel(run: Executor, ids: Sequence[uuid.UUID], reason: str) -> set[uuid.UUID]:
-    """End jobs that still wait; return those that did. What is leased or has ended stays so."""
-    rows = run.execute(CANCEL, {"ids": list(ids), "reason": _storable(reason)})
-    return {row.id for row in rows}
+def unpublish(connection: Connection, ids: Sequence[uuid.UUID]) -> None:
+    """Mark the wake-ups of these jobs as not sent, so that the next sweep sends them."""
+    connection.exec_driver_sql(UNPUBLISH, {"ids": list(ids)})
 
 
-def unpublish(run: Executor, ids: Sequence[uuid.UUID]) -> None:
-    """Say that the wake-up of these jobs was not sent, so the next sweep sends it."""
-    run.execute(UNPUBLISH, {"ids": list(ids)})
-
-
-def _document(jobs: Sequence[NewJob]) -> str:
-    unique = {job.id: job for job in reversed(jobs)}.values()
-    hashes = ({"text_sha256": f"\\x{job.text_sha256.hex()}"} for job in unique)
-    return json.dumps(
-        [_fields(job) | sha for job, sha in zip(unique, hashes, strict=True)], default=str
-    )
-
-
-def _fields(row: NewJob | Finished) -> dict[str, Any]:
+def _fields(row: NewPrediction) -> dict[str, Any]:
     """As `asdict`, which takes four times as long, since it copies what is inside too."""
     return {name: getattr(row, name) for name in row.__slots__}
 
@@ -322,8 +241,3 @@ def _serving(row: Any) -> Serving | None:
     if row.live is None:
         return None
     return Serving(row.live, row.shadow, row.canary, row.canary_share or 0.0)
-
-
-def _storable(error: str) -> str:
-    """An error may quote the text that caused it; PostgreSQL holds neither NUL nor surrogates."""
-    return error[:LONGEST_ERROR].replace("\0", "\\0").encode(errors="backslashreplace").decode()

@@ -32,15 +32,9 @@ RETURNING jobs.id, jobs.attempts
 
 ANNOUNCE = text("SELECT pg_notify(:channel, '')")
 
-WAITING = text("""
-SELECT count(*) FROM (
-    SELECT FROM plumbline.jobs WHERE state = 'queued' LIMIT :most
-) AS waiting
-""")
-
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueJobs:
     """Jobs whose wake-up must be sent now.
 
     `fresh` were never claimed and may travel together; `suspects` were, and travel one by one, so
@@ -51,13 +45,13 @@ class Due:
     suspects: list[uuid.UUID]
 
 
-def take(connection: Connection, *, max_attempts: int, most: int) -> Due:
+def take(connection: Connection, *, max_attempts: int, most: int) -> DueJobs:
     """Mark at most `most` jobs of the outbox as published.
 
     The caller publishes after the commit: if it dies in between, the sweeper finds them.
     """
     rows = connection.execute(TAKE, {"max_attempts": max_attempts, "most": most}).all()
-    return Due(
+    return DueJobs(
         fresh=[row.id for row in rows if row.attempts == 0],
         suspects=[row.id for row in rows if row.attempts > 0],
     )
@@ -66,12 +60,6 @@ def take(connection: Connection, *, max_attempts: int, most: int) -> Due:
 def announce(run: Executor) -> None:
     """Tell the relay, once this transaction commits, that the outbox is not empty."""
     run.execute(ANNOUNCE, {"channel": CHANNEL})
-
-
-def waiting(connection: Connection, most: int) -> int:
-    """How many texts wait to be scored, counted no further than `most`."""
-    found: int = connection.execute(WAITING, {"most": most}).scalar_one()
-    return found
 
 
 class Listener:

@@ -44,7 +44,7 @@ RETURNING id
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
+class QuarantinedJob:
     """A quarantined job; `text` is None where it was discarded or retention took it."""
 
     id: uuid.UUID
@@ -58,7 +58,7 @@ class SetAside:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class Selection:
     """Which quarantined jobs are meant: these ids, or all; of one source, or of any."""
 
     ids: Sequence[uuid.UUID] | None
@@ -68,10 +68,12 @@ class Chosen:
         return {"ids": None if self.ids is None else list(self.ids), "source": self.source}
 
 
-def listing(connection: Connection, source: str | None = None, most: int = 100) -> list[SetAside]:
+def listing(
+    connection: Connection, source: str | None = None, most: int = 100
+) -> list[QuarantinedJob]:
     """The quarantined jobs, those set aside last first."""
     rows = connection.execute(LISTING, {"source": source, "most": most})
-    return [SetAside(*row) for row in rows]
+    return [QuarantinedJob(*row) for row in rows]
 
 
 def standing(connection: Connection, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[str, bool]]:
@@ -80,7 +82,7 @@ def standing(connection: Connection, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID
     return {row.id: (row.state, row.kept) for row in rows}
 
 
-def replay(connection: Connection, chosen: Chosen) -> list[uuid.UUID]:
+def replay(connection: Connection, chosen: Selection) -> list[uuid.UUID]:
     """Queue them as if they had never been tried, and return them for the caller to publish.
 
     Those without a text stay, since there is nothing to score.
@@ -88,7 +90,7 @@ def replay(connection: Connection, chosen: Chosen) -> list[uuid.UUID]:
     return [row.id for row in connection.execute(REPLAY, chosen.parameters())]
 
 
-def discard(connection: Connection, chosen: Chosen, by: str) -> list[uuid.UUID]:
+def discard(connection: Connection, chosen: Selection, by: str) -> list[uuid.UUID]:
     """Forget their texts for good, and say in their rows who did; return them.
 
     They stay quarantined, so that their keys go on meaning what they meant.

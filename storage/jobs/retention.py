@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Engine, text
 
-from storage.states import TERMINAL
+from plumbline_client.states import TERMINAL
 
 BATCH = 5_000
 

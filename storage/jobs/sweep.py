@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from storage.jobs.outbox import Due
+from storage.jobs.outbox import DueJobs
 
 # Any constant will do, as long as every sweeper takes the same one.
 ADVISORY_LOCK = 0x706C756D62
@@ -57,7 +57,7 @@ RETURNING jobs.id, jobs.attempts
 
 
 @dataclass(frozen=True, slots=True)
-class Swept(Due):
+class SweepResult(DueJobs):
     """What one sweep changed, beside the jobs whose wake-up must be sent."""
 
     expired: int
@@ -71,7 +71,7 @@ def sweep(
     republish_after_s: float,
     most: int,
     lost: bool = True,
-) -> Swept | None:
+) -> SweepResult | None:
     """Expire, quarantine, end dead leases, and mark as published at most `most` jobs that are due.
 
     Due is what was never published and, if `lost`, what was so `republish_after_s` ago. Returns
@@ -89,7 +89,7 @@ def sweep(
     due = connection.execute(
         DUE, {"republish_after_s": republish_after_s, "most": most, "lost": lost}
     ).all()
-    return Swept(
+    return SweepResult(
         expired=expired,
         quarantined=quarantined,
         fresh=[row.id for row in due if row.attempts == 0],

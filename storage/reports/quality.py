@@ -145,7 +145,7 @@ LIMIT :limit
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class WindowCounts:
     """What the predictions of one window, version, role and source count up to.
 
     `wrong_positives` is the sum, over rows predicted positive, of the probability that they are
@@ -234,10 +234,10 @@ def changed_windows(connection: Connection, width_s: float) -> list[datetime]:
     return list(found.scalars())
 
 
-def count(connection: Connection, window_from: datetime, window_to: datetime) -> list[Counted]:
+def count(connection: Connection, window_from: datetime, window_to: datetime) -> list[WindowCounts]:
     """One for each version and role, and one more for each of their sources; none of none."""
     rows = connection.execute(COUNT, {"window_from": window_from, "window_to": window_to})
-    return [Counted(*row) for row in rows]
+    return [WindowCounts(*row) for row in rows]
 
 
 def write(connection: Connection, reports: Sequence[Report], task_id: str | None = None) -> None:

@@ -25,7 +25,7 @@ LOCK = 0x6465706C6F79
 class Serving:
     """What serves, each a version as "name/1.2.3".
 
-    `canary` answers its share of jobs (`in_share`), `live` all others, `shadow` none.
+    `canary` answers its share of jobs (`in_canary_share`), `live` all others, `shadow` none.
     """
 
     live: str
@@ -34,7 +34,7 @@ class Serving:
     canary_share: float = 0.0
 
 
-def in_share(job: uuid.UUID, share: float) -> bool:
+def in_canary_share(job: uuid.UUID, share: float) -> bool:
     """Whether a job belongs to this share of all: its id's SHA-256, as a number below 1, decides.
 
     A larger share holds all jobs of a smaller one.
@@ -55,7 +55,7 @@ class _Newest:
 
 
 @dataclass(frozen=True, slots=True)
-class Deployed:
+class DeploymentRecord:
     """One line of the history: `model` answers from then on; fields as in `Deployment`."""
 
     model: str
@@ -83,7 +83,7 @@ def live_model(connection: Connection) -> str | None:
     return found.live if found else None
 
 
-def history(connection: Connection, limit: int = 20) -> list[Deployed]:
+def history(connection: Connection, limit: int = 20) -> list[DeploymentRecord]:
     """The newest deployments first."""
     columns = (
         Deployment.model, Deployment.deployed_by, Deployment.reason, Deployment.deployed_at,
@@ -91,7 +91,7 @@ def history(connection: Connection, limit: int = 20) -> list[Deployed]:
         Deployment.canary_share,
     )  # fmt: skip
     rows = connection.execute(select(*columns).order_by(desc(Deployment.id)).limit(limit))
-    return [Deployed(*row) for row in rows]
+    return [DeploymentRecord(*row) for row in rows]
 
 
 def previous_model(connection: Connection) -> str | None:
@@ -103,7 +103,7 @@ def previous_model(connection: Connection) -> str | None:
     return connection.execute(before).scalar_one()
 
 
-def take_turn(connection: Connection) -> None:
+def lock_deployments(connection: Connection) -> None:
     """Wait until nobody else deploys; until the end of the transaction nobody else will."""
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
 
@@ -144,7 +144,7 @@ def promote(
     Workers change over before their next message. `forced` tells that it answers in spite of its
     gates.
     """
-    take_turn(connection)
+    lock_deployments(connection)
     register(connection, model, manifest_sha256=manifest_sha256, metrics=metrics, labels=labels)
     newest = _newest(connection)
     if newest is None:
@@ -171,7 +171,7 @@ def promote_first(
     labels: Sequence[str] = (),
 ) -> bool:
     """Make `model` serve if nothing ever did, so that history starts with the default version."""
-    take_turn(connection)
+    lock_deployments(connection)
     if live_model(connection) is not None:
         return False
     promote(
@@ -191,7 +191,7 @@ def roll_back(connection: Connection, *, deployed_by: str, reason: str) -> None:
 
     The next rollback goes further back, and never to what this one took away.
     """
-    take_turn(connection)
+    lock_deployments(connection)
     newest = _serving_row(connection)
     assert newest.returns_to is not None, "previous_model says whether there is one"
     target = select(Deployment.model, Deployment.returns_to).where(
@@ -210,7 +210,7 @@ def roll_back(connection: Connection, *, deployed_by: str, reason: str) -> None:
 
 def set_shadow(connection: Connection, model: str | None, *, deployed_by: str, reason: str) -> None:
     """Have a registered version score beside what serves, or none; the rest stays."""
-    take_turn(connection)
+    lock_deployments(connection)
     _change(connection, action=Action.SHADOW, shadow=model, deployed_by=deployed_by, reason=reason)
 
 
@@ -224,7 +224,7 @@ def set_canary(
     forced: bool = False,
 ) -> None:
     """Have a registered version answer this share of jobs, or none (both None); the rest stays."""
-    take_turn(connection)
+    lock_deployments(connection)
     _change(
         connection,
         action=Action.CANARY,

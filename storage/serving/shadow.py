@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, text
 
-from storage.jobs.ledger import Finished
+from storage.jobs.ledger import NewPrediction
 
 # One shadow score a job, the first: a version that became the shadow later adds none.
 WRITE = text("""
@@ -25,7 +25,7 @@ ON CONFLICT (job_id, role) DO NOTHING
 """)
 
 
-def write(connection: Connection, scores: Sequence[Finished]) -> int:
+def write(connection: Connection, scores: Sequence[NewPrediction]) -> int:
     """Keep scores of jobs that are answered; return how many had none before."""
     body = json.dumps([asdict(score) for score in scores], default=str)
     return connection.execute(WRITE, {"scores": body}).rowcount

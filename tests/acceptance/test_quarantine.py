@@ -11,9 +11,9 @@ import pytest
 import redis
 from sqlalchemy import Engine, text
 
-from plumbline import Client
-from plumbline.messages import KEY_PREFIX, SCORE_QUEUE
-from storage.jobs.results import Result
+from plumbline.queues import KEY_PREFIX, SCORE_QUEUE
+from plumbline_client import Client
+from plumbline_client.results import Result
 from tests import command
 from tests.workers import environment
 

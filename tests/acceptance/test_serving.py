@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from plumbline import Client
+from plumbline_client import Client
 from storage.serving import deployments
-from storage.serving.deployments import Serving, in_share
+from storage.serving.deployments import Serving, in_canary_share
 from tests import command
 from tests.artifacts import FAILED, PASSED, write_artifact, write_copy
 from tests.waiting import eventually
@@ -148,9 +148,9 @@ def test_a_worker_obeys_without_being_told(
         shell.models("canary", B, "--share", "0.5")
         ids = [receipt.job_id for receipt in client.submit_many(f"win {n}" for n in range(30))]
         assert {row.job_id: row.model for row in client.wait(ids)} == {
-            job: B if in_share(job, 0.5) else A for job in ids
+            job: B if in_canary_share(job, 0.5) else A for job in ids
         }
-        job = next(job for job in ids if not in_share(job, 0.5))
+        job = next(job for job in ids if not in_canary_share(job, 0.5))
 
         def roles() -> list[tuple[str, str]]:
             found = shell.json("show", str(job))["predictions"]

@@ -14,11 +14,11 @@ from typing import Any
 import psutil
 import pytest
 
-from plumbline import Client
 from plumbline.embedded.lock import is_held
-from plumbline.errors import ServicesMissing
 from plumbline.services import address_file, connected, lock_file
 from plumbline.settings import Settings
+from plumbline_client import Client
+from plumbline_client.errors import ServicesMissing
 from tests import command
 from tests.command import Running
 from tests.leftovers import listens, processes_of

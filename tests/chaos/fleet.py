@@ -19,7 +19,7 @@ import psycopg
 
 from plumbline.embedded import child, postgres, redis
 from plumbline.embedded.child import Server
-from plumbline.messages import SCORE_QUEUE, UPKEEP_QUEUE
+from plumbline.queues import SCORE_QUEUE, UPKEEP_QUEUE
 from tests.chaos.plan import Kill, Target
 from tests.command import CHECKOUT
 from tests.workers import environment
@@ -50,7 +50,7 @@ class Killable:
     def is_up(self) -> bool:
         return self._back_at is None
 
-    def tend(self) -> None:
+    def supervise(self) -> None:
         if self._back_at is None or time.monotonic() < self._back_at:
             return
         for _ in range(PORT_TRIES):
@@ -88,7 +88,7 @@ class Process:
     def pid(self) -> int:
         return self._process.pid
 
-    def tend(self) -> None:
+    def supervise(self) -> None:
         """Start it again if it ended; give up on one that never comes up."""
         status = self._process.poll()
         if status is None:
@@ -150,12 +150,12 @@ class Fleet:
         for name, command in commands.items():
             self.processes[name] = Process(name, command, self.folder, self.environment)
 
-    def tend(self) -> None:
+    def supervise(self) -> None:
         """Bring back what is down; call it often."""
         for server in (self.postgres, self.redis):
-            server.tend()
+            server.supervise()
         for process in self.processes.values():
-            process.tend()
+            process.supervise()
 
     def kill(self, kill: Kill, random: Random) -> bool:
         """Kill one of what `kill` names; False where there is none at this moment."""

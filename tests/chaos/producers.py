@@ -18,10 +18,10 @@ from typing import Any
 import psycopg
 from celery import Celery
 
-from plumbline.client import Client, Receipt, Submission
 from plumbline.settings import Settings
-from storage.errors import StorageError
-from storage.states import JobState
+from plumbline_client import Client, Receipt, Submission
+from plumbline_client.errors import StorageError
+from plumbline_client.states import JobState
 from tests.chaos.plan import SOURCE, Door, Job, Kind, Plan, Sending
 from tests.command import PLUMBLINE
 

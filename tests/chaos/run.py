@@ -14,9 +14,9 @@ import redis
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from plumbline.errors import BrokerUnavailable
-from plumbline.messages import KEY_PREFIX
-from plumbline.publisher import queue_depth
+from plumbline.broker import queue_depth
+from plumbline.queues import KEY_PREFIX
+from plumbline_client.errors import BrokerUnavailable
 from storage import migrate
 from storage.database import connect
 from tests.chaos import verdict
@@ -146,7 +146,7 @@ class Storm:
                     f"{self._open} jobs are open, {self._ended} have ended and "
                     f"{len(self._kills)} kills are to come after {self._size.timeout_s:g} s"
                 )
-            self._running.tend()
+            self._running.supervise()
             self._look()
             self._kill()
             time.sleep(POLL_S)  # between two looks; the deadline is above

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Engine, text
 
-from plumbline.intake import new_job
+from plumbline_client.new_job import new_job
 from storage.jobs import ledger
 from tests.answers import answer
 from tests.chaos.plan import SOURCE, Job, Kind

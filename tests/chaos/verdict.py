@@ -16,7 +16,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, text
 
-from storage.states import TERMINAL, JobState
+from plumbline_client.states import TERMINAL, JobState
 from tests.chaos.plan import Job, Kind
 
 NUMBER = re.compile(r"#(\d+) ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kombu.utils.scheduling import round_robin_cycle
 
-from plumbline.messages import BULK_QUEUE, SCORE_QUEUE, UPKEEP_QUEUE
+from plumbline.queues import BULK_QUEUE, SCORE_QUEUE, UPKEEP_QUEUE
 
 ORDER = {UPKEEP_QUEUE: 0, SCORE_QUEUE: 1, BULK_QUEUE: 2}
 

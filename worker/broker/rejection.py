@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from plumbline.messages import MessageRejected
-from storage.errors import StorageError
+from plumbline_client.errors import StorageError
 from worker.telemetry import metrics
 from worker.telemetry.metrics import ErrorKind
 

@@ -10,8 +10,8 @@ from celery.worker.request import Request
 
 from plumbline.messages import MessageRejected
 from worker.broker.rejection import log_rejection
-from worker.pool.crash_report import write_obituary
-from worker.pool.process import SLATE
+from worker.pool.crash_report import report_crash
+from worker.pool.process import IN_FLIGHT
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,6 @@ class ScoreRequest(Request):  # type: ignore[misc]
     def _bury(self, ending: str) -> None:
         from worker.celery import settings
 
-        slot = SLATE.of(self.worker_pid) if self.worker_pid else None
+        slot = IN_FLIGHT.of(self.worker_pid) if self.worker_pid else None
         if slot is not None:
-            write_obituary(slot, ending, settings)
+            report_crash(slot, ending, settings)

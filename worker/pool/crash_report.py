@@ -10,10 +10,10 @@ import logging
 import re
 
 from plumbline.settings import Settings
-from storage.database import clear_errors, connect
-from storage.errors import StorageError
+from plumbline_client.errors import StorageError
+from storage.database import connect, translate_errors
 from storage.jobs import leases
-from worker.pool.in_flight import Slot
+from worker.pool.in_flight import InFlightRecord
 from worker.telemetry import metrics
 from worker.telemetry.metrics import ErrorKind
 
@@ -36,7 +36,7 @@ def reason(ending: str, text_timeout_s: float) -> str:
     return f"its worker process died by {found[0]}{OF_MEMORY.get(found[0], '')}"
 
 
-def write_obituary(slot: Slot, ending: str, settings: Settings) -> None:
+def report_crash(slot: InFlightRecord, ending: str, settings: Settings) -> None:
     """Give back what the dead child held. Blames the text in hand, or all where none was."""
     written = slot.read()
     slot.clear()
@@ -49,9 +49,9 @@ def write_obituary(slot: Slot, ending: str, settings: Settings) -> None:
     # No engine is kept: it would cross the fork of the next child.
     engine = connect(settings.database_url.get_secret_value(), pool_size=1)
     try:
-        with clear_errors(engine), engine.begin() as connection:
+        with translate_errors(engine), engine.begin() as connection:
             leases.lost(connection, blamed, why, settings.max_attempts)
-            leases.hand_back(connection, spared)
+            leases.return_unstarted(connection, spared)
     except StorageError as error:
         log.warning("what a dead child held waits for its leases to run out: %s", error)
         return

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 LEAVE_AFTER_S = 9.0
 
 
-def leave_in_time(children: Iterable[int]) -> None:
+def exit_after_grace(children: Iterable[int]) -> None:
     """End this process and these `LEAVE_AFTER_S` from now, if it is still there then."""
     timer = threading.Timer(LEAVE_AFTER_S, leave, (children,))
     timer.daemon = True

@@ -31,7 +31,7 @@ class Written:
     in_hand: int | None
 
 
-class Slot:
+class InFlightRecord:
     """One child's part of the slate; without a slate, one nobody else reads."""
 
     def __init__(self, memory: mmap.mmap | bytearray | None = None, offset: int = 0) -> None:
@@ -74,15 +74,17 @@ class Slot:
         _HEAD.pack_into(self._memory, self._offset, pid, count, in_hand)
 
 
-class Slate:
+class InFlightTable:
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, SLOTS * SLOT_BYTES)
 
-    def slot(self, place: int) -> Slot:
+    def slot(self, place: int) -> InFlightRecord:
         """The slot of a place in the pool; beyond the last one, a slot that nobody reads."""
-        return Slot(self._memory, place * SLOT_BYTES) if place < SLOTS else Slot()
+        return (
+            InFlightRecord(self._memory, place * SLOT_BYTES) if place < SLOTS else InFlightRecord()
+        )
 
-    def of(self, pid: int) -> Slot | None:
+    def of(self, pid: int) -> InFlightRecord | None:
         """The slot that the process `pid` took and nobody has taken since."""
         return next((slot for slot in self._slots() if slot.pid == pid), None)
 
@@ -95,7 +97,7 @@ class Slate:
         """Whether a process that took a slot is still there."""
         return any(_alive(slot.pid) for slot in self._slots() if slot.pid)
 
-    def _slots(self) -> Iterator[Slot]:
+    def _slots(self) -> Iterator[InFlightRecord]:
         return (self.slot(place) for place in range(SLOTS))
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from storage.jobs import leases
-from storage.jobs.leases import Held
+from storage.jobs.leases import HeldLeases
 from worker.pool.drain import Drain
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ LOOK_EVERY_S = 0.5
 ABANDON_AFTER_S = 7.0
 
 
-class Keeper:
+class LeaseRenewal:
     """`start` it after the fork. One message at a time."""
 
     def __init__(self, engine: Engine, lease_s: float, drain: Drain) -> None:
@@ -34,7 +34,7 @@ class Keeper:
         self._lease_s = lease_s
         self._drain = drain
         self._lock = threading.Lock()
-        self._held: Held = ()
+        self._held: HeldLeases = ()
         self._abandon: Callable[[], None] | None = None
         self._renewed_at = 0.0
         self._draining_since: float | None = None
@@ -43,7 +43,7 @@ class Keeper:
         threading.Thread(target=self._run, name="keeper", daemon=True).start()
 
     @contextmanager
-    def keeping(self, held: Held, abandon: Callable[[], None]) -> Iterator[None]:
+    def keeping(self, held: HeldLeases, abandon: Callable[[], None]) -> Iterator[None]:
         """Keep these (id, fence), just leased, until the block ends.
 
         Where a drain takes too long, `abandon` is called in this thread and does not return.

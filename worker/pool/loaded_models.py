@@ -13,7 +13,7 @@ from time import monotonic
 from scoring.artifact.registry import resolve
 from scoring.errors import ScoringError
 from scoring.scorer import Scorer
-from storage.serving.deployments import Serving, in_share
+from storage.serving.deployments import Serving, in_canary_share
 
 log = logging.getLogger(__name__)
 # A version may be deployed before its files have reached this machine.
@@ -21,7 +21,7 @@ RETRY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answering:
+class Scorers:
     """Who answers the texts of one message, from its claim to its end."""
 
     live: Scorer
@@ -30,12 +30,12 @@ class Answering:
 
     def scorer(self, job: uuid.UUID) -> Scorer:
         """The one that answers this job."""
-        if self.canary is not None and in_share(job, self.canary_share):
+        if self.canary is not None and in_canary_share(job, self.canary_share):
             return self.canary
         return self.live
 
 
-class LiveModel:
+class LoadedModels:
     """Holds the live version loaded, and canary and shadow where there are any; drops all others.
 
     A version that cannot be loaded is logged and tried again RETRY_S later. Until then the live one
@@ -52,7 +52,7 @@ class LiveModel:
         self._live: str | None = None
         self._retry_at: dict[str, float] = {}
 
-    def answering(self, serving: Serving | None, now: Callable[[], float] = monotonic) -> Answering:
+    def answering(self, serving: Serving | None, now: Callable[[], float] = monotonic) -> Scorers:
         """The scorers for what serves, or for the setting's version where nothing is deployed yet.
 
         Raises ScoringError, OSError or MemoryError where no live version is held.
@@ -64,7 +64,7 @@ class LiveModel:
             self._drop_all_but(wanted)
         assert self._live is not None
         canary = self._scorer(wanted.canary, now)
-        return Answering(self._held[self._live], canary, wanted.canary_share)
+        return Scorers(self._held[self._live], canary, wanted.canary_share)
 
     def shadow(self, serving: Serving, now: Callable[[], float] = monotonic) -> Scorer | None:
         """The shadow's scorer; None where there is none or it cannot be loaded.

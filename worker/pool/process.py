@@ -11,17 +11,17 @@ from sqlalchemy import Engine
 from plumbline.settings import Settings
 from scoring.scorer import Scorer
 from storage.database import connect
-from storage.direct import Kept, connect_direct
+from storage.direct import PersistentConnection, connect_direct
 from storage.serving import deployments
 from worker.pool.drain import Drain
-from worker.pool.in_flight import Slate, Slot
-from worker.pool.lease_renewal import Keeper
-from worker.pool.loaded_models import LiveModel
+from worker.pool.in_flight import InFlightRecord, InFlightTable
+from worker.pool.lease_renewal import LeaseRenewal
+from worker.pool.loaded_models import LoadedModels
 from worker.pool.watchdog import Watchdog
 
 # Made in the parent, since what is shared must be there before the fork.
 DRAIN = Drain()
-SLATE = Slate()
+IN_FLIGHT = InFlightTable()
 load_scorer: Callable[..., Scorer] = Scorer.load
 
 
@@ -30,7 +30,7 @@ class Guards:
     """What watches over the scoring of texts, one by one."""
 
     drain: Drain = field(default_factory=Drain)
-    slot: Slot = field(default_factory=Slot)
+    slot: InFlightRecord = field(default_factory=InFlightRecord)
     watchdog: Watchdog = field(default_factory=Watchdog)
 
     def begin(self, position: int) -> None:
@@ -49,10 +49,10 @@ class Process:
 
     settings: Settings
     engine: Engine
-    statements: Kept
-    live_model: LiveModel
+    statements: PersistentConnection
+    live_model: LoadedModels
     guards: Guards = field(default_factory=Guards)
-    keeper: Keeper | None = None
+    keeper: LeaseRenewal | None = None
 
     @classmethod
     def start(cls, settings: Settings, place: int) -> Process:
@@ -63,15 +63,15 @@ class Process:
         assert settings.database_url is not None
         url = settings.database_url.get_secret_value()
         statements = connect_direct(url)
-        guards = Guards(DRAIN, SLATE.slot(place), Watchdog(settings.text_timeout_s))
+        guards = Guards(DRAIN, IN_FLIGHT.slot(place), Watchdog(settings.text_timeout_s))
         guards.watchdog.install()
-        keeper = Keeper(statements, settings.lease_s, DRAIN)
+        keeper = LeaseRenewal(statements, settings.lease_s, DRAIN)
         keeper.start()
         return cls(
             settings,
             connect(url),
-            Kept(statements),
-            LiveModel(
+            PersistentConnection(statements),
+            LoadedModels(
                 settings.models_dir,
                 settings.model,
                 partial(load_scorer, max_chars=settings.max_text_chars),

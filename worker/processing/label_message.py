@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from sqlalchemy import Engine
 
-from plumbline.label_message import LabelMessage
-from storage.database import clear_errors
+from plumbline.messages import LabelMessage
+from storage.database import translate_errors
 from storage.jobs import labels
 from storage.jobs.labels import Outcome
 
 
 def take(engine: Engine, message: LabelMessage) -> Outcome:
     """Write what can be written. Raises StorageError; the message may then come again."""
-    with clear_errors(engine), engine.begin() as connection:
+    with translate_errors(engine), engine.begin() as connection:
         return labels.add(connection, message.entries())
 
 

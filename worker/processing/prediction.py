@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from scoring.score import Score
-from storage.jobs.ledger import Finished, Lease
+from storage.jobs.ledger import Lease, NewPrediction
 
 
-def answer(lease: Lease, score: Score, queue_ms: float) -> Finished:
-    return Finished(
+def answer(lease: Lease, score: Score, queue_ms: float) -> NewPrediction:
+    return NewPrediction(
         id=lease.id,
         fence=lease.fence,
         model=score.model,

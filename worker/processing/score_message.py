@@ -11,20 +11,20 @@ from time import monotonic, perf_counter, sleep
 
 from sqlalchemy.exc import DBAPIError
 
-from plumbline.intake import new_job
-from plumbline.messages import Message
+from plumbline.messages import ScoreMessage
 from plumbline.settings import Settings
-from scoring.errors import TextRefused
+from plumbline_client.errors import TextRefused
+from plumbline_client.identity import message_job_id
+from plumbline_client.new_job import NewJob, new_job
 from storage.database import is_transient
 from storage.jobs import ledger
-from storage.jobs.identity import message_id
-from storage.jobs.leases import hand_back
-from storage.jobs.ledger import Finished, Lease, NewJob
+from storage.jobs.leases import return_unstarted
+from storage.jobs.ledger import Lease, NewPrediction
 from worker.backoff import backoff_s
-from worker.pool.loaded_models import Answering
+from worker.pool.loaded_models import Scorers
 from worker.pool.process import Guards, Process
 from worker.processing.prediction import answer
-from worker.processing.shadow import Beside, score_beside
+from worker.processing.shadow import ShadowOutcome, score_with_shadow
 from worker.telemetry import metrics
 from worker.telemetry.metrics import ErrorKind
 
@@ -46,15 +46,15 @@ class Outcome:
     scored: int = 0
     refused: int = 0
     skipped: int = 0
-    finished: list[Finished] = field(default_factory=list)
+    finished: list[NewPrediction] = field(default_factory=list)
     rejected: list[tuple[Lease, str]] = field(default_factory=list)
     failed: list[tuple[Lease, str]] = field(default_factory=list)
     returned: list[Lease] = field(default_factory=list)
-    answered: list[Finished] = field(default_factory=list)
-    beside: Beside = field(default_factory=Beside)
+    answered: list[NewPrediction] = field(default_factory=list)
+    beside: ShadowOutcome = field(default_factory=ShadowOutcome)
 
 
-def score_message(process: Process, message: Message, celery_id: str) -> Outcome:
+def score_message(process: Process, message: ScoreMessage, celery_id: str) -> Outcome:
     """Score what of the message is still to be done.
 
     Safe to call any number of times with the same message, at once or one after the other. Raises
@@ -75,7 +75,7 @@ def score_message(process: Process, message: Message, celery_id: str) -> Outcome
     outcome.skipped = len(message.jobs) - len(leases) - outcome.refused
     outcome.answered = [entry for entry in outcome.finished if entry.id in written]
     if outcome.answered:
-        outcome.beside = score_beside(process, leases, outcome.answered)
+        outcome.beside = score_with_shadow(process, leases, outcome.answered)
     return outcome
 
 
@@ -130,7 +130,7 @@ def write(process: Process, outcome: Outcome) -> set[uuid.UUID]:
                     ledger.reject(run, lease, reason)
                 for lease, reason in outcome.failed:
                     ledger.release(run, lease, reason, process.settings.max_attempts)
-                hand_back(run, held(outcome.returned))
+                return_unstarted(run, held(outcome.returned))
             outcome.scored = len(written)
             return written
         except DBAPIError as error:
@@ -143,7 +143,7 @@ def write(process: Process, outcome: Outcome) -> set[uuid.UUID]:
             tries += 1
 
 
-def arriving_jobs(message: Message, celery_id: str, settings: Settings) -> list[NewJob]:
+def arriving_jobs(message: ScoreMessage, celery_id: str, settings: Settings) -> list[NewJob]:
     """The jobs for the texts a message brought; a keyless one is known by message and position."""
     return [
         new_job(
@@ -152,7 +152,7 @@ def arriving_jobs(message: Message, celery_id: str, settings: Settings) -> list[
             max_chars=settings.max_text_chars,
             key=job.key,
             deadline=job.deadline,
-            job_id=message_id(celery_id, position),
+            job_id=message_job_id(celery_id, position),
         )
         for position, job in enumerate(message.jobs)
         if job.text is not None
@@ -160,7 +160,7 @@ def arriving_jobs(message: Message, celery_id: str, settings: Settings) -> list[
 
 
 def score_leases(
-    answering: Answering,
+    answering: Scorers,
     leases: list[Lease],
     guards: Guards | None = None,
     outcome: Outcome | None = None,

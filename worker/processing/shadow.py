@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scoring.scorer import Scorer
-from storage.jobs.ledger import Finished, Lease
+from storage.jobs.ledger import Lease, NewPrediction
 from storage.serving import shadow
 from worker.pool.process import Guards, Process
 from worker.processing.prediction import answer
@@ -21,23 +21,23 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Beside:
+class ShadowOutcome:
     """What became of a message's texts in the shadow: scores kept, and texts it could not score."""
 
     scored: int = 0
     failed: int = 0
 
 
-def score_beside(
+def score_with_shadow(
     process: Process,
     leases: Sequence[Lease],
-    answers: Sequence[Finished],
-) -> Beside:
+    answers: Sequence[NewPrediction],
+) -> ShadowOutcome:
     """Score the answered ones of a message's leases, and keep the scores. Raises nothing.
 
     What the shadow's own version answered, as the canary, is not scored by it again.
     """
-    beside = Beside()
+    beside = ShadowOutcome()
     serving = leases[0].serving
     if serving is None or serving.shadow is None or process.guards.drain.begun():
         return beside
@@ -56,8 +56,8 @@ def score_beside(
 
 
 def score_all(
-    process: Process, scorer: Scorer, answered: Sequence[tuple[Lease, float]], beside: Beside
-) -> list[Finished]:
+    process: Process, scorer: Scorer, answered: Sequence[tuple[Lease, float]], beside: ShadowOutcome
+) -> list[NewPrediction]:
     if process.keeper is None:
         return score_each(scorer, answered, process.guards, beside)
     # Nothing is held, but a text that takes long must not hold up a drain.
@@ -66,8 +66,8 @@ def score_all(
 
 
 def score_each(
-    scorer: Scorer, answered: Sequence[tuple[Lease, float]], guards: Guards, beside: Beside
-) -> list[Finished]:
+    scorer: Scorer, answered: Sequence[tuple[Lease, float]], guards: Guards, beside: ShadowOutcome
+) -> list[NewPrediction]:
     """The scores, until told to drain."""
     scores = []
     for lease, queue_ms in answered:

@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from plumbline.settings import Settings
-from worker.pool.in_flight import Slate
+from worker.pool.in_flight import InFlightTable
 from worker.telemetry import metrics
 from worker.telemetry.gpu import GpuCollector
 from worker.telemetry.ledger_metrics import LedgerCollector
@@ -33,7 +33,7 @@ ASK_AGAIN_S = 5.0
 class Exporter:
     """`prepare` it before the fork, `start` it when the children are there."""
 
-    def __init__(self, settings: Settings, slate: Slate) -> None:
+    def __init__(self, settings: Settings, slate: InFlightTable) -> None:
         self._settings = settings
         self._slate = slate
         self._folder: Path | None = None

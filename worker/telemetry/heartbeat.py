@@ -10,15 +10,15 @@ import redis
 from celery import bootsteps
 
 from plumbline import heartbeat
-from plumbline.heartbeat import Able
-from plumbline.messages import BULK_QUEUE, SCORE_QUEUE
+from plumbline.heartbeat import WorkerStatus
+from plumbline.queues import BULK_QUEUE, SCORE_QUEUE
 from worker.celery import app, settings
-from worker.pool.process import SLATE
+from worker.pool.process import IN_FLIGHT
 
 log = logging.getLogger(__name__)
 
 
-class SignOfLife(bootsteps.StartStopStep):  # type: ignore[misc]
+class HeartbeatStep(bootsteps.StartStopStep):  # type: ignore[misc]
     """A worker signs from its event loop, and while it is connected: one that hangs is told."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
@@ -42,22 +42,22 @@ class SignOfLife(bootsteps.StartStopStep):  # type: ignore[misc]
             self._timer = None
 
 
-def able() -> Able:
+def able() -> WorkerStatus:
     if {SCORE_QUEUE, BULK_QUEUE}.isdisjoint(app.amqp.queues.consume_from):
-        return Able.OTHER
-    return Able.SCORING if SLATE.any_alive() else Able.LOADING
+        return WorkerStatus.OTHER
+    return WorkerStatus.SCORING if IN_FLIGHT.any_alive() else WorkerStatus.LOADING
 
 
-def sign_for_beat() -> None:
+def start_beat_heartbeat() -> None:
     """Sign from a thread: beat has no loop of its own to do it in."""
     connection = _connect()
 
     def run() -> None:
         pause = threading.Event()
         while not pause.wait(heartbeat.EVERY_S):
-            _sign(connection, Able.BEAT, "beat")
+            _sign(connection, WorkerStatus.BEAT, "beat")
 
-    _sign(connection, Able.BEAT, "beat")
+    _sign(connection, WorkerStatus.BEAT, "beat")
     threading.Thread(target=run, name="sign of life", daemon=True).start()
 
 
@@ -66,11 +66,11 @@ def _connect() -> redis.Redis:
     return heartbeat.connect(settings.broker_url.get_secret_value())
 
 
-def _sign(connection: redis.Redis, able: Able, name: str) -> None:
+def _sign(connection: redis.Redis, able: WorkerStatus, name: str) -> None:
     try:
         heartbeat.sign(connection, able, name)
     except redis.RedisError as error:
         log.warning("no sign of life was given: %s", error)
 
 
-app.steps["consumer"].add(SignOfLife)
+app.steps["consumer"].add(HeartbeatStep)

@@ -15,10 +15,11 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from plumbline_client.states import JobState
 from storage.database import connect, is_unavailable
 from storage.reports import alerts, figures, quality
 from storage.serving import deployments
-from storage.states import JobState, Role
+from storage.states import Role
 
 log = logging.getLogger(__name__)
 # However often we are asked, PostgreSQL is so at most every EVERY_S, for at most LIMIT_S a figure.

@@ -11,7 +11,7 @@ from typing import Any
 from celery import current_task
 
 from plumbline.settings import LogFormat
-from worker.telemetry.redaction import Discretion
+from worker.telemetry.redaction import RedactionFilter
 
 # What a line may carry beside its message. Whatever else a record has, as Celery's records have a
 # message's arguments, is not ours to show.
@@ -56,10 +56,10 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def dress(handlers: Iterable[logging.Handler], log_format: LogFormat) -> None:
+def configure_logging(handlers: Iterable[logging.Handler], log_format: LogFormat) -> None:
     """Make these handlers write as we want it; a second time changes nothing."""
     for handler in handlers:
-        if not any(isinstance(each, Discretion) for each in handler.filters):
-            handler.addFilter(Discretion())
+        if not any(isinstance(each, RedactionFilter) for each in handler.filters):
+            handler.addFilter(RedactionFilter())
         if log_format is LogFormat.JSON:
             handler.setFormatter(JsonFormatter())

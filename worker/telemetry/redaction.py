@@ -19,10 +19,9 @@ import psycopg
 import redis
 from celery.exceptions import Reject, WorkerLostError
 
-from plumbline.errors import PlumblineError
 from plumbline.messages import MessageRejected
+from plumbline_client.errors import PlumblineError, StorageError
 from scoring.errors import ScoringError
-from storage.errors import StorageError
 
 WITHHELD = "(its message is not shown: it may quote a text)"
 # Their messages are our own sentences, or tell of servers and files.
@@ -60,7 +59,7 @@ WORDED = re.compile(r"^((?:Retry in \S+?: )?[\w.]+)\(.*\)$", re.DOTALL)
 WARNED = re.compile(r"(Exception raised outside body: [\w.]+)\(.*", re.DOTALL)
 
 
-class Told:
+class RedactedError:
     """An error as a line may show it, whichever way the line asks for it."""
 
     def __init__(self, error: BaseException) -> None:
@@ -75,7 +74,7 @@ class Told:
         return f"{name}: {self._error}" if shown else f"{name} {WITHHELD}"
 
 
-class Discretion(logging.Filter):
+class RedactionFilter(logging.Filter):
     """A filter for handlers. It changes the record, so that whoever sees it next is safe too."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -102,7 +101,7 @@ def account(error: BaseException) -> str:
     if isinstance(trace, TracebackType):
         lines.append("Traceback (most recent call last):")
         lines.append("".join(traceback.format_tb(trace)).rstrip("\n"))
-    lines.append(repr(Told(error)))
+    lines.append(repr(RedactedError(error)))
     return "\n".join(lines)
 
 
@@ -130,5 +129,5 @@ Args = tuple[object, ...] | Mapping[str, object] | None
 
 def _discreet(args: Args) -> Args:
     if isinstance(args, tuple):
-        return tuple(Told(arg) if isinstance(arg, BaseException) else arg for arg in args)
+        return tuple(RedactedError(arg) if isinstance(arg, BaseException) else arg for arg in args)
     return args

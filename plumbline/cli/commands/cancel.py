@@ -12,7 +12,7 @@ from plumbline.cli.database import database
 from plumbline.cli.output.console import colored, out, print_jsonl
 from plumbline.cli.user import user
 from plumbline.settings import Settings
-from storage.states import JobState
+from plumbline_client.states import JobState
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

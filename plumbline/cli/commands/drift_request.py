@@ -65,8 +65,8 @@ def arguments(
 
 def ask(settings: Settings, task_arguments: Mapping[str, Any]) -> str:
     """Send the drift task; return its id. Raises BrokerUnavailable."""
-    from plumbline.messages import DRIFT_TASK, REPORT_QUEUE
-    from plumbline.publisher import Publisher
+    from plumbline.queues import DRIFT_TASK, REPORT_QUEUE
+    from plumbline_client.broker import Publisher
 
     assert settings.broker_url is not None
     task_id = str(uuid.uuid4())

@@ -13,11 +13,11 @@ from rich.table import Table
 from plumbline.cli.database import database
 from plumbline.cli.output.console import counted, err, out, print_json, print_jsonl
 from plumbline.cli.user import user
-from plumbline.errors import FileUnreadable, OptionInvalid, SourceInvalid
+from plumbline.errors import FileUnreadable, OptionInvalid
 from plumbline.files import BadRow, Columns, Format, Row, Texts, format_of
 from plumbline.settings import Settings
-from storage.errors import StorageError
-from storage.jobs.identity import LONGEST_KEY, LONGEST_SOURCE, fault, keyed_id
+from plumbline_client.errors import SourceInvalid, StorageError
+from plumbline_client.identity import LONGEST_KEY, LONGEST_SOURCE, invalid_reason, keyed_id
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -176,13 +176,13 @@ def by_id(given: str) -> uuid.UUID:
 
 
 def by_key(source: str, key: str) -> uuid.UUID:
-    if wrong := fault(key, LONGEST_KEY):
+    if wrong := invalid_reason(key, LONGEST_KEY):
         raise ValueError(f"its key {wrong}")
     return keyed_id(source, key)
 
 
 def checked_source(option: str, given: str) -> str:
-    if wrong := fault(given, LONGEST_SOURCE):
+    if wrong := invalid_reason(given, LONGEST_SOURCE):
         raise SourceInvalid(f"{option} {wrong}.")
     return given
 

@@ -25,15 +25,14 @@ from plumbline.cli.output.console import (
     when,
 )
 from plumbline.cli.output.gate_results import gates_table, verdict
-from plumbline.errors import PlumblineError
 from plumbline.settings import Settings
+from plumbline_client.errors import PlumblineError, StorageError
 from scoring.artifact.manifest import Manifest
 from scoring.artifact.registry import folder, resolve, versions
 from scoring.errors import ScoringError
-from storage.errors import StorageError
 
 if TYPE_CHECKING:
-    from storage.serving.deployments import Deployed, Serving
+    from storage.serving.deployments import DeploymentRecord, Serving
 
 MEASURES = ("accuracy", "precision", "recall", "f1", "auc")
 
@@ -136,7 +135,7 @@ def verify(
         places = [folder(settings.models_dir, ref) for ref in versions(settings.models_dir)]
     else:
         places = [resolve(settings.models_dir, model)]
-    results = [(f"{place.parent.name}/{place.name}", fault(place)) for place in places]
+    results = [(f"{place.parent.name}/{place.name}", invalid_reason(place)) for place in places]
     if as_json:
         print_json({"models": [{"model": m, "ok": not f, "error": f} for m, f in results]})
     else:
@@ -149,7 +148,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def fault(place: Path) -> str | None:
+def invalid_reason(place: Path) -> str | None:
     try:
         load(place)
     except ScoringError as error:
@@ -175,7 +174,7 @@ def what_serves(settings: Settings) -> Known:
         return Known(None, str(error))
 
 
-def deployments(settings: Settings) -> list[Deployed]:
+def deployments(settings: Settings) -> list[DeploymentRecord]:
     """The history, or nothing where the database is away: a manifest can be read without it."""
     try:
         with database(settings) as engine, engine.connect() as connection:
@@ -261,12 +260,12 @@ def roles(model: str, serving: Serving | None) -> str:
     return ", ".join(role for role, who in does.items() if who == model)
 
 
-def put_in_place(entry: Deployed) -> str | None:
+def put_in_place(entry: DeploymentRecord) -> str | None:
     """The version that a deployment gave something to do; None where it took something away."""
     return {"shadow": entry.shadow, "canary": entry.canary}.get(entry.action, entry.model)
 
 
-def history_line(entry: Deployed) -> str:
+def history_line(entry: DeploymentRecord) -> str:
     done = {"rollback": "Returned to", "shadow": "Shadow", "canary": "Canary"}.get(
         entry.action, "Promoted"
     )

@@ -73,8 +73,8 @@ def run(
 
 def ask(settings: Settings) -> str:
     """Send the quality task; return its id. Raises BrokerUnavailable."""
-    from plumbline.messages import QUALITY_TASK, REPORT_QUEUE
-    from plumbline.publisher import Publisher
+    from plumbline.queues import QUALITY_TASK, REPORT_QUEUE
+    from plumbline_client.broker import Publisher
 
     assert settings.broker_url is not None
     task_id = str(uuid.uuid4())

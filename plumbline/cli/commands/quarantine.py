@@ -13,15 +13,16 @@ from plumbline.cli.commands.show import find
 from plumbline.cli.database import database
 from plumbline.cli.output.console import Json, clock, columns, err, out, print_json, shown
 from plumbline.cli.user import user
-from plumbline.errors import BrokerUnavailable, JobUnknown, OptionInvalid
+from plumbline.errors import OptionInvalid
 from plumbline.services import connected
 from plumbline.settings import Settings
+from plumbline_client.errors import BrokerUnavailable, JobUnknown
 
 if TYPE_CHECKING:
     from rich.table import Table
     from sqlalchemy import Connection, Engine
 
-    from storage.jobs.quarantine import Chosen, SetAside
+    from storage.jobs.quarantine import QuarantinedJob, Selection
 
 app = typer.Typer(no_args_is_help=True, help="Look at, replay or discard what was given up on.")
 
@@ -89,19 +90,19 @@ def discard(
 
 def choose(
     connection: Connection, jobs: Sequence[str] | None, source: str | None, everything: bool
-) -> Chosen:
+) -> Selection:
     """Who is meant. Raises OptionInvalid where nobody or too many are said, and JobUnknown."""
-    from storage.jobs.quarantine import Chosen
+    from storage.jobs.quarantine import Selection
 
     if everything and jobs:
         raise OptionInvalid("Give either jobs or --all.")
     if not everything and not jobs:
         raise OptionInvalid("Say which: give jobs, or --all, with --source for one source's.")
     if not jobs:
-        return Chosen(None, source)
+        return Selection(None, source)
     ids = [find(connection, job)[0].id for job in jobs]
     demand_replayable(connection, ids)
-    return Chosen(ids, source)
+    return Selection(ids, source)
 
 
 def demand_replayable(connection: Connection, ids: Sequence[uuid.UUID]) -> None:
@@ -119,7 +120,7 @@ def demand_replayable(connection: Connection, ids: Sequence[uuid.UUID]) -> None:
 
 def publish(settings: Settings, engine: Engine, jobs: Sequence[uuid.UUID]) -> bool:
     """Wake a worker for each by itself: it killed one before. False where Redis is away."""
-    from plumbline.publisher import Publisher
+    from plumbline_client.broker import Publisher
     from storage.jobs import ledger
 
     assert settings.broker_url is not None
@@ -134,7 +135,7 @@ def publish(settings: Settings, engine: Engine, jobs: Sequence[uuid.UUID]) -> bo
     return True
 
 
-def table(found: Sequence[SetAside]) -> Table:
+def table(found: Sequence[QuarantinedJob]) -> Table:
     lines = columns("job", "source", "since", "attempts", "why", "text")
     lines.columns[0].no_wrap = True
     for job in found:

@@ -18,11 +18,11 @@ from plumbline.cli.output.console import COLORS, Json, clock, colored, columns, 
 from plumbline.cli.times import moment
 from plumbline.errors import OptionInvalid
 from plumbline.settings import Settings
+from plumbline_client.states import JobState
 from scoring.score import Decision
-from storage.states import JobState
 
 if TYPE_CHECKING:
-    from storage.jobs.results import Result
+    from plumbline_client.results import Result
 
 NEWEST = 50
 

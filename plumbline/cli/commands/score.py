@@ -12,7 +12,7 @@ from plumbline.cli.extras import extra_needed
 from plumbline.cli.output.console import Json, colored, facts, number, out, print_json
 from plumbline.files import STDIN
 from plumbline.settings import Settings
-from scoring.errors import TextRefused
+from plumbline_client.errors import TextRefused
 
 if TYPE_CHECKING:
     from scoring.score import Score

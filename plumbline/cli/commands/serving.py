@@ -54,7 +54,7 @@ def promote(
             raise refuse(artifact.name, failed)
         try_out(artifact.name, artifact.folder)
         with engine.begin() as connection:
-            deployments.take_turn(connection)
+            deployments.lock_deployments(connection)
             before = refuse_live(connection, artifact)
             deployments.promote(
                 connection,
@@ -81,7 +81,7 @@ def rollback(
 
     settings = Settings.read()
     with database(settings) as engine, engine.begin() as connection:
-        deployments.take_turn(connection)
+        deployments.lock_deployments(connection)
         before = deployments.serving(connection)
         previous = deployments.previous_model(connection)
         if before is None or previous is None:
@@ -192,7 +192,7 @@ def to_change(connection: Connection, model: str | None, role: str) -> Serving:
     """
     from storage.serving import deployments
 
-    deployments.take_turn(connection)
+    deployments.lock_deployments(connection)
     found = deployments.serving(connection)
     if found is None:
         raise ModelUnchanged(

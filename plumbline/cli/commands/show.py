@@ -12,8 +12,8 @@ from rich.text import Text
 
 from plumbline.cli.database import database
 from plumbline.cli.output.console import Json, colored, facts, number, out, print_json, shown, when
-from plumbline.errors import JobUnknown
 from plumbline.settings import Settings
+from plumbline_client.errors import JobUnknown
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -50,7 +50,7 @@ def find(connection: Connection, given: str) -> tuple[Job, list[Prediction]]:
             f"{given!r} is no job id; an id looks like {uuid.UUID(int=0x1234 << 112)}, and its "
             "first digits do where they are unique."
         )
-    ids = results.starting_with(connection, wanted)
+    ids = results.ids_with_prefix(connection, wanted)
     if len(ids) > 1:
         raise JobUnknown(f"Several jobs begin with {given}; give more digits.")
     found = results.job(connection, ids[0]) if ids else None

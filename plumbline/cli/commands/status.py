@@ -12,10 +12,9 @@ from rich.text import Text
 
 from plumbline.cli.database import database
 from plumbline.cli.output.console import Json, colored, facts, out, percent, print_json, when
-from plumbline.errors import BrokerUnavailable
 from plumbline.services import connected
 from plumbline.settings import Settings
-from storage.errors import StorageError
+from plumbline_client.errors import BrokerUnavailable, StorageError
 
 if TYPE_CHECKING:
     from storage.reports.status import Status
@@ -73,8 +72,8 @@ def keep_watching(settings: Settings, every: float, as_json: bool) -> None:
 
 def look(settings: Settings) -> Standing:
     """Ask PostgreSQL and Redis; either may be away without the other being left out."""
-    from plumbline.broker import answering
-    from plumbline.publisher import queue_depth
+    from plumbline.broker import queue_depth
+    from plumbline.celery_config import responding_workers
     from storage.reports.status import snapshot
 
     assert settings.broker_url is not None
@@ -88,7 +87,7 @@ def look(settings: Settings) -> Standing:
     broker_url = settings.broker_url.get_secret_value()
     try:
         depth = queue_depth(broker_url)
-        workers = answering(broker_url)
+        workers = responding_workers(broker_url)
     except BrokerUnavailable as error:
         broker_error = str(error)
     return Standing(ledger, ledger_error, depth, workers, broker_error)

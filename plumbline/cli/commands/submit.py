@@ -15,21 +15,21 @@ import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from plumbline.backlog import OnFull
 from plumbline.cli.commands.results import results_table
 from plumbline.cli.database import tables_needed
 from plumbline.cli.output.console import colored, counted, err, out, print_json
 from plumbline.cli.times import seconds
-from plumbline.errors import BacklogFull, BrokerUnavailable, OptionInvalid
+from plumbline.errors import OptionInvalid
 from plumbline.files import BadRow, Columns, Format, Row, Texts
 from plumbline.services import connected
 from plumbline.settings import Settings
-from storage.errors import StorageError
-from storage.states import TERMINAL, JobState
+from plumbline_client.backlog import OnFull
+from plumbline_client.errors import BacklogFull, BrokerUnavailable, StorageError
+from plumbline_client.states import TERMINAL, JobState
 
 if TYPE_CHECKING:
-    from plumbline.client import Client, Receipt, Submission
-    from storage.jobs.results import Result
+    from plumbline_client import Client, Receipt, Submission
+    from plumbline_client.results import Result
 
 REASONS_SHOWN = 5
 RESULTS_SHOWN = 20
@@ -127,7 +127,7 @@ def submit(
     tally = Tally(settings.source if source is None else source)
     columns = Columns(text_column, key_column)
     with opened(file, text, format, columns) as (rows, share_read), tables_needed():
-        from plumbline.client import Client
+        from plumbline_client import Client
 
         with Client.from_settings(settings) as client:
             ids = []
@@ -175,7 +175,7 @@ def send(
     report: Callable[[int, Receipt | None, str | None], None] | None,
 ) -> Iterator[Receipt]:
     """Submit the rows in turn and count what became of each; each is reported once."""
-    from plumbline.client import Submission
+    from plumbline_client import Submission
 
     lines: deque[int] = deque()
 
@@ -322,7 +322,7 @@ def tell_interrupted(tally: Tally, key_column: str | None) -> None:
 
 def tell_unpublished(tally: Tally, settings: Settings) -> None:
     """Say why Redis was not told, if it is still so: a wrong URL will not mend itself."""
-    from plumbline.publisher import ping
+    from plumbline.broker import ping
 
     assert settings.broker_url is not None
     if not tally.unpublished:

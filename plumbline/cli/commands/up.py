@@ -46,7 +46,7 @@ def up(as_json: Json = False) -> None:
             else:
                 out.print(panel(running))
             while True:
-                running.tend()
+                running.supervise()
                 time.sleep(POLL_S)
     except KeyboardInterrupt:
         # Ctrl-C is how this command ends well; before it was ready, it was cut short.
@@ -59,7 +59,7 @@ def up(as_json: Json = False) -> None:
 
 def described(running: Stack) -> dict[str, object]:
     """What a program needs to know; the URLs with their passwords are in `address_file`."""
-    from plumbline.publisher import masked
+    from plumbline_client.urls import masked
 
     settings = running.settings
     assert settings.database_url is not None and settings.broker_url is not None

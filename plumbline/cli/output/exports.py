@@ -16,7 +16,7 @@ from plumbline.cli.output.console import as_json_value
 from plumbline.errors import FileUnwritable
 
 if TYPE_CHECKING:
-    from storage.jobs.results import Result
+    from plumbline_client.results import Result
 
 FORMATS = ("csv", "jsonl", "parquet")
 ROW_GROUP = 10_000
@@ -106,7 +106,7 @@ def _save(results: Iterable[Result], format: str, path: Path) -> int:
 
 
 def _columns() -> list[str]:
-    from storage.jobs.results import Result
+    from plumbline_client.results import Result
 
     return [field.name for field in fields(Result)]
 

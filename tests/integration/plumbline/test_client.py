@@ -18,17 +18,22 @@ import redis
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
-from plumbline import Client, Submission
-from plumbline.client import CONNECTIONS
-from plumbline.errors import BrokerUnavailable, ServicesMissing, SourceInvalid
-from plumbline.publisher import Publisher, queue_depth
+from plumbline.broker import queue_depth
 from plumbline.settings import Settings
+from plumbline_client import Client, Submission
+from plumbline_client.broker import Publisher
+from plumbline_client.database import MAX_CONNECTIONS
+from plumbline_client.errors import (
+    BrokerUnavailable,
+    DatabaseUnavailable,
+    ServicesMissing,
+    SourceInvalid,
+)
+from plumbline_client.identity import keyed_id
+from plumbline_client.states import JobState
 from storage import migrate
 from storage.database import connect
-from storage.errors import DatabaseUnavailable
 from storage.jobs import ledger
-from storage.jobs.identity import keyed_id
-from storage.states import JobState
 from tests.servers import postgres_server, redis_server
 from tests.waiting import eventually
 from worker.sweeper import run_sweep
@@ -95,7 +100,7 @@ def test_threads_that_share_a_client_share_its_connections(
     with ThreadPoolExecutor(8) as pool:
         receipts = list(pool.map(lambda n: client.submit(f"text {n}"), range(400)))
     assert all(receipt.new and receipt.published for receipt in receipts)
-    assert sessions() - before <= CONNECTIONS
+    assert sessions() - before <= MAX_CONNECTIONS
 
 
 def test_one_key_from_many_threads_is_new_once(client: Client, broker_url: str) -> None:

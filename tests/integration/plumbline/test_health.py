@@ -9,10 +9,11 @@ import pytest
 import redis
 from sqlalchemy import Engine
 
-from plumbline import Client, heartbeat
+from plumbline import heartbeat
 from plumbline.health import Health, ask_redis, examine, examine_here
-from plumbline.heartbeat import Able
+from plumbline.heartbeat import WorkerStatus
 from plumbline.settings import Settings
+from plumbline_client import Client
 from tests import command, poison
 from tests.waiting import eventually
 from tests.workers import beat, environment, worker
@@ -85,10 +86,10 @@ def test_without_tables_it_is_not_ready(postgres_server_url: str, broker_url: st
 
 def test_old_signs_count_for_nothing_and_the_newest_of_a_process_counts(broker_url: str) -> None:
     with redis.Redis.from_url(broker_url) as connection:
-        heartbeat.sign(connection, Able.LOADING, "w")
+        heartbeat.sign(connection, WorkerStatus.LOADING, "w")
         connection.zincrby(heartbeat.KEY, -5, f"loading {heartbeat.machine()} w")
-        heartbeat.sign(connection, Able.SCORING, "w")
-        assert [sign.able for sign in ask_redis(broker_url)] == [Able.SCORING]
+        heartbeat.sign(connection, WorkerStatus.SCORING, "w")
+        assert [sign.able for sign in ask_redis(broker_url)] == [WorkerStatus.SCORING]
         connection.zincrby(heartbeat.KEY, -60, f"scoring {heartbeat.machine()} w")
         connection.zincrby(heartbeat.KEY, -60, f"loading {heartbeat.machine()} w")
         assert ask_redis(broker_url) == []

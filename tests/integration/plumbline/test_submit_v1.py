@@ -15,14 +15,14 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, InternalError
 
-from plumbline import Client, Submission
-from plumbline.intake import new_job
-from plumbline.messages import Message
+from plumbline.messages import ScoreMessage
 from plumbline.settings import Settings
-from scoring.input.text import MAX_CHARS
+from plumbline_client import Client, Submission
+from plumbline_client.identity import keyed_id
+from plumbline_client.new_job import new_job
+from plumbline_client.text import MAX_CHARS
 from storage.database import connect
 from storage.jobs import ledger
-from storage.jobs.identity import keyed_id
 from storage.jobs.sweep import sweep
 from tests.waiting import eventually
 from worker.processing.score_message import arriving_jobs
@@ -191,7 +191,7 @@ def test_a_deadline_that_passed_ends_as_expired_through_each_door(
     with engine.begin() as connection:
         ids.append(submit(connection, "text", deadline=past))
         bare = {"version": 1, "jobs": [{"text": "text", "deadline": past.isoformat()}]}
-        arriving = arriving_jobs(Message.parse(bare), "message", Settings())
+        arriving = arriving_jobs(ScoreMessage.parse(bare), "message", Settings())
         ids.append(arriving[0].id)
         assert ledger.claim(connection, arriving, ids[:2], 60.0) == []
         assert sweep(connection, max_attempts=3, republish_after_s=60.0, most=10) is not None
@@ -225,7 +225,7 @@ def test_one_key_through_all_three_doors_at_once_is_one_job(
             if door == 1:
                 return submit(connection, "text", key=key, source="app")
             bare = {"version": 1, "source": "app", "jobs": [{"text": "text", "key": key}]}
-            arriving = arriving_jobs(Message.parse(bare), uuid.uuid4().hex, Settings())
+            arriving = arriving_jobs(ScoreMessage.parse(bare), uuid.uuid4().hex, Settings())
             ledger.claim(connection, arriving, [], 60.0)
             return arriving[0].id
 

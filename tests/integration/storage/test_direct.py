@@ -13,9 +13,9 @@ from sqlalchemy import Engine, TextClause, text
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.pool import QueuePool
 
-from plumbline.intake import new_job
+from plumbline_client.new_job import new_job
 from storage.database import connect, is_unavailable
-from storage.direct import Direct, Kept, connect_direct, direct
+from storage.direct import Direct, PersistentConnection, connect_direct, direct
 from storage.jobs import leases, ledger
 from tests.answers import answer
 
@@ -31,7 +31,7 @@ def cut_off_all(database_url: str) -> None:
 
 
 @pytest.fixture(params=["of a pool", "kept"])
-def way(request: pytest.FixtureRequest, statements: Engine, kept: Kept) -> Way:
+def way(request: pytest.FixtureRequest, statements: Engine, kept: PersistentConnection) -> Way:
     """The two ways to a connection, which differ in nothing that can be seen."""
     return kept.direct if request.param == "kept" else partial(direct, statements)
 
@@ -59,7 +59,7 @@ def test_an_error_is_the_one_sqlalchemy_would_raise(way: Way) -> None:
 
 def test_a_server_that_is_away_is_told_as_sqlalchemy_would() -> None:
     engine = connect_direct("postgresql://nobody@127.0.0.1:1/none")
-    for way in (partial(direct, engine), Kept(engine).direct):
+    for way in (partial(direct, engine), PersistentConnection(engine).direct):
         with pytest.raises(OperationalError) as raised, way():
             pass
         assert is_unavailable(raised.value)
@@ -96,7 +96,7 @@ def test_who_asks_again_gets_the_same_connection(way: Way) -> None:
         assert backend(run) == first
 
 
-def test_a_kept_connection_takes_none_of_the_pools(statements: Engine, kept: Kept) -> None:
+def test_a_kept_connection_takes_none_of_the_pools(statements: Engine, kept: PersistentConnection) -> None:
     with kept.direct() as run, direct(statements) as other:
         assert backend(run) != backend(other)
     assert cast(QueuePool, statements.pool).checkedout() == 0

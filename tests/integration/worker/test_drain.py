@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from plumbline import Client
 from plumbline.settings import Settings
+from plumbline_client import Client
 from tests import poison
 from tests.waiting import eventually
 from tests.workers import worker

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from celery import Celery
 
-from plumbline import Client
-from plumbline.messages import BULK_QUEUE, EXPRESS_MOST, KEY_PREFIX, SCORE_QUEUE
-from plumbline.publisher import queue_depth
+from plumbline.broker import queue_depth
+from plumbline.queues import BULK_QUEUE, EXPRESS_MAX_TEXTS, KEY_PREFIX, SCORE_QUEUE
+from plumbline_client import Client
 from tests.waiting import eventually
 from tests.workers import worker
 
@@ -23,9 +23,9 @@ def depths(broker_url: str) -> tuple[int, int]:
 def test_messages_go_by_their_size(database_url: str, broker_url: str) -> None:
     with Client(database_url, broker_url) as client:
         client.submit("one")
-        list(client.submit_many(["few"] * EXPRESS_MOST))
+        list(client.submit_many(["few"] * EXPRESS_MAX_TEXTS))
         assert depths(broker_url) == (2, 0)
-        list(client.submit_many(["many"] * (EXPRESS_MOST + 1)))
+        list(client.submit_many(["many"] * (EXPRESS_MAX_TEXTS + 1)))
         assert depths(broker_url) == (2, 1)
 
 

@@ -17,10 +17,11 @@ import pytest
 import redis
 from sqlalchemy import Engine, text
 
-from plumbline.messages import BULK_QUEUE, KEY_PREFIX, MAX_JOBS, SCORE_QUEUE
-from scoring.errors import TextRefused
-from scoring.input.text import clean
-from storage.jobs.identity import message_id
+from plumbline.messages import MAX_JOBS
+from plumbline.queues import BULK_QUEUE, KEY_PREFIX, SCORE_QUEUE
+from plumbline_client.errors import TextRefused
+from plumbline_client.identity import message_job_id
+from plumbline_client.text import clean
 from tests.waiting import eventually
 from tests.workers import Worker, worker
 
@@ -179,7 +180,7 @@ def test_any_text_ends_in_a_row(running: tuple[Worker, redis.Redis], engine: Eng
         texts = [odd_text(random) for _ in range(random.choice([1, 3, 40, 120]))]
         # JSON makes one character of two surrogates that happen to be a pair.
         arriving = json.loads(json.dumps(texts))
-        sent |= {message_id(task_id, place): value for place, value in enumerate(arriving)}
+        sent |= {message_job_id(task_id, place): value for place, value in enumerate(arriving)}
         jobs = [{"text": value} for value in texts]
         arguments = {"version": 1, "source": "texts", "jobs": jobs}
         queue = random.choice([SCORE_QUEUE, BULK_QUEUE])
@@ -240,7 +241,7 @@ def test_what_is_no_message_is_logged_and_no_worker_dies(
     nameless = 0
     for raw in sent:
         task_id = id_in(raw)
-        if isinstance(task_id, str) and message_id(task_id, 0) in rows:
+        if isinstance(task_id, str) and message_job_id(task_id, 0) in rows:
             continue
         if can_be_shown(task_id):
             expected_rejections[task_id] += 1

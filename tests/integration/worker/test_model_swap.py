@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from plumbline import Client
 from plumbline.settings import Settings
+from plumbline_client import Client
 from storage.serving import deployments
-from storage.serving.deployments import Serving, in_share
+from storage.serving.deployments import Serving, in_canary_share
 from tests.artifacts import PASSED, write_copy
 from tests.waiting import eventually
 from tests.workers import worker
@@ -97,7 +97,7 @@ def explains(serving: Serving, message: Sequence[Scored]) -> bool:
         scored.model
         == (
             serving.canary
-            if serving.canary and in_share(scored.job, serving.canary_share)
+            if serving.canary and in_canary_share(scored.job, serving.canary_share)
             else serving.live
         )
         for scored in message

@@ -14,8 +14,8 @@ import psutil  # type: ignore[import-untyped]
 import redis
 from sqlalchemy import Engine, text
 
-from plumbline import Client
 from plumbline.settings import Settings
+from plumbline_client import Client
 from storage import migrate
 from storage.database import connect
 from tests import poison

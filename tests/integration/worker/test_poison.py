@@ -7,8 +7,8 @@ from pathlib import Path
 import psutil
 from sqlalchemy import Engine, text
 
-from plumbline import Client
 from plumbline.settings import Settings
+from plumbline_client import Client
 from tests import poison
 from tests.workers import beat, worker
 

@@ -16,10 +16,11 @@ import redis
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
-from plumbline import Client
-from plumbline.messages import BULK_QUEUE, KEY_PREFIX, SCORE_QUEUE
-from plumbline.publisher import Publisher, queue_depth
+from plumbline.broker import queue_depth
+from plumbline.queues import BULK_QUEUE, KEY_PREFIX, SCORE_QUEUE
 from plumbline.settings import Settings
+from plumbline_client import Client
+from plumbline_client.broker import Publisher
 from storage import migrate
 from storage.database import connect
 from storage.jobs import ledger, outbox

@@ -16,14 +16,15 @@ import redis
 from celery import Celery
 from sqlalchemy import Engine, text
 
-from plumbline import Client
-from plumbline.messages import KEY_PREFIX, SCORE_QUEUE, wake_up
+from plumbline.queues import KEY_PREFIX, SCORE_QUEUE
 from plumbline.settings import Settings
+from plumbline_client import Client
+from plumbline_client.identity import keyed_id
+from plumbline_client.message import wake_up
+from plumbline_client.results import Result
 from scoring.artifact.manifest import Manifest
 from storage import migrate
 from storage.database import connect
-from storage.jobs.identity import keyed_id
-from storage.jobs.results import Result
 from storage.serving import deployments
 from tests.servers import database, postgres_server, redis_server
 from tests.waiting import eventually

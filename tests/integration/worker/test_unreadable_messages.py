@@ -7,8 +7,8 @@ from pathlib import Path
 
 import redis
 
-from plumbline import Client
-from plumbline.messages import KEY_PREFIX, SCORE_QUEUE
+from plumbline.queues import KEY_PREFIX, SCORE_QUEUE
+from plumbline_client import Client
 from tests.workers import worker
 
 PROPERTIES = {

@@ -10,9 +10,9 @@ import redis
 from celery import Celery
 from sqlalchemy import Engine, text
 
-from plumbline.broker import VISIBILITY_TIMEOUT_S, broker_config
-from plumbline.client import Client
-from plumbline.messages import KEY_PREFIX, SCORE_QUEUE, TASK
+from plumbline.celery_config import VISIBILITY_TIMEOUT_S, broker_config
+from plumbline.queues import KEY_PREFIX, SCORE_QUEUE, SCORE_TASK
+from plumbline_client import Client
 from tests.waiting import eventually
 from tests.workers import worker
 
@@ -22,7 +22,7 @@ UNACKED = KEY_PREFIX + "unacked"
 def held_since(producer: Celery, keys: redis.Redis, key: str, ago_s: float) -> None:
     """Send a text, and note it down as kombu does what a worker fetched and never acknowledged."""
     arguments = {"version": 1, "source": "bare", "jobs": [{"text": "See you at six", "key": key}]}
-    producer.send_task(TASK, kwargs=arguments, queue=SCORE_QUEUE)
+    producer.send_task(SCORE_TASK, kwargs=arguments, queue=SCORE_QUEUE)
     message = json.loads(keys.rpop(KEY_PREFIX + SCORE_QUEUE))  # type: ignore[arg-type]
     tag = message["properties"]["delivery_tag"]
     keys.hset(UNACKED, tag, json.dumps([message, SCORE_QUEUE, SCORE_QUEUE]))

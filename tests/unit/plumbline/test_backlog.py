@@ -1,7 +1,7 @@
 import pytest
 
-from plumbline.backlog import Backlog, OnFull
-from plumbline.errors import BacklogFull
+from plumbline_client.backlog import Backlog, OnFull
+from plumbline_client.errors import BacklogFull
 
 
 class Ledger:
@@ -46,10 +46,10 @@ def test_a_count_that_takes_long_is_made_seldom() -> None:
 def test_its_own_texts_count_before_they_are_counted() -> None:
     ledger = Ledger(0)
     backlog = Backlog(ledger.count, 10, ledger.now)
-    backlog.make_way(OnFull.REFUSE)
+    backlog.wait_for_capacity(OnFull.REFUSE)
     backlog.add(10)
     with pytest.raises(BacklogFull) as refusal:
-        backlog.make_way(OnFull.REFUSE)
+        backlog.wait_for_capacity(OnFull.REFUSE)
     assert str(refusal.value) == (
         "10 texts or more wait to be scored, and at most 10 may (PLUMBLINE_MAX_BACKLOG); "
         "try again later."
@@ -66,7 +66,7 @@ def test_it_waits_until_there_is_room_and_says_so_meanwhile() -> None:
         told.append(waiting)
         ledger.waiting -= 1
 
-    backlog.make_way(OnFull.WAIT, on_wait=hear, pause=ledger.pause)
+    backlog.wait_for_capacity(OnFull.WAIT, on_wait=hear, pause=ledger.pause)
     assert ledger.waiting < 10 and set(told) == {10}
 
 
@@ -74,5 +74,5 @@ def test_it_waits_no_longer_than_told() -> None:
     ledger = Ledger(10)
     backlog = Backlog(ledger.count, 10, ledger.now)
     with pytest.raises(BacklogFull):
-        backlog.make_way(OnFull.WAIT, timeout_s=5.0, pause=ledger.pause)
+        backlog.wait_for_capacity(OnFull.WAIT, timeout_s=5.0, pause=ledger.pause)
     assert 105.0 <= ledger.time_s < 106.0

@@ -1,4 +1,4 @@
-from plumbline.broker import PATIENCE_S, VISIBILITY_TIMEOUT_S, broker_config
+from plumbline.celery_config import SOCKET_TIMEOUT_S, VISIBILITY_TIMEOUT_S, broker_config
 
 
 def test_the_visibility_timeout_is_said_wherever_celery_looks_for_it() -> None:
@@ -10,4 +10,4 @@ def test_the_visibility_timeout_is_said_wherever_celery_looks_for_it() -> None:
 
 def test_no_answer_is_waited_for_without_end() -> None:
     options = broker_config("redis://localhost:6379/0")["broker_transport_options"]
-    assert options["socket_timeout"] == PATIENCE_S
+    assert options["socket_timeout"] == SOCKET_TIMEOUT_S

@@ -8,10 +8,10 @@ from typing import Any
 from celery import Celery
 from kombu.transport.virtual import Channel, Message
 
-from plumbline.envelope import envelope
+from plumbline_client.message import celery_message
 
 ARGUMENTS = {"version": 1, "jobs": [{"id": "7d1f7f5c"}], "word": "naïve \N{PARTY POPPER}"}
-SENT = envelope("plumbline.score", ARGUMENTS, "plumbline.score", "an-id")
+SENT = celery_message("plumbline.score", ARGUMENTS, "plumbline.score", "an-id")
 
 
 class Decoding:
@@ -54,5 +54,5 @@ def test_each_header_says_what_celerys_says() -> None:
 
 
 def test_no_two_messages_have_the_same_tag() -> None:
-    again = envelope("plumbline.score", ARGUMENTS, "plumbline.score", "an-id")
+    again = celery_message("plumbline.score", ARGUMENTS, "plumbline.score", "an-id")
     assert received(SENT).delivery_tag != received(again).delivery_tag

@@ -8,7 +8,7 @@ import pytest
 from plumbline import files
 from plumbline.errors import FileUnreadable
 from plumbline.files import BadRow, Columns, Format, Row, Texts
-from plumbline.intake import new_job
+from plumbline_client.new_job import new_job
 
 
 def read(path: Path | str, *columns: str, format: Format | None = None) -> list[Row | BadRow]:

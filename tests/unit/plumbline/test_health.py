@@ -4,7 +4,7 @@ import pytest
 
 from plumbline import heartbeat
 from plumbline.health import Finding, Health, judge, judge_here
-from plumbline.heartbeat import Able, Sign
+from plumbline.heartbeat import Heartbeat, WorkerStatus
 from storage.reports.status import Progress
 
 GETS_ON = Progress(waits=True, scores=True)
@@ -12,26 +12,26 @@ IDLE = Progress(waits=False, scores=False)
 STANDS = Progress(waits=True, scores=False)
 
 
-def told(*able: Able) -> list[Sign]:
-    return [Sign(one, "m", f"n{place}") for place, one in enumerate(able)]
+def told(*able: WorkerStatus) -> list[Heartbeat]:
+    return [Heartbeat(one, "m", f"n{place}") for place, one in enumerate(able)]
 
 
 @pytest.mark.parametrize(
     ("signs", "found", "health"),
     [
         (told(), IDLE, Health.NOT_LIVE),
-        (told(Able.BEAT, Able.OTHER), IDLE, Health.NOT_LIVE),
-        (told(Able.SCORING), IDLE, Health.NOT_LIVE),
-        (told(Able.LOADING, Able.BEAT), STANDS, Health.NOT_READY),
-        (told(Able.LOADING, Able.SCORING, Able.BEAT), IDLE, Health.HEALTHY),
-        (told(Able.SCORING, Able.BEAT), GETS_ON, Health.HEALTHY),
-        (told(Able.SCORING, Able.BEAT), STANDS, Health.STUCK),
+        (told(WorkerStatus.BEAT, WorkerStatus.OTHER), IDLE, Health.NOT_LIVE),
+        (told(WorkerStatus.SCORING), IDLE, Health.NOT_LIVE),
+        (told(WorkerStatus.LOADING, WorkerStatus.BEAT), STANDS, Health.NOT_READY),
+        (told(WorkerStatus.LOADING, WorkerStatus.SCORING, WorkerStatus.BEAT), IDLE, Health.HEALTHY),
+        (told(WorkerStatus.SCORING, WorkerStatus.BEAT), GETS_ON, Health.HEALTHY),
+        (told(WorkerStatus.SCORING, WorkerStatus.BEAT), STANDS, Health.STUCK),
     ],
 )
 def test_the_first_that_is_wrong_is_told(
-    signs: list[Sign], found: Progress, health: Health
+    signs: list[Heartbeat], found: Progress, health: Health
 ) -> None:
-    finding = judge(heartbeat, found, 60.0)
+    finding = judge(signs, found, 60.0)
     assert finding.health is health
     assert finding.reason.endswith(".")
 
@@ -39,8 +39,8 @@ def test_the_first_that_is_wrong_is_told(
 def test_of_one_machine_only_its_own_processes_count() -> None:
     assert judge_here(told()).health is Health.NOT_LIVE
     assert heartbeat.machine() in judge_here(told()).reason
-    assert judge_here(told(Able.LOADING)).health is Health.NOT_READY
-    for alone in (Able.BEAT, Able.OTHER, Able.SCORING):
+    assert judge_here(told(WorkerStatus.LOADING)).health is Health.NOT_READY
+    for alone in (WorkerStatus.BEAT, WorkerStatus.OTHER, WorkerStatus.SCORING):
         assert judge_here(told(alone)).health is Health.HEALTHY
 
 

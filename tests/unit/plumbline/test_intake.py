@@ -3,9 +3,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from plumbline.intake import new_job
-from storage.jobs.identity import keyed_id
-from storage.jobs.ledger import text_hash
+from plumbline_client.identity import keyed_id
+from plumbline_client.new_job import new_job, text_hash
 
 
 def test_a_plain_text_is_kept_as_it_is() -> None:

@@ -3,9 +3,8 @@ from typing import Any
 
 import pytest
 
-from plumbline.label_message import LabelMessage
-from plumbline.messages import MAX_JOBS, MessageRejected
-from storage.jobs.identity import keyed_id
+from plumbline.messages import MAX_JOBS, LabelMessage, MessageRejected
+from plumbline_client.identity import keyed_id
 from storage.jobs.labels import Entry
 
 JOB = uuid.UUID("7d41c2aa-0000-4000-8000-000000000000")

@@ -4,14 +4,15 @@ import uuid
 import jsonschema
 import pytest
 
-from plumbline.messages import EXPRESS_MOST, Message, MessageRejected, wake_up
+from plumbline.messages import MessageRejected, ScoreMessage
+from plumbline_client.message import wake_up
 from tests.paths import DOCS
 
 SCHEMA = DOCS / "message-v1.schema.json"
 
 
 def test_a_bare_message_carries_texts() -> None:
-    message = Message.parse(
+    message = ScoreMessage.parse(
         {"version": 1, "source": "billing", "jobs": [{"text": "hi"}, {"text": "ho", "key": "7"}]}
     )
     assert [job.key for job in message.jobs] == [None, "7"]
@@ -19,7 +20,7 @@ def test_a_bare_message_carries_texts() -> None:
 
 def test_a_wake_up_is_a_message() -> None:
     ids = [uuid.uuid4(), uuid.uuid4()]
-    assert [job.id for job in Message.parse(wake_up(ids)).jobs] == ids
+    assert [job.id for job in ScoreMessage.parse(wake_up(ids)).jobs] == ids
 
 
 @pytest.mark.parametrize(
@@ -47,20 +48,20 @@ def test_a_wake_up_is_a_message() -> None:
 )
 def test_a_wrong_message_says_what_is_wrong(arguments: dict[str, object], says: str) -> None:
     with pytest.raises(MessageRejected) as rejection:
-        Message.parse(arguments)
+        ScoreMessage.parse(arguments)
     assert str(rejection.value).startswith(says)
 
 
 def test_the_published_schema_is_the_one_in_force() -> None:
     published = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    assert {**Message.model_json_schema(), **EXTRA} == published
+    assert {**ScoreMessage.model_json_schema(), **EXTRA} == published
 
 
 def test_the_published_schema_accepts_its_examples_and_refuses_nonsense() -> None:
     published = json.loads(SCHEMA.read_text(encoding="utf-8"))
     for example in published["examples"]:
         jsonschema.validate(example, published)
-        Message.parse(example)
+        ScoreMessage.parse(example)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"version": 1, "jobs": []}, published)
 

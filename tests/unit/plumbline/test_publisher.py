@@ -1,7 +1,8 @@
 import pytest
 
-from plumbline.errors import BrokerUnavailable
-from plumbline.publisher import Publisher, masked
+from plumbline_client.broker import Publisher
+from plumbline_client.errors import BrokerUnavailable
+from plumbline_client.urls import masked
 
 
 @pytest.mark.parametrize(

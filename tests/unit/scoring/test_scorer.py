@@ -5,9 +5,10 @@ import pytest
 from tokenizers import Regex
 from tokenizers.normalizers import Replace
 
+from plumbline_client.errors import TextRefused
 from scoring.artifact.artifact import Artifact
 from scoring.artifact.config import ScoringConfig
-from scoring.errors import ScoringError, TextRefused
+from scoring.errors import ScoringError
 from scoring.input.features import INPUT_FEATURES
 from scoring.input.tokenizer import SPECIALS
 from scoring.runtime.fakes import ConstantRuntime, FailingRuntime, SumRuntime

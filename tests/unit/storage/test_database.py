@@ -3,8 +3,8 @@ import pytest
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from storage.database import clear_errors, connect, database_url, is_transient, is_unavailable
-from storage.errors import DatabaseRefused, DatabaseUnavailable, DatabaseUrlInvalid
+from plumbline_client.errors import DatabaseRefused, DatabaseUnavailable, DatabaseUrlInvalid
+from storage.database import connect, database_url, is_transient, is_unavailable, translate_errors
 
 LOST = OperationalError("SELECT", {}, psycopg.OperationalError("connection refused\n\tIs it up?"))
 
@@ -39,18 +39,18 @@ def test_a_value_psycopg_refuses_has_no_state_either_and_stays_refused() -> None
 
 def test_errors_name_the_server_without_its_password() -> None:
     engine = connect("postgresql://me:hunter2@db.example/texts")
-    with pytest.raises(DatabaseUnavailable) as unavailable, clear_errors(engine):
+    with pytest.raises(DatabaseUnavailable) as unavailable, translate_errors(engine):
         raise LOST
     assert str(unavailable.value) == (
         "PostgreSQL at postgresql://me:***@db.example/texts cannot be reached: connection refused."
     )
-    with pytest.raises(DatabaseRefused, match=r"/texts refuses: as told\.$"), clear_errors(engine):
+    with pytest.raises(DatabaseRefused, match=r"/texts refuses: as told\.$"), translate_errors(engine):
         raise with_state("42501")
 
 
 def test_threads_that_wait_too_long_for_a_connection_are_told_so() -> None:
     engine = connect("postgresql://me@db.example/texts", pool_size=3)
-    with pytest.raises(DatabaseUnavailable) as busy, clear_errors(engine):
+    with pytest.raises(DatabaseUnavailable) as busy, translate_errors(engine):
         raise PoolTimeout("QueuePool limit of size 3 overflow 0 reached")
     assert str(busy.value) == (
         "PostgreSQL at postgresql://me@db.example/texts was not asked: all 3 connections were in "

@@ -23,15 +23,15 @@ from monitoring.drift.request import ReferenceKind, ReportRequest
 from monitoring.drift.scores import Thresholds
 from monitoring.drift.verdict import JOINT, METHODS
 from monitoring.drift.window import Columns
-from plumbline.messages import DRIFT_TASK, REPORT_QUEUE
-from plumbline.publisher import Publisher
+from plumbline.queues import DRIFT_TASK, REPORT_QUEUE
 from plumbline.settings import Settings
+from plumbline_client.broker import Publisher
+from plumbline_client.errors import DatabaseUnavailable
 from scoring.artifact.artifact import Artifact
 from scoring.artifact.manifest import Manifest, hashes
 from scoring.artifact.profile import Profile
 from scoring.input.features import INPUT_FEATURES
 from storage.database import connect
-from storage.errors import DatabaseUnavailable
 from storage.reports import drift
 from storage.reports.drift import Window
 from storage.serving import deployments

@@ -15,8 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from monitoring.quality.estimated import Calibration, Expected, estimate
 from monitoring.quality.report import Made, make_reports
 from plumbline.settings import Settings
+from plumbline_client.identity import keyed_id
 from scoring.artifact.artifact import Artifact
-from storage.jobs.identity import keyed_id
 from storage.jobs.labels import Entry, add
 from storage.reports import quality
 from storage.reports.quality import QualityRow, Report

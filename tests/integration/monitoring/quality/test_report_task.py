@@ -14,14 +14,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from plumbline.intake import new_job
-from plumbline.messages import (
-    ALERTS_TASK,
-    LABEL_TASK,
-    REPORT_QUEUE,
-    UPKEEP_QUEUE,
-)
-from plumbline.publisher import Publisher
+from plumbline.queues import ALERTS_TASK, LABEL_TASK, REPORT_QUEUE, UPKEEP_QUEUE
+from plumbline_client.broker import Publisher
+from plumbline_client.new_job import new_job
 from storage.jobs import ledger
 from tests import command
 from tests.waiting import eventually

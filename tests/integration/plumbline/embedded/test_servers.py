@@ -26,9 +26,9 @@ from plumbline.embedded.interrupts import Interrupts
 from plumbline.embedded.postgres import postgres
 from plumbline.embedded.redis import redis_server
 from plumbline.embedded.stack import Stack, child_environment, stack
-from plumbline.errors import ServicesMissing
 from plumbline.services import address_file, connected, lock_file
 from plumbline.settings import Settings
+from plumbline_client.errors import ServicesMissing
 from tests.leftovers import listens, processes_of
 from tests.waiting import eventually
 
@@ -177,14 +177,14 @@ def test_a_part_that_dies_is_started_again_until_it_dies_too_often(tmp_path: Pat
         for _ in range(RESTARTS):
             assert part.process is not None
             part.process.kill()
-            eventually(lambda: running.tend() or part.process is None)
+            eventually(lambda: running.supervise() or part.process is None)
             # As if the wait before its next start were over.
             part.start_at = time.monotonic()
-            running.tend()
+            running.supervise()
             assert part.process is not None
         part.process.kill()
         with pytest.raises(EmbeddedFailed, match="the 5th time, so everything stops"):
-            eventually(lambda: running.tend())
+            eventually(lambda: running.supervise())
     assert len(heard.said) == RESTARTS
     assert heard.said[0].startswith("The sleeper was killed by SIGKILL and starts again in 1 s")
     assert processes_of(tmp_path) == []

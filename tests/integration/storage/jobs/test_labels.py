@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-from plumbline.intake import new_job
+from plumbline_client.new_job import new_job
 from storage.jobs import labels, ledger
 from storage.jobs.labels import Entry, LabelledText, Outcome
 from storage.jobs.retention import purge_texts

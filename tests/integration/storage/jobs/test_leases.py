@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from plumbline.intake import new_job
+from plumbline_client.new_job import new_job
 from storage.jobs import leases, ledger, outbox, quarantine
-from storage.jobs.quarantine import Chosen
+from storage.jobs.quarantine import Selection
 
 ROW = text("SELECT * FROM plumbline.jobs WHERE id = :id")
 HOLDS = text("SELECT lease_until > now() + interval '30 s' FROM plumbline.jobs WHERE id = :id")
@@ -48,7 +48,7 @@ def test_what_was_handed_back_was_never_tried_and_is_announced(
     engine: Engine, connection: Connection, held: list[tuple[uuid.UUID, int]]
 ) -> None:
     with outbox.listening(engine) as listener:
-        assert leases.hand_back(connection, held) == 2
+        assert leases.return_unstarted(connection, held) == 2
         assert listener.wait(5.0)
     for job, _ in held:
         found = row(connection, job)
@@ -57,7 +57,7 @@ def test_what_was_handed_back_was_never_tried_and_is_announced(
     # They may travel together again, and whoever claims them has a newer fence.
     claimed = ledger.claim(connection, [], [job for job, _ in held], 10.0)
     assert len(claimed) == 2
-    assert leases.hand_back(connection, held) == 0, "the old fence gives nothing back"
+    assert leases.return_unstarted(connection, held) == 0, "the old fence gives nothing back"
 
 
 def test_what_was_lost_keeps_its_attempt_until_that_was_the_last(
@@ -82,7 +82,7 @@ def test_a_replayed_text_starts_anew_and_its_old_holder_cannot_finish_it(
 ) -> None:
     (job, fence), _ = held
     leases.lost(connection, [(job, fence)], "it died", max_attempts=1)
-    assert quarantine.replay(connection, Chosen([job], None)) == [job]
+    assert quarantine.replay(connection, Selection([job], None)) == [job]
     found = row(connection, job)
     assert (found["state"], found["attempts"], found["error"]) == ("queued", 0, None)
     (again,) = ledger.claim(connection, [], [job], 10.0)
@@ -90,4 +90,4 @@ def test_a_replayed_text_starts_anew_and_its_old_holder_cannot_finish_it(
 
 
 def test_nothing_held_asks_nothing(connection: Connection) -> None:
-    assert leases.hand_back(connection, []) == leases.lost(connection, [], "x", 1) == 0
+    assert leases.return_unstarted(connection, []) == leases.lost(connection, [], "x", 1) == 0

@@ -14,10 +14,10 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from plumbline.intake import new_job
+from plumbline_client.new_job import NewJob, new_job
+from plumbline_client.states import JobState
 from storage.jobs import ledger
-from storage.jobs.ledger import Finished, Lease, NewJob
-from storage.states import JobState
+from storage.jobs.ledger import Lease, NewPrediction
 from tests.answers import answer as some_answer
 
 LEASE_S = 60.0
@@ -28,7 +28,7 @@ def job(value: str = "See you at six", **given: Any) -> NewJob:
     return new_job(value, source="test", max_chars=1_000, **given)
 
 
-def answer(lease: Lease, **given: Any) -> Finished:
+def answer(lease: Lease, **given: Any) -> NewPrediction:
     told = {
         "model": "sms-spam/1.0.0",
         "ranked": [{"label": "ham", "probability": 0.75}],
@@ -53,7 +53,7 @@ def claim(
         return ledger.claim(connection, arriving, known, lease_s)
 
 
-def finish(engine: Engine, *answers: Finished) -> set[uuid.UUID]:
+def finish(engine: Engine, *answers: NewPrediction) -> set[uuid.UUID]:
     with engine.begin() as connection:
         return ledger.finish(connection, answers)
 

@@ -31,13 +31,13 @@ from hypothesis.stateful import (
 from sqlalchemy import Connection, Engine, RootTransaction, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from plumbline.intake import new_job
+from plumbline_client.identity import keyed_id
+from plumbline_client.new_job import NewJob, new_job
+from plumbline_client.states import TERMINAL, JobState
 from storage.database import database_url as with_driver
 from storage.jobs import leases, ledger, outbox
-from storage.jobs.identity import keyed_id
-from storage.jobs.ledger import Finished, Lease, NewJob
+from storage.jobs.ledger import Lease, NewPrediction
 from storage.jobs.sweep import sweep
-from storage.states import TERMINAL, JobState
 from tests.answers import answer as some_answer
 
 MAX_ATTEMPTS = 3
@@ -74,7 +74,7 @@ def job(number: int) -> NewJob:
     return new_job(value, source="property", max_chars=100, key=str(number), deadline=deadline)
 
 
-def answer(lease: Lease) -> Finished:
+def answer(lease: Lease) -> NewPrediction:
     # Tells which claim it belongs to.
     return some_answer(lease, probability=1.0 / (1.0 + lease.fence))
 
@@ -153,9 +153,9 @@ class LedgerMachine(RuleBasedStateMachine):
             assert renewed == sum(self.is_held(lease) for lease in newest(held))
 
     @rule(held=st.lists(held, min_size=1, max_size=4))
-    def hand_back(self, held: list[Lease]) -> None:
+    def return_unstarted(self, held: list[Lease]) -> None:
         with self.transaction() as connection:
-            leases.hand_back(connection, pairs(held))
+            leases.return_unstarted(connection, pairs(held))
 
     @rule(held=st.lists(held, min_size=1, max_size=4))
     def lose(self, held: list[Lease]) -> None:

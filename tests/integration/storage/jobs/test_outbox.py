@@ -10,10 +10,10 @@ from itertools import islice
 import pytest
 from sqlalchemy import Engine, text
 
-from plumbline import Client
-from plumbline.backlog import OnFull
-from plumbline.errors import BacklogFull
 from plumbline.settings import Settings
+from plumbline_client import Client
+from plumbline_client.backlog import OnFull
+from plumbline_client.errors import BacklogFull
 from storage.jobs import outbox
 
 MOST = 6

@@ -3,10 +3,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-from plumbline.intake import new_job
+from plumbline_client.new_job import new_job
+from plumbline_client.states import TERMINAL, JobState
 from storage.jobs import ledger
 from storage.jobs.retention import purge_texts
-from storage.states import TERMINAL, JobState
 
 NOW = datetime.now(UTC)
 

@@ -11,12 +11,13 @@ import redis
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
-from plumbline.intake import new_job
-from plumbline.publisher import Publisher, queue_depth
+from plumbline.broker import queue_depth
 from plumbline.settings import Settings
+from plumbline_client.broker import Publisher
+from plumbline_client.new_job import new_job
 from storage.jobs import ledger
 from storage.jobs.ledger import Lease
-from storage.jobs.sweep import Swept, sweep
+from storage.jobs.sweep import SweepResult, sweep
 from worker import sweeper
 
 NO_REDIS = "redis://127.0.0.1:1/0"
@@ -46,7 +47,7 @@ def lose_lease(engine: Engine, *ids: uuid.UUID) -> None:
     change(engine, "lease_until = now() - interval '1 second'", *ids)
 
 
-def swept(engine: Engine, *, max_attempts: int = 3, most: int = 100) -> Swept:
+def swept(engine: Engine, *, max_attempts: int = 3, most: int = 100) -> SweepResult:
     with engine.begin() as connection:
         found = sweep(connection, max_attempts=max_attempts, republish_after_s=60.0, most=most)
     assert found is not None
@@ -66,7 +67,7 @@ def settings(broker_url: str, **given: Any) -> Settings:
 
 def test_what_was_published_lately_is_left_alone(engine: Engine) -> None:
     accept(engine)
-    assert swept(engine) == Swept(fresh=[], suspects=[], expired=0, quarantined=0)
+    assert swept(engine) == SweepResult(fresh=[], suspects=[], expired=0, quarantined=0)
 
 
 def test_a_lost_wake_up_is_sent_again_once(engine: Engine) -> None:

@@ -7,8 +7,8 @@ import pytest
 import redis
 from kombu.transport import redis as kombu
 
-from plumbline.messages import KEY_PREFIX, SCORE_QUEUE
-from plumbline.publisher import Publisher
+from plumbline.queues import KEY_PREFIX, SCORE_QUEUE
+from plumbline_client.broker import Publisher
 
 
 def test_publishing_makes_one_client_and_goes_on_after_a_cut(

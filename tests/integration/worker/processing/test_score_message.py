@@ -10,14 +10,14 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, text
 
-from plumbline.messages import Message
+from plumbline.messages import ScoreMessage
 from plumbline.settings import Settings
 from scoring.artifact.artifact import Artifact
 from scoring.runtime.fakes import ConstantRuntime
 from scoring.scorer import Scorer
-from storage.direct import Kept
+from storage.direct import PersistentConnection
 from tests.artifacts import write_artifact
-from worker.pool.loaded_models import LiveModel
+from worker.pool.loaded_models import LoadedModels
 from worker.pool.process import Process
 from worker.processing import score_message as module
 from worker.processing.score_message import score_message
@@ -51,9 +51,9 @@ def closing(database_url: str) -> Iterator[Closing]:
     found.open(True)
 
 
-def process(engine: Engine, kept: Kept, tmp_path: Path, runtime: Closing) -> Process:
+def process(engine: Engine, kept: PersistentConnection, tmp_path: Path, runtime: Closing) -> Process:
     write_artifact(tmp_path)
-    warm = LiveModel(tmp_path, "tiny", lambda f: Scorer(Artifact.load(f), ConstantRuntime()))
+    warm = LoadedModels(tmp_path, "tiny", lambda f: Scorer(Artifact.load(f), ConstantRuntime()))
     # Warmed up with another runtime: the doors are to close at the first real text.
     warm.answering(None).live._runtime = runtime
     return Process(Settings(), engine, kept, warm)
@@ -61,7 +61,7 @@ def process(engine: Engine, kept: Kept, tmp_path: Path, runtime: Closing) -> Pro
 
 def test_scores_at_hand_outlive_a_restart_of_postgres(
     engine: Engine,
-    kept: Kept,
+    kept: PersistentConnection,
     tmp_path: Path,
     closing: Closing,
     monkeypatch: pytest.MonkeyPatch,
@@ -73,7 +73,7 @@ def test_scores_at_hand_outlive_a_restart_of_postgres(
         closing.open(True)
 
     monkeypatch.setattr(module, "sleep", pause)
-    message = Message.parse({"version": 1, "jobs": [{"text": "win"}, {"text": " "}]})
+    message = ScoreMessage.parse({"version": 1, "jobs": [{"text": "win"}, {"text": " "}]})
     outcome = score_message(process(engine, kept, tmp_path, closing), message, "m")
     assert (outcome.scored, outcome.refused, outcome.skipped) == (1, 1, 0)
     assert len(pauses) == 1

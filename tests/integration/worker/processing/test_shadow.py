@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, Row, text
 
-from plumbline.messages import Message
+from plumbline.messages import ScoreMessage
 from plumbline.settings import Settings
 from scoring.artifact.artifact import Artifact
 from scoring.runtime.fakes import ConstantRuntime, FailingRuntime
 from scoring.runtime.protocol import Runtime
 from scoring.scorer import Scorer
-from storage.direct import Kept
+from storage.direct import PersistentConnection
 from storage.serving import deployments
-from storage.serving.deployments import in_share
+from storage.serving.deployments import in_canary_share
 from tests.artifacts import write_artifact
 from worker.pool.drain import Drain
-from worker.pool.loaded_models import LiveModel
+from worker.pool.loaded_models import LoadedModels
 from worker.pool.process import Guards, Process
 from worker.processing.score_message import Outcome, score_message
 
@@ -44,13 +44,13 @@ class Watching:
 class Scene:
     """A process that serves LIVE and has SHADOW beside it, each with a runtime of the test's."""
 
-    def __init__(self, engine: Engine, kept: Kept, folder: Path) -> None:
+    def __init__(self, engine: Engine, kept: PersistentConnection, folder: Path) -> None:
         self.engine = engine
         self.runtimes: dict[str, Runtime] = {"1.0.0": ConstantRuntime(), "1.1.0": ConstantRuntime()}
         for version in self.runtimes:
             write_artifact(folder, "tiny", version)
         self.guards = Guards(Drain())
-        models = LiveModel(folder, LIVE, self._load)
+        models = LoadedModels(folder, LIVE, self._load)
         self.process = Process(Settings(), engine, kept, models, self.guards)
         with engine.begin() as connection:
             for model in (SHADOW, LIVE):
@@ -64,7 +64,7 @@ class Scene:
 
     def score(self, *texts: str, name: str = "m") -> Outcome:
         message = {"version": 1, "jobs": [{"text": text} for text in texts]}
-        return score_message(self.process, Message.parse(message), name)
+        return score_message(self.process, ScoreMessage.parse(message), name)
 
     def predictions(self) -> list[Row[Any]]:
         query = "SELECT job_id, role, model, probability, queue_ms FROM plumbline.predictions"
@@ -80,7 +80,7 @@ class Scene:
 
 
 @pytest.fixture
-def scene(engine: Engine, kept: Kept, tmp_path: Path) -> Scene:
+def scene(engine: Engine, kept: PersistentConnection, tmp_path: Path) -> Scene:
     return Scene(engine, kept, tmp_path)
 
 
@@ -152,7 +152,7 @@ def test_what_the_shadow_answered_as_the_canary_is_not_scored_again(scene: Scene
     canary = {row.job_id for row in rows if row.role == "live" and row.model == SHADOW}
     others = {row.job_id for row in rows if row.role == "live" and row.model == LIVE}
     assert len(canary) + len(others) == 40
-    assert canary == {job for job in canary | others if in_share(job, 0.5)}
+    assert canary == {job for job in canary | others if in_canary_share(job, 0.5)}
     assert 0 < len(canary) < 40
     assert {row.job_id for row in rows if row.role == "shadow"} == others
 

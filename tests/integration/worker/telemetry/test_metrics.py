@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection
 
-from plumbline import Client
 from plumbline.embedded.child import LOCALHOST, choose_port
+from plumbline_client import Client
 from storage.database import connect
 from tests import poison
 from tests.paths import CHECKOUT

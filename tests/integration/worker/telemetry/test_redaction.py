@@ -12,9 +12,9 @@ import pytest
 import redis
 from sqlalchemy import Engine, text
 
-from plumbline import Client
-from plumbline.messages import KEY_PREFIX, SCORE_QUEUE
+from plumbline.queues import KEY_PREFIX, SCORE_QUEUE
 from plumbline.settings import Settings
+from plumbline_client import Client
 from tests import poison
 from tests.waiting import eventually
 from tests.workers import worker

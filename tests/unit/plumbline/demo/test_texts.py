@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from plumbline.demo.texts import EMPTY, first_batch, long_text, second_batch
-from plumbline.intake import new_job
+from plumbline_client.new_job import new_job
 
 MAX_CHARS = 200_000
 

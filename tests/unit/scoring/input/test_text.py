@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.errors import TextRefused
-from scoring.input.text import NUL_REPLACED, SURROGATE_REPLACED, CleanText, clean
+from plumbline_client.errors import TextRefused
+from plumbline_client.text import NUL_REPLACED, SURROGATE_REPLACED, CleanText, clean
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import uuid
 
 import pytest
 
-from storage.jobs.identity import fault, keyed_id, message_id
+from plumbline_client.identity import invalid_reason, keyed_id, message_job_id
 
 
 def test_a_key_is_the_same_job_for_ever() -> None:
@@ -15,16 +15,16 @@ def test_source_and_key_do_not_run_into_each_other() -> None:
 
 
 def test_a_key_never_meets_a_keyless_text() -> None:
-    assert keyed_id("m", "0") != message_id("m", 0)
+    assert keyed_id("m", "0") != message_job_id("m", 0)
 
 
 def test_positions_of_one_message_are_different_jobs() -> None:
-    assert len({message_id("m", position) for position in range(100)}) == 100
-    assert message_id("m", 1) == message_id("m", 1)
+    assert len({message_job_id("m", position) for position in range(100)}) == 100
+    assert message_job_id("m", 1) == message_job_id("m", 1)
 
 
 def test_a_message_may_have_any_name() -> None:
-    assert message_id("\ud800", 0) != message_id("\udfff", 0)
+    assert message_job_id("\ud800", 0) != message_job_id("\udfff", 0)
 
 
 @pytest.mark.parametrize(
@@ -42,4 +42,4 @@ def test_a_message_may_have_any_name() -> None:
     ],
 )
 def test_what_cannot_name_a_job_says_why(value: object, says: str | None) -> None:
-    assert fault(value, 20) == says
+    assert invalid_reason(value, 20) == says

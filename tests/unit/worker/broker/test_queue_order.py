@@ -1,4 +1,4 @@
-from plumbline.messages import BULK_QUEUE, EXPRESS_MOST, SCORE_QUEUE, UPKEEP_QUEUE, queue_for
+from plumbline.queues import BULK_QUEUE, EXPRESS_MAX_TEXTS, SCORE_QUEUE, UPKEEP_QUEUE, queue_for
 from worker.broker.queue_order import StrictOrder
 
 
@@ -11,5 +11,5 @@ def test_a_worker_asks_in_the_same_order_whatever_came_last() -> None:
 
 
 def test_small_messages_are_express() -> None:
-    assert queue_for(1) == queue_for(EXPRESS_MOST) == SCORE_QUEUE
-    assert queue_for(EXPRESS_MOST + 1) == BULK_QUEUE
+    assert queue_for(1) == queue_for(EXPRESS_MAX_TEXTS) == SCORE_QUEUE
+    assert queue_for(EXPRESS_MAX_TEXTS + 1) == BULK_QUEUE

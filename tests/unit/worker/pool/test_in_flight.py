@@ -4,7 +4,7 @@ import os
 import uuid
 
 from plumbline.messages import MAX_JOBS
-from worker.pool.in_flight import SLOTS, Slate, Slot, Written
+from worker.pool.in_flight import SLOTS, InFlightRecord, InFlightTable, Written
 
 
 def leases(count: int) -> list[tuple[uuid.UUID, int]]:
@@ -12,7 +12,7 @@ def leases(count: int) -> list[tuple[uuid.UUID, int]]:
 
 
 def test_a_child_writes_and_its_parent_reads_after_its_death() -> None:
-    slate, held = Slate(), leases(MAX_JOBS)
+    slate, held = InFlightTable(), leases(MAX_JOBS)
     child = os.fork()
     if child == 0:
         slot = slate.slot(3)
@@ -28,7 +28,7 @@ def test_a_child_writes_and_its_parent_reads_after_its_death() -> None:
 
 
 def test_what_is_put_down_is_nobodys_fault_any_more() -> None:
-    slot, held = Slot(), leases(2)
+    slot, held = InFlightRecord(), leases(2)
     slot.hold(held)
     slot.take_in_hand(1)
     slot.take_in_hand(None)
@@ -38,7 +38,7 @@ def test_what_is_put_down_is_nobodys_fault_any_more() -> None:
 
 
 def test_a_slot_ends_where_the_next_begins() -> None:
-    slate = Slate()
+    slate = InFlightTable()
     first, second = leases(MAX_JOBS), leases(1)
     slate.slot(1).hold(second)
     slate.slot(0).hold(first)
@@ -47,6 +47,6 @@ def test_a_slot_ends_where_the_next_begins() -> None:
 
 
 def test_a_pool_larger_than_the_slate_writes_where_nobody_reads() -> None:
-    beyond = Slate().slot(SLOTS)
+    beyond = InFlightTable().slot(SLOTS)
     beyond.hold(leases(1))
     assert beyond.read().in_hand is None

@@ -2,7 +2,7 @@ import pytest
 
 from storage.database import connect
 from worker.pool.drain import Drain
-from worker.pool.lease_renewal import ABANDON_AFTER_S, Keeper
+from worker.pool.lease_renewal import ABANDON_AFTER_S, LeaseRenewal
 
 
 @pytest.fixture
@@ -11,13 +11,13 @@ def drain() -> Drain:
 
 
 @pytest.fixture
-def keeper(drain: Drain) -> Keeper:
+def keeper(drain: Drain) -> LeaseRenewal:
     """One that fails if it reaches for the database."""
-    return Keeper(connect("postgresql://nobody@127.0.0.1:1/none"), 15.0, drain)
+    return LeaseRenewal(connect("postgresql://nobody@127.0.0.1:1/none"), 15.0, drain)
 
 
 def test_what_holds_no_lease_is_abandoned_by_a_drain_all_the_same(
-    keeper: Keeper, drain: Drain
+    keeper: LeaseRenewal, drain: Drain
 ) -> None:
     """As the shadow's text in hand: nobody waits for it, but the process must be gone in time."""
     abandoned = []

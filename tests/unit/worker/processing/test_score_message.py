@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.messages import Message
+from plumbline.messages import ScoreMessage
 from plumbline.settings import Settings
+from plumbline_client.identity import keyed_id, message_job_id
 from scoring.artifact.artifact import Artifact
 from scoring.runtime.fakes import ConstantRuntime, FailingRuntime, SumRuntime
 from scoring.runtime.protocol import Runtime
 from scoring.scorer import Scorer
-from storage.jobs.identity import keyed_id, message_id
 from storage.jobs.ledger import Lease
 from tests.artifacts import write_artifact
-from worker.pool.loaded_models import Answering
+from worker.pool.loaded_models import Scorers
 from worker.processing.score_message import arriving_jobs, score_leases
 
 
@@ -30,8 +30,8 @@ def lease(text: str, queue_ms: float = 0.0) -> Lease:
     return Lease(uuid.uuid4(), 7, text, (), queue_ms)
 
 
-def message(*jobs: dict[str, object]) -> Message:
-    return Message.parse({"version": 1, "source": "shop", "jobs": list(jobs)})
+def message(*jobs: dict[str, object]) -> ScoreMessage:
+    return ScoreMessage.parse({"version": 1, "source": "shop", "jobs": list(jobs)})
 
 
 def test_arriving_texts_are_known_by_key_or_by_message_and_position() -> None:
@@ -39,7 +39,7 @@ def test_arriving_texts_are_known_by_key_or_by_message_and_position() -> None:
     jobs = arriving_jobs(
         message({"id": known}, {"text": "one"}, {"text": "two", "key": "k"}), "m", Settings()
     )
-    assert [job.id for job in jobs] == [message_id("m", 1), keyed_id("shop", "k")]
+    assert [job.id for job in jobs] == [message_job_id("m", 1), keyed_id("shop", "k")]
     assert {job.source for job in jobs} == {"shop"}
 
 
@@ -57,7 +57,7 @@ def test_a_text_over_the_setting_arrives_refused() -> None:
 def test_each_text_is_scored_by_itself(artifact: Artifact) -> None:
     runtime = ConstantRuntime()
     leases = [lease("win"), lease("a prize")]
-    outcome = score_leases(Answering(scorer(artifact, runtime)), leases)
+    outcome = score_leases(Scorers(scorer(artifact, runtime)), leases)
     assert len(runtime.seen) == 2
     assert [answer.id for answer in outcome.finished] == [entry.id for entry in leases]
     assert {answer.fence for answer in outcome.finished} == {7}
@@ -67,7 +67,7 @@ def test_each_text_is_scored_by_itself(artifact: Artifact) -> None:
 def test_an_answer_is_the_score_as_the_ledger_keeps_it(artifact: Artifact) -> None:
     held = lease("win a prize", queue_ms=40.0)
     fake = scorer(artifact, SumRuntime())
-    (answer,) = score_leases(Answering(fake), [held]).finished
+    (answer,) = score_leases(Scorers(fake), [held]).finished
     score = fake.score("win a prize")
     assert (answer.probability, answer.label, answer.model) == (
         score.probability, score.label, "tiny/1.0.0"
@@ -79,13 +79,13 @@ def test_an_answer_is_the_score_as_the_ledger_keeps_it(artifact: Artifact) -> No
 
 
 def test_what_waits_behind_other_texts_has_waited_longer(artifact: Artifact) -> None:
-    first, second = score_leases(Answering(scorer(artifact)), [lease("win"), lease("win")]).finished
+    first, second = score_leases(Scorers(scorer(artifact)), [lease("win"), lease("win")]).finished
     assert second.queue_ms > first.queue_ms
 
 
 def test_a_text_that_cannot_be_scored_leaves_its_neighbours_alone(artifact: Artifact) -> None:
     leases = [lease("win"), lease("x" * 21), lease("six")]
-    outcome = score_leases(Answering(scorer(artifact)), leases)
+    outcome = score_leases(Scorers(scorer(artifact)), leases)
     assert len(outcome.finished) == 2
     assert outcome.rejected == [
         (leases[1], "the text has 21 characters, and at most 20 are accepted")
@@ -94,6 +94,6 @@ def test_a_text_that_cannot_be_scored_leaves_its_neighbours_alone(artifact: Arti
 
 def test_a_model_that_fails_gives_the_reason(artifact: Artifact) -> None:
     held = lease("win")
-    outcome = score_leases(Answering(scorer(artifact, FailingRuntime())), [held])
+    outcome = score_leases(Scorers(scorer(artifact, FailingRuntime())), [held])
     assert outcome.failed == [(held, "ScoringError: The model failed, as this fake always does.")]
     assert outcome.finished == []

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from plumbline.embedded.child import LOCALHOST, choose_port
 from plumbline.settings import Settings
 from tests.waiting import eventually
-from worker.pool.in_flight import Slate
+from worker.pool.in_flight import InFlightTable
 from worker.telemetry import exporter, metrics
 from worker.telemetry.exporter import Exporter
 from worker.telemetry.metrics import ErrorKind
@@ -55,7 +55,7 @@ def scraped(port: int) -> str | None:
 
 def test_it_serves_what_is_counted_here(made: list[Exporter]) -> None:
     port = choose_port(None)
-    made.append(Exporter(settings(port), Slate()))
+    made.append(Exporter(settings(port), InFlightTable()))
     made[0].prepare()
     metrics.error(ErrorKind.MEMORY)
     made[0].start()
@@ -74,7 +74,7 @@ def test_a_port_that_is_taken_is_one_sentence_and_asked_for_again(
         other.bind((LOCALHOST, 0))
         other.listen()
         port = other.getsockname()[1]
-        made.append(Exporter(settings(port), Slate()))
+        made.append(Exporter(settings(port), InFlightTable()))
         made[0].prepare()
         made[0].start()
         eventually(lambda: "no metrics are served until" in caplog.text)
@@ -85,7 +85,7 @@ def test_a_port_that_is_taken_is_one_sentence_and_asked_for_again(
 
 
 def test_processes_are_named_by_their_place() -> None:
-    slate = Slate()
+    slate = InFlightTable()
     child = os.fork()
     if child == 0:
         slate.slot(4).take()
@@ -97,7 +97,7 @@ def test_processes_are_named_by_their_place() -> None:
 
 
 def test_without_a_port_there_is_nothing(made: list[Exporter], tmp_path: Path) -> None:
-    made.append(Exporter(settings(0), Slate()))
+    made.append(Exporter(settings(0), InFlightTable()))
     made[0].prepare()
     made[0].start()
     made[0].leave()

@@ -1,6 +1,6 @@
 from tests.answers import answer
 from worker.processing.score_message import Outcome
-from worker.processing.shadow import Beside
+from worker.processing.shadow import ShadowOutcome
 from worker.telemetry import log_fields
 from worker.telemetry.logs import FIELDS
 
@@ -11,7 +11,7 @@ def test_a_message_tells_its_counts_and_the_means_of_its_texts() -> None:
         answer(model="a/1.0.0", tokens=5, queue_ms=40.0, score_ms=6.0),
     ]
     outcome = Outcome(
-        scored=2, refused=1, skipped=4, finished=answers, answered=answers, beside=Beside(2, 1)
+        scored=2, refused=1, skipped=4, finished=answers, answered=answers, beside=ShadowOutcome(2, 1)
     )
     assert log_fields.fields("m", "shop", outcome, 0.5) == {
         "message_id": "m",

@@ -6,8 +6,8 @@ from io import StringIO
 import pytest
 
 from plumbline.settings import LogFormat
-from worker.telemetry.logs import dress
-from worker.telemetry.redaction import Discretion
+from worker.telemetry.logs import configure_logging
+from worker.telemetry.redaction import RedactionFilter
 
 SECRET = "meet me at the old mill"
 
@@ -18,7 +18,7 @@ def logger() -> tuple[logging.Logger, StringIO]:
     handler = logging.StreamHandler(lines)
     logger = logging.Logger("worker.tasks")
     logger.addHandler(handler)
-    dress(logger.handlers, LogFormat.JSON)
+    configure_logging(logger.handlers, LogFormat.JSON)
     return logger, lines
 
 
@@ -50,6 +50,6 @@ def test_text_stays_as_celery_writes_it() -> None:
     plain = logging.Formatter("%(message)s")
     handler.setFormatter(plain)
     for _ in range(2):
-        dress([handler], LogFormat.TEXT)
+        configure_logging([handler], LogFormat.TEXT)
     assert handler.formatter is plain
-    assert [type(each) for each in handler.filters] == [Discretion]
+    assert [type(each) for each in handler.filters] == [RedactionFilter]

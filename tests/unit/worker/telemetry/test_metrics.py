@@ -9,10 +9,10 @@ import pytest
 from prometheus_client import CollectorRegistry, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from storage.jobs.ledger import Finished, Lease
+from storage.jobs.ledger import Lease, NewPrediction
 from tests.answers import answer
 from worker.processing.score_message import Outcome
-from worker.processing.shadow import Beside
+from worker.processing.shadow import ShadowOutcome
 from worker.telemetry import metrics
 from worker.telemetry.metrics import ErrorKind
 
@@ -34,11 +34,11 @@ def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None
     return registry.get_sample_value(f"plumbline_{name}", labels)
 
 
-def finished(model: str = "m/1.0.0", **given: Any) -> Finished:
+def finished(model: str = "m/1.0.0", **given: Any) -> NewPrediction:
     return answer(model=model, **{"tokens": 10, "queue_ms": 40.0, "score_ms": 3.0} | given)
 
 
-def outcome(*answers: Finished) -> Outcome:
+def outcome(*answers: NewPrediction) -> Outcome:
     return Outcome(scored=len(answers), finished=list(answers), answered=list(answers))
 
 
@@ -90,7 +90,7 @@ def test_every_text_of_a_message_is_counted_once(registry: CollectorRegistry) ->
 
 
 def test_the_shadow_counts_apart(registry: CollectorRegistry) -> None:
-    metrics.observe(Outcome(beside=Beside(scored=3, failed=2)), 1.0)
+    metrics.observe(Outcome(beside=ShadowOutcome(scored=3, failed=2)), 1.0)
     assert value(registry, "shadow_jobs_total", outcome="scored") == 3
     assert value(registry, "shadow_jobs_total", outcome="failed") == 2
     assert value(registry, "errors_total", kind="shadow") == 2

@@ -12,8 +12,8 @@ from celery.app import trace
 from celery.worker.consumer import consumer
 from sqlalchemy.exc import DBAPIError
 
-from storage.errors import DatabaseRefused
-from worker.telemetry.redaction import WITHHELD, Discretion, account
+from plumbline_client.errors import DatabaseRefused
+from worker.telemetry.redaction import WITHHELD, RedactionFilter, account
 
 SECRET = "meet me at the old mill"
 
@@ -24,7 +24,7 @@ def written(name: str, message: str, *args: Any, **options: Any) -> str:
     exc_info = (type(error), error, error.__traceback__) if error else None
     record = logging.LogRecord(name, logging.ERROR, "", 1, message, args, exc_info)
     record.__dict__.update(options)
-    assert Discretion().filter(record)
+    assert RedactionFilter().filter(record)
     return logging.Formatter("%(message)s").format(record)
 
 
@@ -135,7 +135,7 @@ def test_an_error_celery_worded_is_its_class(template: str, worded: str, shown: 
 
 def test_no_other_handler_gets_the_arguments() -> None:
     record = logging.makeLogRecord({"name": "n", "msg": "m", "data": {"kwargs": SECRET}})
-    Discretion().filter(record)
+    RedactionFilter().filter(record)
     assert SECRET not in str(record.__dict__)
 
 

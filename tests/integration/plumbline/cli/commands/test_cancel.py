@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, text
 
-from plumbline import Cancellation, Client
-from plumbline.errors import JobUnknown
-from plumbline.intake import new_job
+from plumbline_client import Cancellation, Client
+from plumbline_client.errors import JobUnknown
+from plumbline_client.new_job import new_job
+from plumbline_client.states import JobState
 from storage.jobs import ledger
-from storage.states import JobState
 
 
 @pytest.fixture

@@ -17,10 +17,11 @@ from plumbline.cli.commands.label import (
     table_format,
     why_not,
 )
-from plumbline.errors import FileUnreadable, OptionInvalid, SourceInvalid
+from plumbline.errors import FileUnreadable, OptionInvalid
 from plumbline.files import BadRow, Format, Row, Texts
 from plumbline.settings import Settings
-from storage.jobs.identity import keyed_id
+from plumbline_client.errors import SourceInvalid
+from plumbline_client.identity import keyed_id
 from storage.jobs.labels import Entry, Outcome
 
 SETTINGS = Settings(source="shop")

@@ -8,7 +8,7 @@ from plumbline.cli.commands.serving import check_share, named
 from plumbline.cli.output.console import percent
 from plumbline.errors import OptionInvalid
 from plumbline.settings import Settings
-from storage.serving.deployments import Deployed, Serving
+from storage.serving.deployments import DeploymentRecord, Serving
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 50.0, math.nan, math.inf])
@@ -59,7 +59,7 @@ def test_a_line_of_the_history_tells_what_became_of_whom(
     action: str, forced: bool, says: str, of: str
 ) -> None:
     at = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    entry = Deployed(
+    entry = DeploymentRecord(
         "live/1.0.0", "ann", "why", at, forced, action, "shadow/1.0.0", "canary/1.0.0", 0.25
     )
     assert history_line(entry) == says.format(f"{at.astimezone():%Y-%m-%d %H:%M:%S}")

@@ -1,9 +1,9 @@
 import uuid
 
 from plumbline.cli.commands.submit import REASONS_SHOWN, Tally
-from plumbline.client import Receipt
 from plumbline.files import BadRow
-from storage.states import JobState
+from plumbline_client import Receipt
+from plumbline_client.states import JobState
 
 
 def receipt(state: JobState, *, new: bool = True, published: bool = True) -> Receipt:

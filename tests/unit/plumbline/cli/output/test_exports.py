@@ -11,7 +11,7 @@ import pytest
 
 from plumbline.cli.output import exports
 from plumbline.errors import FileUnwritable
-from storage.jobs.results import Result
+from plumbline_client.results import Result
 
 AT = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 

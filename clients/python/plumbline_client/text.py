@@ -1,29 +1,30 @@
-"""What may be scored: one rule for every door, so a text is judged alike wherever it comes in."""
+"""Which texts are accepted: one rule for every submission path and for the scorer."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-from scoring.errors import TextRefused
+from plumbline_client.errors import TextRefused
 
 MAX_CHARS = 200_000
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 NUL_REPLACED = "nul_replaced"
 SURROGATE_REPLACED = "surrogate_replaced"
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+LONGEST_ERROR = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class CleanText:
-    """A text that PostgreSQL and the tokenizer both accept, and what was done to make it so."""
+    """A text that PostgreSQL and the tokenizer accept; `notes` name the replacements made."""
 
     text: str
     notes: tuple[str, ...] = ()
 
 
 def clean(text: str, max_chars: int = MAX_CHARS) -> CleanText:
-    """Replace NUL and lone surrogates; raise `TextRefused` for a text that is empty or too long."""
+    """Replace NULs and lone surrogates. Raise `TextRefused` if the text is empty or too long."""
     if not isinstance(text, str):
         raise TextRefused(f"the text is a {type(text).__name__}, not a string")
     if len(text) > max_chars:
@@ -39,3 +40,8 @@ def clean(text: str, max_chars: int = MAX_CHARS) -> CleanText:
     if not text.strip():
         raise TextRefused("the text is empty")
     return CleanText(text, tuple(notes))
+
+
+def storable_error(message: str) -> str:
+    """Return an error message that PostgreSQL can hold; it may quote the text that caused it."""
+    return message[:LONGEST_ERROR].replace("\0", "\\0").encode(errors="backslashreplace").decode()

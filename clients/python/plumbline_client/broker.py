@@ -1,0 +1,75 @@
+"""Publishing to Redis."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from plumbline_client.errors import BrokerUnavailable
+from plumbline_client.message import celery_message, wake_up
+from plumbline_client.queues import KEY_PREFIX, SCORE_TASK, queue_for
+from plumbline_client.urls import masked
+
+CONNECT_TIMEOUT_S = 5.0
+RESPONSE_TIMEOUT_S = 5.0
+
+
+class Publisher:
+    """Publishes tasks. Each call hands the message to Redis or raises `BrokerUnavailable`.
+
+    Threads may share a publisher. A URL that cannot be parsed raises `BrokerUnavailable` as well.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        with translate_redis_errors(url):
+            self._redis = connect_redis(url)
+
+    def wake(self, ids: Sequence[uuid.UUID]) -> None:
+        """Publish one message that makes a worker score these jobs."""
+        self.send(SCORE_TASK, wake_up(ids), queue_for(len(ids)))
+
+    def send(
+        self, task: str, arguments: dict[str, Any], queue: str, task_id: str | None = None
+    ) -> None:
+        message = celery_message(task, arguments, queue, task_id or str(uuid.uuid4()))
+        with translate_redis_errors(self._url):
+            self._redis.lpush(KEY_PREFIX + queue, message)
+
+    def close(self) -> None:
+        self._redis.close()
+
+    def __enter__(self) -> Publisher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@contextmanager
+def translate_redis_errors(url: str, *also: type[Exception]) -> Iterator[None]:
+    """Raise errors of redis-py, and of the types in `also`, as `BrokerUnavailable`."""
+    types: tuple[type[Exception], ...] = (redis.RedisError, ValueError, OSError, *also)
+    try:
+        yield
+    except types as error:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0].rstrip(".")
+        verb = "refuses" if isinstance(error, redis.ResponseError) else "cannot be reached"
+        raise BrokerUnavailable(f"Redis at {masked(url)} {verb}: {reason}.") from error
+
+
+def connect_redis(url: str) -> redis.Redis:
+    """Return a connection that never retries: the caller waits, and a retried push may duplicate."""
+    return redis.Redis.from_url(
+        url,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=RESPONSE_TIMEOUT_S,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 0),
+    )

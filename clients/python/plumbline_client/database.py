@@ -1,0 +1,129 @@
+"""Connections to PostgreSQL: made when first needed, kept, and replaced if the server closed them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from select import POLLIN, poll
+from threading import Lock, Semaphore
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import namedtuple_row
+
+from plumbline_client.errors import DatabaseRefused, DatabaseUnavailable, DatabaseUrlInvalid
+from plumbline_client.urls import masked
+
+MAX_CONNECTIONS = 10
+CONNECT_TIMEOUT_S = 5
+# How long a thread waits for another thread's connection.
+POOL_TIMEOUT_S = 30.0
+# SQLSTATE classes of a server that is away: connection exception, insufficient resources, operator
+# intervention.
+UNAVAILABLE = ("08", "53", "57P")
+
+Connection = psycopg.Connection[Any]
+
+
+class Database:
+    """A pool of at most `MAX_CONNECTIONS` connections in autocommit mode, shared by threads.
+
+    Unlike `psycopg_pool`, it makes connections in the calling thread, so that a server that is away
+    fails the call at once and with the server's own reason.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._conninfo = _conninfo(url)
+        self._server = f"PostgreSQL at {masked(url)}"
+        self._free = Semaphore(MAX_CONNECTIONS)
+        self._lock = Lock()
+        self._idle: list[Connection] = []
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Lend a connection to the block. Each statement commits by itself; rows are named tuples.
+
+        Raises DatabaseUnavailable or DatabaseRefused for every error of PostgreSQL in the block.
+        """
+        if not self._free.acquire(timeout=POOL_TIMEOUT_S):
+            raise DatabaseUnavailable(
+                f"All {MAX_CONNECTIONS} connections to {self._server} were in use for "
+                f"{POOL_TIMEOUT_S:g} s; use fewer threads at once."
+            )
+        connection: Connection | None = None
+        try:
+            connection = self._idle_connection() or self._connect()
+            yield connection
+        except psycopg.Error as error:
+            raise self._translate(error, connection) from error
+        finally:
+            if connection is not None:
+                self._give_back(connection)
+            self._free.release()
+
+    def close(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _connect(self) -> Connection:
+        return psycopg.connect(self._conninfo, autocommit=True, row_factory=namedtuple_row)
+
+    def _idle_connection(self) -> Connection | None:
+        while True:
+            with self._lock:
+                if not self._idle:
+                    return None
+                connection = self._idle.pop()
+            if not _is_ended(connection):
+                return connection
+            connection.close()
+
+    def _give_back(self, connection: Connection) -> None:
+        if not connection.closed:
+            with self._lock:
+                self._idle.append(connection)
+
+    def _translate(
+        self, error: psycopg.Error, connection: Connection | None
+    ) -> DatabaseUnavailable | DatabaseRefused:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0].rstrip(".")
+        lost = connection is not None and connection.closed
+        no_state = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
+        if lost or no_state or (error.sqlstate or "").startswith(UNAVAILABLE):
+            return DatabaseUnavailable(f"{self._server} cannot be reached: {reason}.")
+        return DatabaseRefused(f"{self._server} refuses: {reason}.")
+
+
+def _is_ended(connection: Connection) -> bool:
+    """Return whether the server closed an idle connection: only then is its socket readable.
+
+    Asking the server would cost a round trip per call.
+    """
+    if connection.closed:
+        return True
+    idle = poll()
+    idle.register(connection.fileno(), POLLIN)
+    return bool(idle.poll(0))
+
+
+def _conninfo(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.split("+")[0] not in ("postgresql", "postgres"):
+        raise DatabaseUrlInvalid(
+            "The database URL must start with postgresql://, as in "
+            "postgresql://user:password@host:5432/name."
+        )
+    try:
+        return make_conninfo(
+            f"postgresql://{rest}",
+            connect_timeout=CONNECT_TIMEOUT_S,
+            application_name="plumbline",
+        )
+    except psycopg.Error as error:
+        raise DatabaseUrlInvalid(
+            "The database URL cannot be parsed; write it as "
+            "postgresql://user:password@host:5432/name."
+        ) from error

@@ -1,0 +1,60 @@
+"""Errors whose message is one sentence for the person or program that can act on it.
+
+* PlumblineError
+  * BacklogFull
+  * BrokerUnavailable
+  * JobUnknown
+  * ServicesMissing
+  * SourceInvalid
+  * TextRefused
+  * StorageError
+    * DatabaseUnavailable
+    * DatabaseRefused
+    * DatabaseUrlInvalid
+
+The application's packages derive their own errors from `PlumblineError`.
+"""
+
+
+class PlumblineError(Exception):
+    """The root of every error that Plumbline raises on purpose."""
+
+
+class BacklogFull(PlumblineError):
+    """Too many texts are queued; the call accepted none of the texts that are left."""
+
+
+class BrokerUnavailable(PlumblineError):
+    """Redis cannot be reached or refuses; accepted texts stay queued in the ledger."""
+
+
+class JobUnknown(PlumblineError):
+    """The job does not exist."""
+
+
+class ServicesMissing(PlumblineError):
+    """No server URLs are configured and no `plumbline up` is running."""
+
+
+class SourceInvalid(PlumblineError):
+    """The source name cannot be stored."""
+
+
+class TextRefused(PlumblineError):
+    """The text cannot be scored; the job ends as `rejected` with this reason."""
+
+
+class StorageError(PlumblineError):
+    """PostgreSQL could not carry out the operation."""
+
+
+class DatabaseUnavailable(StorageError):
+    """PostgreSQL cannot be reached."""
+
+
+class DatabaseRefused(StorageError):
+    """PostgreSQL answered with an error, for example because a privilege is missing."""
+
+
+class DatabaseUrlInvalid(StorageError):
+    """The database URL is not a PostgreSQL URL."""

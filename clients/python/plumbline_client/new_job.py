@@ -1,0 +1,107 @@
+"""A submitted text as a row of the ledger: the same rule on every submission path."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from plumbline_client.errors import TextRefused
+from plumbline_client.identity import LONGEST_KEY, invalid_reason, keyed_id
+from plumbline_client.text import clean
+
+# The columns of the JSON document that `to_document` writes, for `json_to_recordset`.
+DOCUMENT_COLUMNS = (
+    "id uuid, source text, key text, text text, text_sha256 bytea, notes text[], "
+    "deadline timestamptz, error text"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to insert. A refused job has an `error` and no text."""
+
+    id: uuid.UUID
+    source: str
+    text: str | None
+    text_sha256: bytes
+    key: str | None = None
+    notes: tuple[str, ...] = ()
+    deadline: datetime | None = None
+    error: str | None = None
+
+
+def new_job(
+    text: str,
+    *,
+    source: str,
+    max_chars: int,
+    key: str | None = None,
+    deadline: datetime | None = None,
+    job_id: uuid.UUID | None = None,
+) -> NewJob:
+    """Return the job for a text. If the text cannot be scored, the job is already refused.
+
+    The id follows from the key if there is one; otherwise it is `job_id`, or random.
+    """
+    error = _unusable_reason(key, deadline)
+    if error is not None:
+        key = deadline = None
+    # A source may use a key once, so the key decides even if the caller passes an id.
+    identity = keyed_id(source, key) if key is not None else job_id or uuid.uuid4()
+    try:
+        if error is not None:
+            raise TextRefused(error)
+        cleaned = clean(text, max_chars)
+    except TextRefused as refusal:
+        return NewJob(
+            id=identity,
+            source=source,
+            text=None,
+            text_sha256=text_hash(text if isinstance(text, str) else repr(text)),
+            key=key,
+            deadline=deadline,
+            error=str(refusal),
+        )
+    return NewJob(
+        id=identity,
+        source=source,
+        text=cleaned.text,
+        text_sha256=text_hash(text),
+        key=key,
+        notes=cleaned.notes,
+        deadline=deadline,
+    )
+
+
+def text_hash(text: str) -> bytes:
+    """Return the SHA-256 of the text in UTF-8; lone surrogates are encoded as their own bytes."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def to_document(jobs: Sequence[NewJob]) -> str:
+    """Return the jobs as one JSON array; of jobs with the same id, the first is kept.
+
+    One document instead of one array per column: psycopg encodes arrays element by element.
+    """
+    unique = {job.id: job for job in reversed(jobs)}.values()
+    return json.dumps([_fields(job) for job in unique], default=str)
+
+
+def _fields(job: NewJob) -> dict[str, Any]:
+    # `dataclasses.asdict` takes four times as long, because it copies the values.
+    fields = {name: getattr(job, name) for name in NewJob.__slots__}
+    return fields | {"text_sha256": f"\\x{job.text_sha256.hex()}"}
+
+
+def _unusable_reason(key: str | None, deadline: datetime | None) -> str | None:
+    reason = invalid_reason(key, LONGEST_KEY) if key is not None else None
+    if reason is not None:
+        return f"the key {reason}"
+    if deadline is not None and deadline.utcoffset() is None:
+        return "the deadline has no time zone"
+    return None
