@@ -16,19 +16,19 @@ def replacing(path: Path, mode: int = 0o600) -> Iterator[Path]:
     """Yield an empty file next to `path`. It takes the place of `path` if the block succeeds.
 
     It is removed if the block fails. A file left over from a killed process is overwritten, so only
-    one process may write `path` at a time. The umask applies to `mode`. Raises FileUnwritable.
+    one process may write `path` at a time. The umask applies to `mode`. Raises OSError; for a
+    command, combine it with `translate_write_errors`.
     """
     partial = path.with_name(path.name + SUFFIX)
-    with translate_write_errors(path):
-        try:
-            # A new file, since `mode` does not apply to one that exists.
+    try:
+        # A new file, since `mode` does not apply to one that exists.
+        partial.unlink(missing_ok=True)
+        partial.touch(mode, exist_ok=False)
+        yield partial
+        partial.replace(path)
+    finally:
+        with suppress(OSError):
             partial.unlink(missing_ok=True)
-            partial.touch(mode, exist_ok=False)
-            yield partial
-            partial.replace(path)
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
 
 
 @contextmanager

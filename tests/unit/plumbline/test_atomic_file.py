@@ -1,9 +1,10 @@
+import errno
 import stat
 from pathlib import Path
 
 import pytest
 
-from plumbline.atomic_file import replacing
+from plumbline.atomic_file import replacing, translate_write_errors
 from plumbline.errors import FileUnwritable
 
 
@@ -41,13 +42,18 @@ def test_unwritable_path_is_reported_in_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "absent" / "a.json"
     with (
         pytest.raises(FileUnwritable, match=r"absent/a\.json cannot be written: .*[^.]\.$"),
+        translate_write_errors(path),
         replacing(path),
     ):
         pass
 
 
-def test_full_disk_is_reported_in_one_sentence(tmp_path: Path) -> None:
+def test_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
-    with pytest.raises(FileUnwritable, match="No space left on device"), replacing(path):
-        raise OSError(28, "No space left on device")
+    with (
+        pytest.raises(FileUnwritable, match=r"cannot be written: No space left on device\.$"),
+        translate_write_errors(path),
+        replacing(path),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
     assert list(tmp_path.iterdir()) == []
