@@ -1,10 +1,11 @@
-# Workers, beat, migrations and the command line. No TensorFlow: training has its own environment.
+# Workers, beat, migrations and the command line, without TensorFlow: training has its own environment.
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src
 RUN python -m venv /venv
 COPY requirements/serve.txt requirements/serve.txt
 RUN /venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements/serve.txt
 COPY pyproject.toml README.md LICENSE NOTICE ./
+COPY clients/python clients/python
 COPY plumbline plumbline
 COPY scoring scoring
 COPY storage storage
@@ -12,10 +13,11 @@ COPY worker worker
 COPY monitoring monitoring
 COPY training training
 COPY migrations migrations
-RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation --no-index .
+COPY models models
+RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation --no-index ./clients/python .
 
 FROM python:3.11-slim-bookworm
-# tini passes signals on, so that a stop drains instead of kills.
+# tini forwards signals, so that stopping the container drains the worker instead of killing it.
 RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --create-home --home-dir /app plumbline
 COPY --from=build /venv /venv
@@ -25,7 +27,7 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 TOKENIZERS_PARALLELISM=false \
 RUN mkdir /app/state && chown plumbline /app/state
 USER plumbline
 WORKDIR /app
-# Of this container's own process; exit codes are in `plumbline health --help`.
+# Checks this container's own process; `plumbline health --help` lists the exit codes.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 \
     CMD ["plumbline", "health", "--here"]
 ENTRYPOINT ["tini", "--"]

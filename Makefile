@@ -8,49 +8,48 @@ JOBS ?= 10000
 KILLS ?= 36
 SEED ?= 1
 DATA ?= ../shared/data
-HOUSES := plumbline scoring storage worker monitoring training migrations
 
 .PHONY: help setup demo test check chaos bench bench-drift lock clean
 
-help: ## this list
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
-setup: $(VENV)/.dev ## install everything, from pinned and hashed requirements
+setup: $(VENV)/.dev ## install everything from pinned, hashed requirements
 
 demo: $(VENV)/.demo ## watch texts travel from the client to a drift report
 	@$(BIN)/plumbline demo
 
-# Most tests wait for servers, so two at a time; those of one file share servers, and stay together.
-test: $(VENV)/.dev ## all tests, on real servers they start themselves
+# Most tests wait for servers, so two run at a time; the tests of one file share servers and stay together.
+test: $(VENV)/.dev ## run all tests, on real servers that they start themselves
 	@$(BIN)/pytest -n 2 --dist loadfile
 
-check: $(VENV)/.dev ## lint, types and unit tests
+check: $(VENV)/.dev ## lint, check types and run the unit tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/pytest tests/unit
+	@$(BIN)/pytest tests/unit clients/python/tests
 
-chaos: $(VENV)/.dev ## the promise, proved: 10,000 jobs while everything is killed (make chaos JOBS= KILLS= SEED=)
+chaos: $(VENV)/.dev ## prove the promise: 10,000 jobs while everything is killed (make chaos JOBS= KILLS= SEED=)
 	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --kills $(KILLS) --seed $(SEED)
 
-bench: $(VENV)/.dev ## measure what docs/benchmarks.md tells
+bench: $(VENV)/.dev ## measure the figures of docs/benchmarks.md
 	@for name in latency throughput cost; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
-bench-drift: $(VENV)/.dev ## drift alarms and estimated quality on real labelled texts (make bench-drift DATA=)
+bench-drift: $(VENV)/.dev ## measure drift detection and estimated quality on real labelled texts (make bench-drift DATA=)
 	@$(BIN)/python benchmarks/drift.py --data $(DATA)
 	@$(BIN)/python benchmarks/estimates.py --data $(DATA)/sms_spam/data.csv.gz --shift $(DATA)/india_sms/data.csv.gz
 
-lock: ## write requirements/*.txt anew (needs uv)
+lock: ## regenerate requirements/*.txt (needs uv)
 	@requirements/lock
 
 clean: ## remove the environment and the state of local servers
 	rm -rf $(VENV) .plumbline .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-# The demo needs no TensorFlow, which is most of the download; a full environment serves it too.
-$(VENV)/.demo: requirements/demo.txt pyproject.toml requirements/install
+# The demo does not need TensorFlow, which is most of the download; a full environment serves it too.
+$(VENV)/.demo: requirements/demo.txt pyproject.toml clients/python/pyproject.toml requirements/install
 	@PYTHON=$(PYTHON) requirements/install demo
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt pyproject.toml requirements/install
+$(VENV)/.dev: requirements/dev.txt pyproject.toml clients/python/pyproject.toml requirements/install
 	@PYTHON=$(PYTHON) requirements/install dev
 	@touch $@ $(VENV)/.demo

@@ -1,4 +1,4 @@
-"""Which house may use which, as docs/architecture.md draws it, and what a worker never imports."""
+"""Which package may import which, as docs/architecture.md shows it."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.paths import CHECKOUT
 
-HOUSES = ("plumbline", "scoring", "storage", "worker", "monitoring", "training", "migrations")
+APPLICATION = ("plumbline", "scoring", "storage", "worker", "monitoring", "training", "migrations")
+CLIENT = "plumbline_client"
+FOLDERS = {name: CHECKOUT / name for name in APPLICATION} | {
+    CLIENT: CHECKOUT / "clients" / "python" / CLIENT
+}
 
-# What each house may use of the others; a name with a dot allows that one module alone.
-MAY_USE = {
-    "plumbline": {"storage", "scoring"},
-    "scoring": set(),
-    "storage": set(),
-    "worker": {"storage", "scoring", "plumbline"},
-    "monitoring": {"storage", "scoring", "plumbline"},
-    "training": {"scoring", "plumbline.version"},
+# What each package may import of the others; a dotted name allows that module alone.
+MAY_IMPORT = {
+    CLIENT: set(),
+    "scoring": {CLIENT},
+    "storage": {CLIENT},
+    "plumbline": {CLIENT, "storage", "scoring"},
+    "worker": {CLIENT, "storage", "scoring", "plumbline"},
+    "monitoring": {CLIENT, "storage", "scoring", "plumbline"},
+    "training": {CLIENT, "scoring", "plumbline.version"},
     "migrations": {"storage"},
 }
-# Single files that may use more than their house.
+# Single files that may import more than their package.
 EXCEPTIONS = {
     "storage/migrate.py": {"migrations"},
-    "worker/tasks.py": {
-        "monitoring.alerts.evaluation",
-        "monitoring.quality.report",
-        "monitoring.drift.report",
-        "monitoring.drift.request",
-        "monitoring.alerts.webhook",
-    },
+    "worker/tasks.py": {"monitoring"},
 }
-# Libraries that cost seconds and hundreds of megabytes, and the only places that may import them.
-# What a report alone brings in, when it is made.
+# Only the drift report may import Evidently and pandas, and only when it is made.
 REPORT_FILES = (
     "monitoring/drift/comparison.py",
     "monitoring/drift/text_content.py",
     "monitoring/drift/workspace.py",
 )
+# Libraries that cost seconds and hundreds of megabytes, and the places that may import them.
 HEAVY: dict[str, str | tuple[str, ...]] = {
     "tensorflow": "training/",
     "keras": "training/",
@@ -50,79 +50,43 @@ HEAVY: dict[str, str | tuple[str, ...]] = {
     "scipy": "nowhere",
     "sklearn": "nowhere",
 }
+# What the packages below the worker never import.
+FORBIDDEN = {
+    CLIENT: {"celery", "kombu", "sqlalchemy", "pydantic"},
+    "scoring": {"celery", "kombu", "sqlalchemy", "redis", "psycopg"},
+    "storage": {"celery", "kombu", "redis"},
+}
 
 
 def imports(source: str) -> Iterator[str]:
-    """Every module a source imports, inside functions too."""
+    """Yield every module that a source imports, inside functions too."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.module and not node.level, "imports name the whole module"
+            assert node.module and not node.level, "imports use the full module name"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def sources(house: str) -> Iterator[tuple[str, list[str]]]:
-    for path in sorted((CHECKOUT / house).rglob("*.py")):
-        yield path.relative_to(CHECKOUT).as_posix(), list(imports(path.read_text(encoding="utf-8")))
+def sources(package: str) -> Iterator[tuple[str, list[str]]]:
+    for path in sorted(FOLDERS[package].rglob("*.py")):
+        name = path.relative_to(FOLDERS[package].parent).as_posix()
+        yield name, list(imports(path.read_text(encoding="utf-8")))
 
 
 def within(module: str, allowed: str) -> bool:
     return module == allowed or module.startswith(allowed + ".")
 
 
-def test_imports_are_found_wherever_they_stand() -> None:
-    source = "import a.b\nfrom c import d\ndef f():\n    from e.f import g\n    import h\n"
-    assert set(imports(source)) == {"a.b", "c.d", "e.f.g", "h"}
-
-
-def test_a_name_with_a_dot_allows_that_module_alone() -> None:
-    assert within("plumbline.version.VERSION", "plumbline.version")
-    assert not within("plumbline.versions", "plumbline.version")
-    assert not within("plumbline.settings.Settings", "plumbline.version")
-
-
-@pytest.mark.parametrize("house", HOUSES)
-def test_a_house_uses_only_those_it_may(house: str) -> None:
-    found = list(sources(house))
-    assert found, f"{house}/ has no sources"
-    for path, modules in found:
-        allowed = MAY_USE[house] | EXCEPTIONS.get(path, set())
-        for module in modules:
-            other = module.partition(".")[0]
-            if other in HOUSES and other != house:
-                assert any(within(module, name) for name in allowed), f"{path} imports {module}"
-
-
-def test_the_heavy_libraries_stay_where_they_belong() -> None:
-    users: dict[str, set[str]] = {library: set() for library in HEAVY}
-    for house in HOUSES:
-        for path, modules in sources(house):
-            for library in {module.partition(".")[0] for module in modules} & HEAVY.keys():
-                users[library].add(path)
-                assert path.startswith(HEAVY[library]), f"{path} imports {library}"
-    # Else the list above has gone stale and guards nothing.
-    assert users["evidently"] and users["tensorflow"]
-
-
-def test_evidently_is_used_by_its_current_interface_alone() -> None:
-    for path, modules in sources("monitoring"):
-        assert not [module for module in modules if within(module, "evidently.legacy")], path
-
-
-def test_a_scoring_worker_imports_nothing_heavy() -> None:
-    script = (
-        "import sys, worker.celery, worker.tasks, worker.lifecycle, monitoring.drift.report\n"
-        "import monitoring.quality.report, monitoring.alerts.evaluation, monitoring.alerts.webhook\n"
-        f"print(*(sys.modules.keys() & {set(HEAVY)!r}))"
-    )
+def loaded_modules(script: str, folder: Path = CHECKOUT) -> set[str]:
+    """Run a script in a new process; return the top-level modules it has loaded in the end."""
     urls = {
         "PLUMBLINE_DATABASE_URL": "postgresql://nobody@localhost/none",
         "PLUMBLINE_BROKER_URL": "redis://localhost/0",
     }
     run = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=CHECKOUT,
+        [sys.executable, "-c", f"{script}\nimport sys\nprint(*sys.modules)"],
+        cwd=folder,
         env=os.environ | urls,
         capture_output=True,
         text=True,
@@ -130,17 +94,64 @@ def test_a_scoring_worker_imports_nothing_heavy() -> None:
         timeout=60,
     )
     assert run.returncode == 0, run.stderr
-    assert run.stdout.split() == []
+    return {name.partition(".")[0] for name in run.stdout.split()}
 
 
-def test_the_python_door_does_without_celery() -> None:
-    script = "import sys, plumbline.client; print(*(sys.modules.keys() & {'celery', 'kombu'}))"
-    run = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
+def test_imports_inside_functions_are_found() -> None:
+    source = "import a.b\nfrom c import d\ndef f():\n    from e.f import g\n    import h\n"
+    assert set(imports(source)) == {"a.b", "c.d", "e.f.g", "h"}
+
+
+def test_a_dotted_name_allows_one_module_alone() -> None:
+    assert within("plumbline.version.VERSION", "plumbline.version")
+    assert not within("plumbline.versions", "plumbline.version")
+    assert not within("plumbline.settings.Settings", "plumbline.version")
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_package_imports_only_those_it_may(package: str) -> None:
+    files = list(sources(package))
+    assert files, f"{package}/ has no sources"
+    for path, modules in files:
+        allowed = MAY_IMPORT[package] | EXCEPTIONS.get(path, set())
+        for module in modules:
+            other = module.partition(".")[0]
+            if other in MAY_IMPORT and other != package:
+                assert any(within(module, name) for name in allowed), f"{path} imports {module}"
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_a_package_does_not_import_the_libraries_of_others(package: str) -> None:
+    for path, modules in sources(package):
+        libraries = {module.partition(".")[0] for module in modules}
+        assert not libraries & FORBIDDEN[package], path
+
+
+def test_heavy_libraries_are_imported_only_where_allowed() -> None:
+    users: dict[str, set[str]] = {library: set() for library in HEAVY}
+    for package in MAY_IMPORT:
+        for path, modules in sources(package):
+            for library in {module.partition(".")[0] for module in modules} & HEAVY.keys():
+                users[library].add(path)
+                assert path.startswith(HEAVY[library]), f"{path} imports {library}"
+    # Otherwise the table above is out of date and guards nothing.
+    assert users["evidently"] and users["tensorflow"]
+
+
+def test_only_the_current_interface_of_evidently_is_used() -> None:
+    for path, modules in sources("monitoring"):
+        assert not [module for module in modules if within(module, "evidently.legacy")], path
+
+
+def test_importing_the_worker_loads_no_heavy_library() -> None:
+    loaded = loaded_modules(
+        "import worker.celery, worker.tasks, worker.lifecycle\n"
+        "import monitoring.drift.report, monitoring.quality.report\n"
+        "import monitoring.alerts.evaluation, monitoring.alerts.webhook"
     )
-    assert run.stdout.strip() == ""
+    assert not loaded & HEAVY.keys()
+
+
+def test_importing_the_scorer_loads_neither_celery_nor_a_database_driver() -> None:
+    loaded = loaded_modules("import scoring.scorer, scoring.artifact.artifact")
+    assert not loaded & (HEAVY.keys() | FORBIDDEN["scoring"])

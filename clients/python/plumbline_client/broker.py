@@ -65,7 +65,10 @@ def translate_redis_errors(url: str, *also: type[Exception]) -> Iterator[None]:
 
 
 def connect_redis(url: str) -> redis.Redis:
-    """Return a connection that never retries: the caller waits, and a retried push may duplicate."""
+    """Return a connection that never retries.
+
+    The caller waits for it, and a push that is retried may be stored twice.
+    """
     return redis.Redis.from_url(
         url,
         socket_connect_timeout=CONNECT_TIMEOUT_S,

@@ -147,8 +147,8 @@ class Client:
         """Accept texts as the iterator is consumed, `message_size` per transaction and message.
 
         Nothing is submitted before the iterator is read, and a text is accepted only once its
-        receipt was returned. `on_full` and `timeout_s` are as in `submit` and apply to each message;
-        `on_wait` is called with the number of queued texts each time the backlog is found full.
+        receipt was returned. `on_full` and `timeout_s` are as in `submit` and apply to each
+        message. `on_wait` is called with the number of queued texts whenever the backlog is full.
         """
         on_full = OnFull(on_full)
         source = source if source is not None else self._source
@@ -271,7 +271,7 @@ class Client:
         try:
             self._publisher.wake(ids)
         except BrokerUnavailable:
-            # The jobs are accepted in any case. Without this mark the sweeper only finds them later.
+            # The jobs are accepted in any case. Without this mark the sweeper finds them later.
             with suppress(StorageError), self._database.connection() as connection:
                 connection.execute(statements.UNPUBLISH, {"ids": list(ids)})
             return False

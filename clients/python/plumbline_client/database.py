@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: made when first needed, kept, and replaced if the server closed them."""
+"""A pool of PostgreSQL connections, made on demand and replaced if the server closed them."""
 
 from __future__ import annotations
 

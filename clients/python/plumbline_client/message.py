@@ -39,7 +39,7 @@ def celery_message(task: str, arguments: dict[str, Any], queue: str, task_id: st
                 "delivery_info": {"exchange": "", "routing_key": queue},
                 "priority": 0,
                 "body_encoding": "base64",
-                # The worker's transport records the message under this tag until it acknowledges it.
+                # The worker's transport records unacknowledged messages under this tag.
                 "delivery_tag": str(uuid.uuid4()),
             },
         }

@@ -3,49 +3,50 @@ from __future__ import annotations
 import pytest
 
 from plumbline import heartbeat
-from plumbline.health import Finding, Health, judge, judge_here
+from plumbline.health import Health, HealthReport, assess, assess_this_machine
 from plumbline.heartbeat import Heartbeat, WorkerStatus
 from storage.reports.status import Progress
 
-GETS_ON = Progress(waits=True, scores=True)
+PROGRESSING = Progress(waits=True, scores=True)
 IDLE = Progress(waits=False, scores=False)
-STANDS = Progress(waits=True, scores=False)
+STALLED = Progress(waits=True, scores=False)
 
 
-def told(*able: WorkerStatus) -> list[Heartbeat]:
-    return [Heartbeat(one, "m", f"n{place}") for place, one in enumerate(able)]
+def heartbeats(*statuses: WorkerStatus) -> list[Heartbeat]:
+    return [Heartbeat(status, "m", f"n{index}") for index, status in enumerate(statuses)]
 
 
 @pytest.mark.parametrize(
-    ("signs", "found", "health"),
+    ("statuses", "progress", "health"),
     [
-        (told(), IDLE, Health.NOT_LIVE),
-        (told(WorkerStatus.BEAT, WorkerStatus.OTHER), IDLE, Health.NOT_LIVE),
-        (told(WorkerStatus.SCORING), IDLE, Health.NOT_LIVE),
-        (told(WorkerStatus.LOADING, WorkerStatus.BEAT), STANDS, Health.NOT_READY),
-        (told(WorkerStatus.LOADING, WorkerStatus.SCORING, WorkerStatus.BEAT), IDLE, Health.HEALTHY),
-        (told(WorkerStatus.SCORING, WorkerStatus.BEAT), GETS_ON, Health.HEALTHY),
-        (told(WorkerStatus.SCORING, WorkerStatus.BEAT), STANDS, Health.STUCK),
+        ((), IDLE, Health.NOT_LIVE),
+        ((WorkerStatus.BEAT, WorkerStatus.OTHER), IDLE, Health.NOT_LIVE),
+        ((WorkerStatus.SCORING,), IDLE, Health.NOT_LIVE),
+        ((WorkerStatus.LOADING, WorkerStatus.BEAT), STALLED, Health.NOT_READY),
+        ((WorkerStatus.LOADING, WorkerStatus.SCORING, WorkerStatus.BEAT), IDLE, Health.HEALTHY),
+        ((WorkerStatus.SCORING, WorkerStatus.BEAT), PROGRESSING, Health.HEALTHY),
+        ((WorkerStatus.SCORING, WorkerStatus.BEAT), STALLED, Health.STUCK),
     ],
 )
-def test_the_first_that_is_wrong_is_told(
-    signs: list[Heartbeat], found: Progress, health: Health
+def test_the_first_failure_is_reported(
+    statuses: tuple[WorkerStatus, ...], progress: Progress, health: Health
 ) -> None:
-    finding = judge(signs, found, 60.0)
-    assert finding.health is health
-    assert finding.reason.endswith(".")
+    report = assess(heartbeats(*statuses), progress, 60.0)
+    assert report.health is health
+    assert report.reason.endswith(".")
 
 
-def test_of_one_machine_only_its_own_processes_count() -> None:
-    assert judge_here(told()).health is Health.NOT_LIVE
-    assert heartbeat.machine() in judge_here(told()).reason
-    assert judge_here(told(WorkerStatus.LOADING)).health is Health.NOT_READY
-    for alone in (WorkerStatus.BEAT, WorkerStatus.OTHER, WorkerStatus.SCORING):
-        assert judge_here(told(alone)).health is Health.HEALTHY
+def test_one_machine_is_assessed_by_its_own_processes() -> None:
+    silent = assess_this_machine([])
+    assert silent.health is Health.NOT_LIVE
+    assert heartbeat.machine_name() in silent.reason
+    assert assess_this_machine(heartbeats(WorkerStatus.LOADING)).health is Health.NOT_READY
+    for status in (WorkerStatus.BEAT, WorkerStatus.OTHER, WorkerStatus.SCORING):
+        assert assess_this_machine(heartbeats(status)).health is Health.HEALTHY
 
 
-def test_what_is_stuck_is_alive_and_ready() -> None:
-    stuck, loading = Finding(Health.STUCK, ""), Finding(Health.NOT_READY, "")
+def test_a_stuck_system_is_live_and_ready() -> None:
+    stuck, loading = HealthReport(Health.STUCK, ""), HealthReport(Health.NOT_READY, "")
     assert stuck.live and stuck.ready
     assert loading.live and not loading.ready
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from plumbline.cli.commands.drift import run
 from plumbline.cli.commands.drift_page import page
-from plumbline.cli.commands.drift_request import Reference, arguments
+from plumbline.cli.commands.drift_request import arguments
 from plumbline.cli.output import drift_report
 from plumbline.cli.output.drift_report import Report, explained, head_table, to_draw, values_table
 from plumbline.errors import OptionInvalid, ReportMissing
@@ -65,7 +65,7 @@ def test_every_option_travels() -> None:
     given = arguments(
         source="shop",
         last=500,
-        reference=Reference.WINDOW,
+        reference=ReferenceKind.WINDOW,
         reference_since="2026-01-01T00:00+00:00",
         reference_until="2026-01-02T00:00+00:00",
         text=True,
@@ -88,12 +88,12 @@ def test_every_option_travels() -> None:
         ({"reference_since": "1d"}, "--reference-since is of an earlier window"),
         ({"reference_until": "1d"}, "--reference-until is of an earlier window"),
         ({"text": True}, "--text compares texts, and a profile holds none"),
-        ({"text": True, "reference": Reference.PROFILE}, "give --reference window too"),
+        ({"text": True, "reference": ReferenceKind.PROFILE}, "give --reference window too"),
         (
-            {"reference": Reference.WINDOW, "reference_since": "1d", "reference_until": "2d"},
+            {"reference": ReferenceKind.WINDOW, "reference_since": "1d", "reference_until": "2d"},
             "--reference-since must be before --reference-until",
         ),
-        ({"reference": Reference.WINDOW, "reference_since": "soon"}, "--reference-since wants"),
+        ({"reference": ReferenceKind.WINDOW, "reference_since": "soon"}, "--reference-since wants"),
         ({"since": "soon"}, "--since wants"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 
 from plumbline.cli.commands.models import history_line, put_in_place, roles
 from plumbline.cli.commands.serving import check_share, named
-from plumbline.cli.output.console import percent
+from plumbline.cli.output.console import format_percent
 from plumbline.errors import OptionInvalid
 from plumbline.settings import Settings
 from storage.serving.deployments import DeploymentRecord, Serving
@@ -34,7 +34,7 @@ def test_either_a_version_or_none_is_named(model: str | None, off: bool) -> None
 
 
 def test_a_share_is_shown_as_it_was_given() -> None:
-    assert [percent(share) for share in (0.1, 0.07, 0.001, 1 / 3)] == [
+    assert [format_percent(share) for share in (0.1, 0.07, 0.001, 1 / 3)] == [
         "10%", "7%", "0.1%", "33.3333%"
     ]  # fmt: skip
 

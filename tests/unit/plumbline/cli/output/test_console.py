@@ -4,26 +4,26 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from plumbline.cli.output.console import clock, print_json, shown
+from plumbline.cli.output.console import format_short_time, print_json, printable_text
 
 
 def test_nothing_in_a_text_commands_the_terminal() -> None:
     text = "\x1b[31mred\x07 \u202eback\x00\r\nnext\x9b1m"
-    assert shown(text, 200).plain == r"\x1b[31mred\x07 \u202eback\x00\r\nnext\x9b1m"
+    assert printable_text(text, 200).plain == r"\x1b[31mred\x07 \u202eback\x00\r\nnext\x9b1m"
 
 
 def test_markup_in_a_text_is_only_text() -> None:
-    assert shown("[bold]x[/bold]").plain == "[bold]x[/bold]"
+    assert printable_text("[bold]x[/bold]").plain == "[bold]x[/bold]"
 
 
 def test_emoji_and_other_scripts_stay() -> None:
     text = "こんにちは 👩‍👩‍👧 שלום"
-    assert shown(text).plain == text
+    assert printable_text(text).plain == text
 
 
 def test_a_long_text_is_shortened_visibly() -> None:
-    assert shown("x" * 11, 10).plain == "x" * 9 + "…"
-    assert shown("x" * 10, 10).plain == "x" * 10
+    assert printable_text("x" * 11, 10).plain == "x" * 9 + "…"
+    assert printable_text("x" * 10, 10).plain == "x" * 10
 
 
 def test_json_is_one_line_whatever_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,6 +40,6 @@ def test_json_is_one_line_whatever_is_in_it(capsys: pytest.CaptureFixture[str]) 
 
 def test_a_moment_of_today_is_a_time_and_another_a_date() -> None:
     now = datetime.now().astimezone().replace(hour=12)
-    assert clock(now, now) == f"{now:%H:%M:%S}"
+    assert format_short_time(now, now) == f"{now:%H:%M:%S}"
     before = now - timedelta(days=1)
-    assert clock(before, now) == f"{before:%Y-%m-%d}"
+    assert format_short_time(before, now) == f"{before:%Y-%m-%d}"

@@ -1,4 +1,4 @@
-"""The Python door on real servers: accepted is accepted, whatever else is away."""
+"""The client on real servers: an accepted text stays accepted, whatever else is unavailable."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from typing import Any
 
 import pytest
 import redis
-from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
 from plumbline.broker import queue_depth
 from plumbline.settings import Settings
-from plumbline_client import Client, Submission
+from plumbline_client import Client, Submission, statements
 from plumbline_client.broker import Publisher
 from plumbline_client.database import MAX_CONNECTIONS
 from plumbline_client.errors import (
@@ -30,10 +29,10 @@ from plumbline_client.errors import (
     SourceInvalid,
 )
 from plumbline_client.identity import keyed_id
+from plumbline_client.services import Services
 from plumbline_client.states import JobState
 from storage import migrate
 from storage.database import connect
-from storage.jobs import ledger
 from tests.servers import postgres_server, redis_server
 from tests.waiting import eventually
 from worker.sweeper import run_sweep
@@ -43,8 +42,8 @@ NO_REDIS = "redis://127.0.0.1:1/0"
 
 @pytest.fixture
 def client(database_url: str, broker_url: str) -> Iterator[Client]:
-    with Client(database_url, broker_url, source="test", settings=Settings(message_size=3)) as it:
-        yield it
+    with Client(database_url, broker_url, source="test", message_size=3) as client:
+        yield client
 
 
 def published_at(engine: Engine, job_id: uuid.UUID) -> Any:
@@ -56,11 +55,11 @@ def published_at(engine: Engine, job_id: uuid.UUID) -> Any:
 
 def count(engine: Engine) -> int:
     with engine.connect() as connection:
-        found: int = connection.execute(text("SELECT count(*) FROM plumbline.jobs")).scalar_one()
-        return found
+        jobs: int = connection.execute(text("SELECT count(*) FROM plumbline.jobs")).scalar_one()
+        return jobs
 
 
-def test_a_submitted_text_is_in_the_ledger_and_its_wake_up_in_redis(
+def test_submitting_writes_the_ledger_and_publishes_a_wake_up(
     client: Client, broker_url: str
 ) -> None:
     receipt = client.submit("See you at six", key="k")
@@ -68,11 +67,11 @@ def test_a_submitted_text_is_in_the_ledger_and_its_wake_up_in_redis(
     assert (receipt.state, receipt.error) == (JobState.QUEUED, None)
     assert receipt.new and receipt.published
     assert queue_depth(broker_url) == 1
-    found = client.result(receipt.job_id)
-    assert found is not None and (found.text, found.source) == ("See you at six", "test")
+    result = client.result(receipt.job_id)
+    assert result is not None and (result.text, result.source) == ("See you at six", "test")
 
 
-def test_the_same_key_again_is_the_same_job_and_wakes_nobody(
+def test_a_known_key_returns_the_same_job_and_publishes_nothing(
     client: Client, broker_url: str
 ) -> None:
     first, again = client.submit("one", key="k"), client.submit("two", key="k")
@@ -82,10 +81,10 @@ def test_the_same_key_again_is_the_same_job_and_wakes_nobody(
     assert elsewhere.job_id != first.job_id and elsewhere.new
 
 
-def test_threads_that_share_a_client_share_its_connections(
+def test_threads_reuse_the_connections_of_a_shared_client(
     client: Client, engine: Engine, database_url: str
 ) -> None:
-    """A pool that is too small closes a connection and makes the next with nearly every text."""
+    """A pool that keeps too few connections opens a new one for nearly every text."""
 
     def sessions() -> int:
         with engine.connect() as connection:
@@ -115,36 +114,38 @@ def test_one_key_from_many_threads_is_new_once(client: Client, broker_url: str) 
     assert queue_depth(broker_url) == 1
 
 
-def test_many_texts_go_in_messages_of_the_size_set(client: Client, broker_url: str) -> None:
+def test_texts_are_grouped_into_messages_of_the_configured_size(
+    client: Client, broker_url: str
+) -> None:
     receipts = list(client.submit_many(f"text {n}" for n in range(7)))
     assert len({receipt.job_id for receipt in receipts}) == 7
     assert queue_depth(broker_url) == 3
 
 
-def test_receipts_come_while_the_texts_still_stream(client: Client, engine: Engine) -> None:
-    given = 0
+def test_receipts_are_returned_while_texts_are_still_read(client: Client, engine: Engine) -> None:
+    read = 0
 
     def endless() -> Iterator[str]:
-        nonlocal given
+        nonlocal read
         while True:
-            given += 1
-            yield f"text {given}"
+            read += 1
+            yield f"text {read}"
 
     stream = client.submit_many(endless())
-    assert given == 0, "nothing is submitted before it is read"
+    assert read == 0, "nothing is submitted before the iterator is consumed"
     for _ in range(4):
         next(stream)
-    assert given == 6 and count(engine) == 6
+    assert read == 6 and count(engine) == 6
 
 
-def test_a_key_twice_in_one_call_is_new_once(client: Client) -> None:
+def test_a_key_repeated_within_one_call_is_new_once(client: Client) -> None:
     receipts = list(client.submit_many([Submission("one", "k"), Submission("two", "k")]))
     assert [receipt.new for receipt in receipts] == [True, False]
     assert len({receipt.job_id for receipt in receipts}) == 1
 
 
 @pytest.mark.parametrize(
-    ("submission", "says"),
+    ("submission", "reason"),
     [
         (Submission(""), "the text is empty"),
         (Submission("x" * 200_001), "the text has 200,001 characters, and at most 200,000"),
@@ -157,24 +158,24 @@ def test_a_key_twice_in_one_call_is_new_once(client: Client) -> None:
         (Submission("x", deadline=datetime(2030, 1, 1)), "the deadline has no time zone"),
     ],
 )
-def test_what_cannot_be_scored_is_refused_in_a_row_beside_its_neighbours(
-    client: Client, broker_url: str, submission: Submission, says: str
+def test_unusable_submission_is_rejected_without_affecting_its_neighbours(
+    client: Client, broker_url: str, submission: Submission, reason: str
 ) -> None:
     before, refused, after = client.submit_many(["one", submission, "two"])
     assert refused.state is JobState.REJECTED
-    assert refused.error is not None and refused.error.startswith(says)
+    assert refused.error is not None and refused.error.startswith(reason)
     row = client.result(refused.job_id)
     assert row is not None and (row.state, row.error, row.text) == ("rejected", refused.error, None)
     assert before.state is after.state is JobState.QUEUED
     assert queue_depth(broker_url) == 1
 
 
-def test_a_refused_text_wakes_nobody(client: Client, broker_url: str) -> None:
+def test_a_refused_text_publishes_nothing(client: Client, broker_url: str) -> None:
     client.submit(" ")
     assert queue_depth(broker_url) == 0
 
 
-def test_nul_and_surrogates_are_replaced_and_the_row_says_so(client: Client) -> None:
+def test_replaced_characters_are_noted_in_the_row(client: Client) -> None:
     row = client.result(client.submit("a\x00b\ud800").job_id)
     assert row is not None
     assert row.text == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}"
@@ -182,22 +183,22 @@ def test_nul_and_surrogates_are_replaced_and_the_row_says_so(client: Client) -> 
 
 
 @pytest.mark.parametrize("source", ["", "a\x00", "s" * 201])
-def test_a_source_that_cannot_be_stored_is_one_sentence(client: Client, source: str) -> None:
+def test_invalid_source_is_reported_in_one_sentence(client: Client, source: str) -> None:
     with pytest.raises(SourceInvalid, match=r"^The source .*\.$"):
         client.submit("text", source=source)
 
 
-def test_a_deadline_is_kept(client: Client, engine: Engine) -> None:
+def test_a_deadline_is_stored(client: Client, engine: Engine) -> None:
     deadline = datetime(2030, 1, 1, tzinfo=UTC)
     receipt = client.submit("text", deadline=deadline)
     with engine.connect() as connection:
-        kept = connection.execute(
+        stored = connection.execute(
             text("SELECT deadline FROM plumbline.jobs WHERE id = :id"), {"id": receipt.job_id}
         ).scalar_one()
-    assert kept == deadline
+    assert stored == deadline
 
 
-def test_waiting_gives_the_results_in_the_order_asked(client: Client, engine: Engine) -> None:
+def test_wait_returns_results_in_the_order_of_the_ids(client: Client, engine: Engine) -> None:
     receipts = list(client.submit_many(["one", " ", "two"]))
     ids = [receipt.job_id for receipt in reversed(receipts)]
 
@@ -214,53 +215,53 @@ def test_waiting_gives_the_results_in_the_order_asked(client: Client, engine: En
     assert [result.state for result in results] == ["expired", "rejected", "expired"]
 
 
-def test_waiting_ends_with_how_many_are_still_open(client: Client) -> None:
+def test_wait_reports_how_many_jobs_have_not_ended(client: Client) -> None:
     ids = [client.submit("one").job_id, client.submit(" ").job_id, uuid.uuid4()]
     with pytest.raises(TimeoutError, match=r"^2 of 3 jobs are not done yet\.$"):
         client.wait(ids, timeout_s=0.0)
 
 
-def test_an_unknown_job_has_no_result(client: Client) -> None:
+def test_unknown_job_has_no_result(client: Client) -> None:
     assert client.result(uuid.uuid4()) is None
 
 
-def test_with_redis_away_texts_are_accepted_and_published_when_it_is_back(
+def test_texts_accepted_without_redis_are_published_once_it_is_back(
     database_url: str, engine: Engine, tmp_path: Path
 ) -> None:
     with redis_server(tmp_path) as url:
         pass
-    settings = Settings(broker_url=SecretStr(url))
+    settings, services = Settings(), Services(database_url, url)
     publisher = Publisher(url)
-    with Client(database_url, url, settings=settings) as client:
+    with Client(database_url, url) as client:
         receipts = [client.submit("one"), *client.submit_many(["two", " "])]
         assert [receipt.published for receipt in receipts] == [False, False, False]
         assert [r.state for r in receipts] == [JobState.QUEUED, JobState.QUEUED, JobState.REJECTED]
         assert published_at(engine, receipts[0].job_id) is None
-        assert run_sweep(engine, publisher, settings) is not None
+        assert run_sweep(engine, publisher, settings, services) is not None
         assert published_at(engine, receipts[0].job_id) is None
         with redis_server(tmp_path) as back:
             assert back == url
-            run_sweep(engine, publisher, settings)
-            # Both were due, and travel together.
+            run_sweep(engine, publisher, settings, services)
+            # Both jobs were due and share one message.
             assert queue_depth(url) == 1
             assert published_at(engine, receipts[1].job_id) is not None
             assert client.submit("three").published
     publisher.close()
 
 
-def test_with_redis_away_a_submission_does_not_wait(database_url: str) -> None:
+def test_submission_without_redis_does_not_wait(database_url: str) -> None:
     with Client(database_url, NO_REDIS) as client:
         started = time.monotonic()
         for n in range(5):
             assert not client.submit(f"text {n}").published
-    # Redis-py and Kombu would each try again for seconds, five times over.
+    # redis-py would retry each publish for seconds.
     assert time.monotonic() - started < 5.0
 
 
-def test_a_redis_that_hangs_is_given_up_on(
+def test_publishing_to_a_hanging_redis_times_out(
     database_url: str, broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plumbline.publisher.ANSWER_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("plumbline_client.broker.RESPONSE_TIMEOUT_S", 0.5)
     with redis.Redis.from_url(broker_url) as connection:
         process = int(connection.info()["process_id"])
     with Client(database_url, broker_url) as client:
@@ -273,7 +274,7 @@ def test_a_redis_that_hangs_is_given_up_on(
         assert client.submit("three").published
 
 
-def test_with_postgres_away_nothing_is_accepted(tmp_path: Path, broker_url: str) -> None:
+def test_without_postgresql_nothing_is_accepted(tmp_path: Path, broker_url: str) -> None:
     with postgres_server(tmp_path) as url:
         engine = connect(url)
         migrate.upgrade(engine)
@@ -285,48 +286,49 @@ def test_with_postgres_away_nothing_is_accepted(tmp_path: Path, broker_url: str)
         client.results()
     assert queue_depth(broker_url) == 1
     with postgres_server(tmp_path):
-        # The same client goes on by itself.
+        # The same client reconnects.
         assert eventually(lambda: client.submit("after", key="k")).new
         assert count(engine) == 2
     client.close()
     engine.dispose()
 
 
-def test_what_was_accepted_stays_so_when_both_servers_go(
+def test_accepted_text_survives_the_loss_of_both_servers(
     database_url: str, engine: Engine, broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PostgreSQL goes too, just before it could be told that Redis is away."""
+    """PostgreSQL fails just before the client marks the wake-up as unpublished."""
     client = Client(database_url, broker_url)
 
-    def both_go(_: object, ids: object) -> None:
-        monkeypatch.setattr(
-            ledger, "unpublish", lambda *_: client._engine.connect().exec_driver_sql(LAST_WORD)
-        )
-        raise BrokerUnavailable("Redis is away.")
+    def fail_both(_: object, ids: object) -> None:
+        monkeypatch.setattr(statements, "UNPUBLISH", TERMINATE)
+        raise BrokerUnavailable("Redis cannot be reached.")
 
-    monkeypatch.setattr(Publisher, "wake", both_go)
+    monkeypatch.setattr(Publisher, "wake", fail_both)
     receipt = client.submit("text")
     assert (receipt.state, receipt.new, receipt.published) == (JobState.QUEUED, True, False)
     assert count(engine) == 1
     client.close()
 
 
-LAST_WORD = "SELECT pg_terminate_backend(pg_backend_pid())"
+TERMINATE = "SELECT pg_terminate_backend(pg_backend_pid())"
 
 
-def test_a_client_reads_its_addresses_from_the_settings(
+def test_client_from_environment(
     database_url: str, broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLUMBLINE_DATABASE_URL", database_url)
     monkeypatch.setenv("PLUMBLINE_BROKER_URL", broker_url)
-    monkeypatch.setenv("PLUMBLINE_SOURCE", "from-settings")
-    with Client.from_settings() as client:
-        found = client.result(client.submit("text").job_id)
-    assert found is not None and found.source == "from-settings"
+    monkeypatch.setenv("PLUMBLINE_SOURCE", "from-environment")
+    with Client.from_environment() as client:
+        result = client.result(client.submit("text").job_id)
+    assert result is not None and result.source == "from-environment"
 
 
-def test_a_client_without_addresses_is_told_which(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_client_without_servers_names_the_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("PLUMBLINE_DATABASE_URL", raising=False)
     monkeypatch.delenv("PLUMBLINE_BROKER_URL", raising=False)
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(ServicesMissing, match="PLUMBLINE_DATABASE_URL"):
-        Client.from_settings(Settings(database_url=None, broker_url=None))
+        Client.from_environment()

@@ -3,17 +3,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline_client.errors import TextRefused
-from plumbline_client.text import NUL_REPLACED, SURROGATE_REPLACED, CleanText, clean
+from plumbline_client.text import (
+    NUL_REPLACED,
+    SURROGATE_REPLACED,
+    CleanText,
+    clean,
+    storable_error,
+)
 
 
 @pytest.mark.parametrize(
     "text", ["See you at six", "سلام", "🎉", " spaced ", "a\u200bb", "\ufeffx"]
 )
-def test_a_text_is_kept_as_it_is(text: str) -> None:
+def test_acceptable_text_is_unchanged(text: str) -> None:
     assert clean(text) == CleanText(text)
 
 
-def test_what_postgres_cannot_hold_is_replaced_and_told() -> None:
+def test_characters_that_postgresql_cannot_hold_are_replaced_and_noted() -> None:
     assert clean("a\x00b") == CleanText("a\N{REPLACEMENT CHARACTER}b", (NUL_REPLACED,))
     assert clean("a\udfffb") == CleanText("a\N{REPLACEMENT CHARACTER}b", (SURROGATE_REPLACED,))
     assert clean("\x00\ud800").notes == (NUL_REPLACED, SURROGATE_REPLACED)
@@ -29,18 +35,18 @@ def test_what_postgres_cannot_hold_is_replaced_and_told() -> None:
         (b"bytes", "the text is a bytes, not a string"),
     ],
 )
-def test_what_cannot_be_scored_is_refused_with_the_reason(text: str, reason: str) -> None:
+def test_unusable_text_is_refused_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(TextRefused) as refusal:
         clean(text, max_chars=1_000)
     assert str(refusal.value) == reason
 
 
-def test_the_longest_text_is_accepted() -> None:
+def test_text_of_maximum_length_is_accepted() -> None:
     assert len(clean("x" * 1_000, max_chars=1_000).text) == 1_000
 
 
 @given(st.text(st.characters(exclude_categories=()), min_size=1))
-def test_whatever_comes_can_be_stored_and_cleaning_again_changes_nothing(text: str) -> None:
+def test_cleaned_text_can_be_stored_and_cleaning_is_idempotent(text: str) -> None:
     try:
         cleaned = clean(text)
     except TextRefused:
@@ -49,3 +55,8 @@ def test_whatever_comes_can_be_stored_and_cleaning_again_changes_nothing(text: s
     cleaned.text.encode("utf-8")
     assert len(cleaned.text) == len(text)
     assert clean(cleaned.text) == CleanText(cleaned.text)
+
+
+def test_error_messages_can_be_stored() -> None:
+    assert storable_error("a\0b\ud800") == "a\\0b\\ud800"
+    assert len(storable_error("x" * 5_000)) == 1_000

@@ -1,40 +1,41 @@
+import json
 import uuid
 from datetime import UTC, datetime
 
 import pytest
 
 from plumbline_client.identity import keyed_id
-from plumbline_client.new_job import new_job, text_hash
+from plumbline_client.new_job import DOCUMENT_COLUMNS, new_job, text_hash, to_document
 
 
-def test_a_plain_text_is_kept_as_it_is() -> None:
+def test_plain_text_is_unchanged() -> None:
     job = new_job("See you at six", source="app", max_chars=100)
     assert (job.text, job.notes, job.error) == ("See you at six", (), None)
     assert job.text_sha256 == text_hash("See you at six")
 
 
-def test_a_key_decides_who_the_job_is_even_beside_an_id() -> None:
+def test_key_takes_precedence_over_job_id() -> None:
     job = new_job("x", source="app", max_chars=9, key="k", job_id=uuid.UUID(int=1))
     assert job.id == keyed_id("app", "k")
 
 
-def test_an_id_is_used_where_there_is_no_key() -> None:
+def test_job_id_is_used_without_a_key() -> None:
     job_id = uuid.UUID(int=1)
     assert new_job("x", source="app", max_chars=9, job_id=job_id).id == job_id
 
 
-def test_keyless_texts_are_different_jobs() -> None:
+def test_keyless_texts_are_separate_jobs() -> None:
     first, second = (new_job("x", source="app", max_chars=9) for _ in range(2))
     assert first.id != second.id
 
 
-def test_nul_and_lone_surrogates_are_replaced_and_told() -> None:
+def test_nul_and_lone_surrogates_are_replaced_and_noted() -> None:
     job = new_job("a\x00b\ud800c", source="app", max_chars=100)
     assert job.text == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}c"
     assert job.notes == ("nul_replaced", "surrogate_replaced")
 
 
-def test_a_text_that_cannot_be_scored_is_a_refused_job_without_its_text() -> None:
+def test_unusable_text_gives_a_refused_job_without_text() -> None:
     for text, reason in ((" \n", "the text is empty"), ("x" * 11, "the text has 11 characters")):
         job = new_job(text, source="app", max_chars=10)
         assert job.text is None
@@ -51,13 +52,22 @@ def test_a_text_that_cannot_be_scored_is_a_refused_job_without_its_text() -> Non
         (7, "the key is a int, not a string"),
     ],
 )
-def test_a_key_that_cannot_be_one_refuses_its_text(key: str, reason: str) -> None:
+def test_invalid_key_refuses_the_text(key: str, reason: str) -> None:
     job = new_job("x", source="app", max_chars=9, key=key, job_id=uuid.UUID(int=1))
     assert (job.id, job.key, job.text, job.error) == (uuid.UUID(int=1), None, None, reason)
 
 
-def test_a_deadline_says_its_time_zone() -> None:
+def test_deadline_needs_a_time_zone() -> None:
     naive = new_job("x", source="app", max_chars=9, deadline=datetime(2030, 1, 1))
     assert (naive.deadline, naive.error) == (None, "the deadline has no time zone")
     aware = datetime(2030, 1, 1, tzinfo=UTC)
     assert new_job("x", source="app", max_chars=9, deadline=aware).deadline == aware
+
+
+def test_document_keeps_the_first_of_two_jobs_with_one_id() -> None:
+    first = new_job("one", source="app", max_chars=9, key="k")
+    second = new_job("two", source="app", max_chars=9, key="k")
+    (entry,) = json.loads(to_document([first, second]))
+    assert entry["text"] == "one"
+    assert entry["text_sha256"] == f"\\x{text_hash('one').hex()}"
+    assert {column.split()[0] for column in DOCUMENT_COLUMNS.split(", ")} == set(entry)

@@ -1,4 +1,4 @@
-"""What we push is what Celery would have pushed, as far as its workers look at it."""
+"""A message built by the client equals Celery's own, as far as a worker reads it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SENT = celery_message("plumbline.score", ARGUMENTS, "plumbline.score", "an-id")
 
 
 class Decoding:
-    """The part of a channel that reads a message's body."""
+    """The part of a kombu channel that decodes a message body."""
 
     decode_body = Channel.decode_body
     codecs = Channel.codecs
@@ -26,7 +26,7 @@ def received(raw: str) -> Message:
     return Message(json.loads(raw), channel=Decoding(), accept={"application/json"})
 
 
-def celerys_headers() -> dict[str, Any]:
+def celery_headers() -> dict[str, Any]:
     app = Celery("sender", set_as_current=False)
     headers: dict[str, Any] = app.amqp.as_task_v2(
         "an-id", "plumbline.score", kwargs=ARGUMENTS, root_id="an-id"
@@ -34,7 +34,7 @@ def celerys_headers() -> dict[str, Any]:
     return headers
 
 
-def test_kombu_reads_the_arguments_out_of_it() -> None:
+def test_kombu_decodes_the_arguments() -> None:
     message = received(SENT)
     positional, named, embedded = message.payload
     assert positional == [] and named == ARGUMENTS
@@ -42,17 +42,20 @@ def test_kombu_reads_the_arguments_out_of_it() -> None:
     assert message.delivery_info == {"exchange": "", "routing_key": "plumbline.score"}
 
 
-def test_each_header_says_what_celerys_says() -> None:
-    ours = received(SENT).headers
-    celerys = celerys_headers()
-    assert ours == {name: celerys[name] for name in ours}
-    # What we leave out is what a worker takes for granted.
-    left_out = {name: value for name, value in celerys.items() if name not in ours}
-    nothing = (None, 0, {}, [None, None])
-    told = {name for name, value in left_out.items() if value not in nothing}
-    assert told == {"argsrepr", "kwargsrepr", "origin"}
+def test_headers_equal_those_of_celery() -> None:
+    headers = received(SENT).headers
+    expected = celery_headers()
+    assert headers == {name: expected[name] for name in headers}
+    # The headers that the client omits have the value a worker assumes, except these three.
+    omitted = {name: value for name, value in expected.items() if name not in headers}
+    defaults = (None, 0, {}, [None, None])
+    assert {name for name, value in omitted.items() if value not in defaults} == {
+        "argsrepr",
+        "kwargsrepr",
+        "origin",
+    }
 
 
-def test_no_two_messages_have_the_same_tag() -> None:
+def test_every_message_has_its_own_delivery_tag() -> None:
     again = celery_message("plumbline.score", ARGUMENTS, "plumbline.score", "an-id")
     assert received(SENT).delivery_tag != received(again).delivery_tag
