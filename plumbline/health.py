@@ -1,6 +1,6 @@
-"""Is it alive, is it ready, does it get on? Three questions, cheap enough to ask every few seconds.
+"""Is the system live, is it ready, does it make progress? Cheap enough for a probe.
 
-One round trip to Redis and one to PostgreSQL; no worker is asked to answer.
+A check costs one round trip to Redis and one to PostgreSQL. It does not wait for any worker.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-import redis
-
 from plumbline import heartbeat
 from plumbline.heartbeat import Heartbeat, WorkerStatus
+from plumbline_client.broker import translate_redis_errors
 from plumbline_client.errors import BrokerUnavailable, DatabaseRefused, StorageError
+from plumbline_client.services import Services
 
-# A probe starts often, so SQLAlchemy and Celery are brought only where they are used.
+# Probes start often, so SQLAlchemy is imported only by the check that needs it.
 if TYPE_CHECKING:
     from storage.reports.status import Progress
 
 
 class Health(IntEnum):
-    """The worst that is so; the number is the command's exit code.
+    """The result of a check. The number is the command's exit code.
 
-    1 and 2 are those of a command that could not ask at all.
+    1 and 2 are the exit codes of a command that could not check anything.
     """
 
     HEALTHY = 0
@@ -34,12 +34,12 @@ class Health(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """`reason` is one sentence; `signs` are those not older than `heartbeat.FRESH_S`."""
+class HealthReport:
+    """`reason` is one sentence. `heartbeats` are those that count (`heartbeat.MAX_AGE_S`)."""
 
     health: Health
     reason: str
-    signs: Sequence[Heartbeat] = ()
+    heartbeats: Sequence[Heartbeat] = ()
 
     @property
     def live(self) -> bool:
@@ -50,39 +50,37 @@ class Finding:
         return self.health in (Health.HEALTHY, Health.STUCK)
 
 
-def examine(database_url: str, broker_url: str, stalled_after_s: float) -> Finding:
-    """How the whole stands: servers, at least one worker with its model, beat, and progress."""
+def check(services: Services, stalled_after_s: float) -> HealthReport:
+    """Check both servers, the heartbeats of workers and beat, and the progress of scoring."""
     try:
-        told = ask_redis(broker_url)
-        found = ask_postgres(database_url, stalled_after_s)
+        heartbeats = recent_heartbeats(services.broker_url)
+        progress = recent_progress(services.database_url, stalled_after_s)
     except DatabaseRefused as error:
-        return Finding(Health.NOT_READY, str(error))
+        return HealthReport(Health.NOT_READY, str(error))
     except (BrokerUnavailable, StorageError) as error:
-        return Finding(Health.NOT_LIVE, str(error))
-    return judge(told, found, stalled_after_s)
+        return HealthReport(Health.NOT_LIVE, str(error))
+    return assess(heartbeats, progress, stalled_after_s)
 
 
-def examine_here(broker_url: str) -> Finding:
-    """How the processes of this machine alone stand: for a probe that restarts one of them."""
+def check_this_machine(broker_url: str) -> HealthReport:
+    """Check only the processes of this machine, for a probe that restarts one of them."""
     try:
-        told = ask_redis(broker_url)
+        heartbeats = recent_heartbeats(broker_url)
     except BrokerUnavailable as error:
-        return Finding(Health.NOT_LIVE, str(error))
-    return judge_here([sign for sign in told if sign.machine == heartbeat.machine()])
+        return HealthReport(Health.NOT_LIVE, str(error))
+    return assess_this_machine(
+        [sender for sender in heartbeats if sender.machine == heartbeat.machine_name()]
+    )
 
 
-def ask_redis(broker_url: str) -> list[Heartbeat]:
-    try:
-        with heartbeat.connect(broker_url) as connection:
-            return heartbeat.fresh(connection)
-    except (redis.RedisError, OSError, ValueError):
-        from plumbline_client.broker import translate_redis_errors
-
-        with translate_redis_errors(broker_url):
-            raise
+def recent_heartbeats(broker_url: str) -> list[Heartbeat]:
+    """Return the heartbeats that count. Raises BrokerUnavailable."""
+    with translate_redis_errors(broker_url), heartbeat.connect(broker_url) as connection:
+        return heartbeat.recent(connection)
 
 
-def ask_postgres(database_url: str, within_s: float) -> Progress:
+def recent_progress(database_url: str, within_s: float) -> Progress:
+    """Return the progress of the last `within_s` seconds. Raises StorageError."""
     from storage.database import connect, translate_errors
     from storage.reports.status import progress
 
@@ -94,32 +92,37 @@ def ask_postgres(database_url: str, within_s: float) -> Progress:
         engine.dispose()
 
 
-def judge(told: Sequence[Heartbeat], found: Progress, stalled_after_s: float) -> Finding:
-    """The first that is wrong, from the outside in."""
-    able = {sign.able for sign in told}
-    silent = f"has given a sign of life in the last {heartbeat.FRESH_S:g} s"
-    if able.isdisjoint({WorkerStatus.SCORING, WorkerStatus.LOADING}):
-        return Finding(Health.NOT_LIVE, f"No worker that scores texts {silent}.", told)
-    if WorkerStatus.BEAT not in able:
-        return Finding(Health.NOT_LIVE, f"No beat {silent}.", told)
-    if WorkerStatus.SCORING not in able:
-        return Finding(Health.NOT_READY, "No worker has its model loaded yet.", told)
-    if found.waits and not found.scores:
-        return Finding(
+def assess(
+    heartbeats: Sequence[Heartbeat], progress: Progress, stalled_after_s: float
+) -> HealthReport:
+    """Checks run top to bottom; the first failure is reported."""
+    statuses = {sender.status for sender in heartbeats}
+    silent = f"has sent a heartbeat in the last {heartbeat.MAX_AGE_S:g} s"
+    if statuses.isdisjoint({WorkerStatus.SCORING, WorkerStatus.LOADING}):
+        return HealthReport(Health.NOT_LIVE, f"No worker that scores texts {silent}.", heartbeats)
+    if WorkerStatus.BEAT not in statuses:
+        return HealthReport(Health.NOT_LIVE, f"No beat process {silent}.", heartbeats)
+    if WorkerStatus.SCORING not in statuses:
+        return HealthReport(Health.NOT_READY, "No worker has loaded its model yet.", heartbeats)
+    if progress.waits and not progress.scores:
+        return HealthReport(
             Health.STUCK,
-            f"Texts have waited for {stalled_after_s:g} s, and none was scored meanwhile.",
-            told,
+            f"Texts have been queued for {stalled_after_s:g} s, and none was scored in that time.",
+            heartbeats,
         )
-    return Finding(Health.HEALTHY, "Alive, ready, and getting on.", told)
+    return HealthReport(Health.HEALTHY, "Live, ready and making progress.", heartbeats)
 
 
-def judge_here(told: Sequence[Heartbeat]) -> Finding:
-    if not told:
-        return Finding(
+def assess_this_machine(heartbeats: Sequence[Heartbeat]) -> HealthReport:
+    """Assess the heartbeats of one machine; the first failure is reported."""
+    if not heartbeats:
+        return HealthReport(
             Health.NOT_LIVE,
-            f"Nothing on {heartbeat.machine()} has given a sign of life in the last "
-            f"{heartbeat.FRESH_S:g} s.",
+            f"No process on {heartbeat.machine_name()} has sent a heartbeat in the last "
+            f"{heartbeat.MAX_AGE_S:g} s.",
         )
-    if all(sign.able is WorkerStatus.LOADING for sign in told):
-        return Finding(Health.NOT_READY, "No worker here has its model loaded yet.", told)
-    return Finding(Health.HEALTHY, "Alive and ready.", told)
+    if all(sender.status is WorkerStatus.LOADING for sender in heartbeats):
+        return HealthReport(
+            Health.NOT_READY, "No worker on this machine has loaded its model yet.", heartbeats
+        )
+    return HealthReport(Health.HEALTHY, "Live and ready.", heartbeats)

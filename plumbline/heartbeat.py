@@ -1,6 +1,7 @@
-"""Signs of life: each worker and beat says every few seconds in Redis that it is there.
+"""Heartbeats: every worker and beat writes to Redis every few seconds that it is running.
 
-One sorted set, scored by Redis's own clock, so that machines whose clocks differ agree.
+They are members of one sorted set. The score of a member is the time of Redis's own clock, so that
+machines whose clocks differ agree on the age of a heartbeat.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import redis
 from plumbline.queues import KEY_PREFIX
 
 KEY = KEY_PREFIX + "alive"
-EVERY_S = 2.0
-FRESH_S = 15.0
-FORGET_S = 3600
-TIMEOUT_S = 2.0
+INTERVAL_S = 2.0
+# An older heartbeat does not count.
+MAX_AGE_S = 15.0
+# An older heartbeat is deleted.
+RETENTION_S = 3600
+REDIS_TIMEOUT_S = 2.0
 
-_SIGN = """
+_SEND = """
 local now = redis.call('TIME')[1]
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
@@ -28,8 +31,10 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
 
 
 class WorkerStatus(StrEnum):
-    """What who signs is able to do. A worker of texts is LOADING while none of its processes has
-    its model.
+    """What the sender of a heartbeat can do.
+
+    A worker that scores texts is LOADING until one of its processes has loaded the model. OTHER is
+    a worker that does not consume texts.
     """
 
     SCORING = "scoring"
@@ -40,36 +45,42 @@ class WorkerStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    able: WorkerStatus
+    status: WorkerStatus
     machine: str
     name: str
 
 
-def sign(connection: redis.Redis, able: WorkerStatus, name: str) -> None:
-    """Say that the process `name` of this machine is there."""
-    connection.eval(_SIGN, 1, KEY, f"{able} {machine()} {name}", FORGET_S)
+def send(connection: redis.Redis, status: WorkerStatus, name: str) -> None:
+    """Record a heartbeat of the process `name` on this machine."""
+    connection.eval(_SEND, 1, KEY, f"{status} {machine_name()} {name}", RETENTION_S)
 
 
-def fresh(connection: redis.Redis) -> list[Heartbeat]:
-    """Who said so lately. One round trip, which also proves that Redis answers."""
-    with connection.pipeline(transaction=False) as asked:
-        asked.time()
-        asked.zrange(KEY, 0, -1, withscores=True)
-        (now, _), found = asked.execute()
-    signs = cast(list[tuple[bytes, float]], found)
-    # The newest first: of one process that has changed, what it says now.
-    signs.sort(key=lambda entry: -entry[1])
-    told: dict[str, Heartbeat] = {}
-    for member, at in signs:
-        able, machine, name = member.decode().split(" ", 2)
-        if now - at <= FRESH_S:
-            told.setdefault(f"{machine} {name}", Heartbeat(WorkerStatus(able), machine, name))
-    return list(told.values())
+def recent(connection: redis.Redis) -> list[Heartbeat]:
+    """Return the heartbeats of the last MAX_AGE_S, one per process.
+
+    This is one round trip, which also proves that Redis responds.
+    """
+    with connection.pipeline(transaction=False) as pipeline:
+        pipeline.time()
+        pipeline.zrange(KEY, 0, -1, withscores=True)
+        (now, _), members = pipeline.execute()
+    # A process whose status changed has several members; the newest one counts.
+    newest_first = sorted(cast(list[tuple[bytes, float]], members), key=lambda entry: -entry[1])
+    heartbeats: dict[str, Heartbeat] = {}
+    for member, sent_at in newest_first:
+        status, machine, name = member.decode().split(" ", 2)
+        if now - sent_at <= MAX_AGE_S:
+            heartbeats.setdefault(
+                f"{machine} {name}", Heartbeat(WorkerStatus(status), machine, name)
+            )
+    return list(heartbeats.values())
 
 
 def connect(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S)
+    return redis.Redis.from_url(
+        url, socket_connect_timeout=REDIS_TIMEOUT_S, socket_timeout=REDIS_TIMEOUT_S
+    )
 
 
-def machine() -> str:
+def machine_name() -> str:
     return socket.gethostname()

@@ -34,7 +34,7 @@ class HeartbeatStep(bootsteps.StartStopStep):  # type: ignore[misc]
             _sign(connection, able(), consumer.hostname)
 
         sign()
-        self._timer = consumer.timer.call_repeatedly(heartbeat.EVERY_S, sign)
+        self._timer = consumer.timer.call_repeatedly(heartbeat.INTERVAL_S, sign)
 
     def stop(self, consumer: Any) -> None:
         if self._timer is not None:
@@ -54,7 +54,7 @@ def start_beat_heartbeat() -> None:
 
     def run() -> None:
         pause = threading.Event()
-        while not pause.wait(heartbeat.EVERY_S):
+        while not pause.wait(heartbeat.INTERVAL_S):
             _sign(connection, WorkerStatus.BEAT, "beat")
 
     _sign(connection, WorkerStatus.BEAT, "beat")
@@ -68,7 +68,7 @@ def _connect() -> redis.Redis:
 
 def _sign(connection: redis.Redis, able: WorkerStatus, name: str) -> None:
     try:
-        heartbeat.sign(connection, able, name)
+        heartbeat.send(connection, able, name)
     except redis.RedisError as error:
         log.warning("no sign of life was given: %s", error)
 
