@@ -1,6 +1,7 @@
-"""Every setting, once: its name, type, default and one line of documentation.
+"""All settings: name, type, default and description.
 
-Read from the environment (PLUMBLINE_ and the field's name in capitals) and from `.env`.
+Values are read from environment variables, PLUMBLINE_ plus the field's name in capitals, and from
+`.env`.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from plumbline.errors import SettingsInvalid
 
 PREFIX = "PLUMBLINE_"
 FOLDERS = ("state_dir", "models_dir", "evidently_workspace")
-# Where `evidently_workspace` is this, there is none.
-NOWHERE = Path("off")
+# The value of `evidently_workspace` that switches the workspace off.
+WORKSPACE_OFF = Path("off")
 
 
 class LogFormat(StrEnum):
@@ -27,7 +28,7 @@ class LogFormat(StrEnum):
 
 
 class Settings(BaseSettings):
-    """Plumbline's settings. `Settings.read()` gives them or one clear sentence."""
+    """Plumbline's settings. `Settings.read()` reports an invalid value in one sentence."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
@@ -35,163 +36,227 @@ class Settings(BaseSettings):
 
     database_url: SecretStr | None = Field(
         None,
-        description="postgresql://user:password@host:5432/name; unset: embedded.",
+        description="postgresql://user:password@host:5432/name. Unset: `plumbline up` starts a server.",
     )
     broker_url: SecretStr | None = Field(
-        None, description="redis://:password@host:6379/0; unset: embedded."
+        None,
+        description="redis://:password@host:6379/0. Unset: `plumbline up` starts a server.",
     )
     state_dir: Path = Field(
-        Path(".plumbline"), description="Where the embedded servers and drift reports live."
+        Path(".plumbline"), description="Folder for embedded servers, their logs and drift reports."
     )
-    models_dir: Path = Field(Path("models"), description="The folder of model versions.")
+    models_dir: Path = Field(Path("models"), description="Folder that contains the model versions.")
     model: str = Field(
-        "sms-spam", description="What serves until a version is promoted: NAME or NAME/VERSION."
+        "sms-spam",
+        description="Model that serves until a version is promoted: NAME or NAME/VERSION.",
     )
     source: str = Field(
-        "default", description="Who submits, where a call does not say; part of a key's identity."
+        "default",
+        description="Source of texts that are submitted without one; part of a key's identity.",
     )
     max_text_chars: int = Field(
-        200_000, ge=1, description="Longest text accepted, in characters; longer ones are rejected."
+        200_000,
+        ge=1,
+        description="Maximum length of a text in characters. Longer texts are rejected.",
     )
     message_size: int = Field(
-        64, ge=1, le=1_000, description="Texts the client puts into one message."
+        64, ge=1, le=1_000, description="Number of texts that the client puts into one message."
     )
     max_backlog: int = Field(
         1_000_000,
         ge=1,
-        description="While so many texts wait, `submit` waits or refuses, as its caller chose.",
+        description="Queued texts at which `submit` waits or refuses, as its caller chooses.",
     )
     lease_s: float = Field(
         15.0,
         gt=0,
-        description="How long a worker that died keeps its texts; one at work renews this.",
+        description="Duration of a lease. A running worker renews its leases before they expire.",
     )
     text_timeout_s: float = Field(
-        120.0, gt=0, description="Longest a text may be scored; its process is then ended."
+        120.0,
+        gt=0,
+        description="Maximum time to score one text. After it, the scoring process is killed.",
     )
     child_memory_mb: int = Field(
-        2048, ge=0, description="MiB a scoring process may take, its model included; 0: no limit."
+        2048,
+        ge=0,
+        description="Memory limit of a scoring process in MiB, including its model. 0 disables.",
     )
     max_attempts: int = Field(
-        3, ge=1, le=100, description="Claims after which a text that never finished is quarantined."
+        3, ge=1, le=100, description="Failed attempts after which a text is quarantined."
     )
     sweep_every_s: float = Field(
-        5.0, gt=0, description="How often the sweeper looks for lost wake-ups and dead leases."
+        5.0,
+        gt=0,
+        description="Interval at which the sweeper looks for expired leases and lost wake-ups.",
     )
     republish_after_s: float = Field(
         60.0,
         gt=0,
-        description="How long a job may wait before its wake-up is sent again.",
+        description="Time after which the wake-up of a job that is still queued is sent again.",
     )
     concurrency: int = Field(
-        2, ge=1, description="Scoring processes `plumbline up` starts; one a core is right."
+        2,
+        ge=1,
+        description="Scoring processes that `plumbline up` starts. Use one per CPU core.",
     )
-    drift_every_s: float = Field(3600.0, gt=0, description="How often a drift report is made.")
+    drift_every_s: float = Field(3600.0, gt=0, description="Interval between drift reports.")
     drift_window_s: float = Field(
-        86_400.0, gt=0, description="How far back a drift report looks, in seconds."
+        86_400.0,
+        gt=0,
+        description="Length of a drift report's window, which ends when the report is made.",
     )
     drift_window_rows: int = Field(
-        0, ge=0, description="Instead of a time: how many of the newest predictions; 0: by time."
+        0,
+        ge=0,
+        description="Size of the window in predictions, the newest. 0: use the length in seconds.",
     )
     drift_max_rows: int = Field(
-        10_000, ge=1, description="At most so many of the newest predictions enter a drift report."
+        10_000,
+        ge=1,
+        description="Maximum number of predictions in a drift report; the newest are used.",
     )
     drift_min_rows: int = Field(
-        30, ge=2, description="With fewer predictions a drift report says so and does not judge."
+        30, ge=2, description="Minimum number of predictions for which drift is tested."
     )
     drift_alpha: float = Field(
         0.01,
         gt=0,
         lt=1,
-        description="False-alarm rate of all reports made together, shared by them.",
+        description="False-alarm rate of one round of drift reports, divided among its reports.",
     )
     drift_reference: Literal["profile", "window"] = Field(
-        "profile", description="What is compared with: the version's profile, or earlier traffic."
+        "profile",
+        description="Reference of drift reports: the version's `profile` or an earlier `window`.",
     )
     drift_reference_s: float = Field(
-        604_800.0, gt=0, description="How much earlier traffic, in seconds before the window."
+        604_800.0,
+        gt=0,
+        description="Length of an earlier reference window, which ends where the window starts.",
     )
     drift_text: bool = Field(
-        False, description="Compare the texts themselves too, with earlier traffic only; English."
+        False,
+        description="Also compare the texts with an earlier window; for English texts only.",
     )
     drift_pages: int = Field(
-        50, ge=1, description="How many drift reports' pages, and runs in Evidently's UI, are kept."
+        50,
+        ge=1,
+        description="Number of drift report pages to keep, and of runs in Evidently's UI.",
     )
     evidently_workspace: Path | None = Field(
-        None, description="Folder of Evidently's UI; unset: `evidently` in the state; off: none."
+        None,
+        description="Folder of Evidently's UI. Unset: `evidently` in the state folder. off: none.",
     )
     quality_every_s: float = Field(
-        600.0, gt=0, description="How often quality reports are brought up to date."
+        600.0, gt=0, description="Interval at which quality reports are refreshed."
     )
     quality_window_s: float = Field(
-        86_400.0, ge=60, description="Width of a quality report's window; a day's is a UTC day."
+        86_400.0,
+        ge=60,
+        description="Length of a quality report's window. A window of one day is a UTC day.",
     )
-    alert_every_s: float = Field(60.0, gt=0, description="How often alerts are judged.")
+    alert_every_s: float = Field(
+        60.0, gt=0, description="Interval at which alert rules are evaluated."
+    )
     alert_clear_s: float = Field(
-        120.0, ge=0, description="How long all must be well again before an alert is over."
+        120.0,
+        ge=0,
+        description="Time for which a condition must be absent before its alert is resolved.",
     )
     alert_drift: bool = Field(
-        True, description="Whether a drift report, or none for three periods, is an alert."
+        True,
+        description="Alert when a drift report finds drift, fails, or is three intervals overdue.",
     )
     alert_estimated_accuracy: float = Field(
-        0.9, ge=0, le=1, description="Alert when estimated accuracy is surely below; 0: never."
+        0.9,
+        ge=0,
+        le=1,
+        description=(
+            "Alert when the whole 95% interval of estimated accuracy lies below this value. "
+            "0 disables."
+        ),
     )
     alert_realized_accuracy: float = Field(
-        0.9, ge=0, le=1, description="Alert when labels say accuracy is surely below; 0: never."
+        0.9,
+        ge=0,
+        le=1,
+        description=(
+            "Alert when the whole 95% interval of realized accuracy lies below this value. "
+            "0 disables."
+        ),
     )
     alert_realized_f1: float = Field(
-        0.8, ge=0, le=1, description="Alert when labels say F1 is surely below; 0: never."
+        0.8,
+        ge=0,
+        le=1,
+        description=(
+            "Alert when the whole 95% interval of realized F1 lies below this value. 0 disables."
+        ),
     )
     alert_min_labels: int = Field(
-        30, ge=1, description="Labels a window needs before its realized quality is judged."
+        30,
+        ge=1,
+        description="Minimum number of labels in a window for alerts on realized quality.",
     )
     alert_error_rate: float = Field(
         0.05,
         ge=0,
         le=1,
-        description="Alert when a larger share ends quarantined or rejected; 0: never.",
+        description="Alert when a larger share of texts is quarantined or rejected. 0 disables.",
     )
     alert_error_window_s: float = Field(
-        900.0, gt=0, description="How far back the share of errors looks."
+        900.0,
+        gt=0,
+        description="Length of the window in which the error rate is measured; it ends now.",
     )
     alert_error_min_rows: int = Field(
-        50, ge=1, description="With fewer texts ended, the share of errors is not judged."
+        50,
+        ge=1,
+        description="Minimum number of finished texts for alerts on the error rate.",
     )
     alert_queue_age_s: float = Field(
-        600.0, ge=0, description="Alert when a text has waited longer; 0: never."
+        600.0, ge=0, description="Alert when a text has been queued for longer. 0 disables."
     )
     alert_webhook_secret: SecretStr | None = Field(
-        None, description="Key of the signature each notice to the webhook carries."
+        None, description="Key that signs the requests to the webhook."
     )
     alert_webhook_url: SecretStr | None = Field(
-        None, description="http or https address that is told of alerts; wants the key above."
+        None,
+        description="http or https address that receives alerts. Requires the webhook secret.",
     )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_format: LogFormat = Field(
-        LogFormat.TEXT, description="How workers and beat log: text, or json, an object a line."
+        LogFormat.TEXT,
+        description="Log format of workers and beat: `text`, or `json` with one object per line.",
     )
     metrics_port: int = Field(
-        0, ge=0, le=65_535, description="Where a worker serves Prometheus metrics; 0: nowhere."
+        0,
+        ge=0,
+        le=65_535,
+        description="Port on which a worker serves Prometheus metrics. 0 disables.",
     )
     metrics_host: str = Field(
-        "127.0.0.1", description="The address it serves them on; 0.0.0.0: on all."
+        "127.0.0.1",
+        description="Address on which a worker serves metrics. 0.0.0.0: all interfaces.",
     )
 
     @field_validator("alert_webhook_url")
     @classmethod
-    def can_be_told(cls, url: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+    def is_http_and_has_secret(
+        cls, url: SecretStr | None, others: ValidationInfo
+    ) -> SecretStr | None:
         if url is None:
             return None
         parts = urlsplit(url.get_secret_value())
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("it is no http:// or https:// address")
+            raise ValueError("it is not an http:// or https:// address")
         if not (secret := others.data.get("alert_webhook_secret")) or not secret.get_secret_value():
-            raise ValueError("it wants PLUMBLINE_ALERT_WEBHOOK_SECRET beside it")
+            raise ValueError("it also requires PLUMBLINE_ALERT_WEBHOOK_SECRET")
         return url
 
     @classmethod
     def read(cls) -> Settings:
-        """Read the environment; raise `SettingsInvalid` naming the variable that is wrong."""
+        """Read the environment. Raises `SettingsInvalid`, which names the invalid variable."""
         try:
             return cls()
         except ValidationError as error:
@@ -205,17 +270,21 @@ class Settings(BaseSettings):
 
     @property
     def workspace_dir(self) -> Path | None:
-        """Where Evidently's UI finds the reports; None where it is to have none."""
-        if self.evidently_workspace == NOWHERE:
+        """The folder of Evidently's UI, or None if it is switched off."""
+        if self.evidently_workspace == WORKSPACE_OFF:
             return None
         return self.evidently_workspace or self.state_dir / "evidently"
 
-    def from_anywhere(self) -> Settings:
-        """The same, with folders that mean the same in another working directory."""
+    def with_absolute_folders(self) -> Settings:
+        """Return a copy that is valid in any working directory."""
         folders = {name: getattr(self, name) for name in FOLDERS}
-        kept = {n: f.resolve() for n, f in folders.items() if f is not None and f != NOWHERE}
-        return self.model_copy(update=kept)
+        absolute = {
+            name: folder.resolve()
+            for name, folder in folders.items()
+            if folder is not None and folder != WORKSPACE_OFF
+        }
+        return self.model_copy(update=absolute)
 
     def masked(self) -> dict[str, str]:
-        """Every setting as it may be shown: secrets as stars."""
+        """Return every setting for display, with asterisks in place of secrets."""
         return {name: str(getattr(self, name)) for name in type(self).model_fields}

@@ -123,7 +123,7 @@ def stack(settings: Settings, narrator: Narrator) -> Iterator[Stack]:
     Raises FolderBusy where another one runs in the same state_dir, EmbeddedMissing or
     EmbeddedFailed saying what to do, KeyboardInterrupt after a signal.
     """
-    settings = settings.from_anywhere()
+    settings = settings.with_absolute_folders()
     _demand_programs()
     busy = (
         f"`plumbline up` runs already with its state in {settings.state_dir}; end that one, "
