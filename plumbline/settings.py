@@ -36,11 +36,11 @@ class Settings(BaseSettings):
 
     database_url: SecretStr | None = Field(
         None,
-        description="postgresql://user:password@host:5432/name. Unset: `plumbline up` starts a server.",
+        description="postgresql://user:password@host:5432/name. Unset: the embedded server.",
     )
     broker_url: SecretStr | None = Field(
         None,
-        description="redis://:password@host:6379/0. Unset: `plumbline up` starts a server.",
+        description="redis://:password@host:6379/0. Unset: the embedded server.",
     )
     state_dir: Path = Field(
         Path(".plumbline"), description="Folder for embedded servers, their logs and drift reports."
