@@ -1,7 +1,7 @@
-"""Texts in files: read as a stream, whatever their size; a bad line costs only itself.
+"""Read texts from text, CSV, JSON lines and Parquet files as a stream.
 
-Bytes that are no UTF-8 become lone surrogates, which the one rule of all doors (`scoring.input.text`)
-replaces and notes.
+An invalid line is reported and the next one is read. Bytes that are not UTF-8 become lone
+surrogates, which `plumbline_client.text` replaces and notes.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing import IO, Any, cast
 from plumbline.errors import FileUnreadable
 
 STDIN = "-"
-# Characters, far above any text that is accepted: what is longer is a quote left open, or no text.
+# In characters, far above any accepted text. A longer line has an unclosed quote or is not a text.
 LONGEST_LINE = 16 * 2**20
-UNREADABLE = (OSError, EOFError, zlib.error, ValueError, csv.Error)
+READ_ERRORS = (OSError, EOFError, zlib.error, ValueError, csv.Error)
 
 
 class Format(StrEnum):
@@ -45,7 +45,7 @@ SUFFIXES = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One text of a file, and the line (of Parquet: the row) where it begins."""
+    """One text of a file. `line` is its first line, or its row in a Parquet file."""
 
     line: int
     text: str
@@ -53,8 +53,8 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class BadRow:
-    """A line with no usable text, and why."""
+class InvalidRow:
+    """A line without a usable text."""
 
     line: int
     reason: str
@@ -62,7 +62,7 @@ class BadRow:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where a row has its text and, if keys are wanted, its key."""
+    """The names of the columns with the text and, if the rows have keys, the key."""
 
     text: str = "text"
     key: str | None = None
@@ -71,30 +71,30 @@ class Columns:
     def names(self) -> list[str]:
         return [self.text] if self.key is None else [self.text, self.key]
 
-    def pick(self, line: int, values: Mapping[str, Any]) -> Row | BadRow:
-        """The row these values make. Where keys are wanted, a row without one is bad."""
+    def parse_row(self, line: int, values: Mapping[str, Any]) -> Row | InvalidRow:
+        """Return the row with these values. A row without an expected key is invalid."""
         for name in self.names:
             if name not in values:
-                return BadRow(line, f"it has no {name!r}")
+                return InvalidRow(line, f"it has no {name!r}")
         text = values[self.text]
         if not isinstance(text, str):
-            return BadRow(line, f"its {self.text!r} is {_kind(text)}, not a text")
+            return InvalidRow(line, f"its {self.text!r} is {_type_name(text)}, not a string")
         if self.key is None:
             return Row(line, text)
         key = values[self.key]
         if isinstance(key, int) and not isinstance(key, bool):
             key = str(key)
         if not isinstance(key, str) or not key:
-            return BadRow(line, f"its key {self.key!r} is {_kind(key)}")
+            return InvalidRow(line, f"its key {self.key!r} is {_type_name(key)}")
         return Row(line, text, key)
 
 
-class Texts:
-    """The rows of one file, read as they are asked for.
+class TextFile:
+    """The rows of one file, read lazily.
 
-    Opening raises FileUnreadable for what concerns the whole file: it is not there, it has no such
-    column. After that, what cannot be read is a BadRow, the last one where nothing can be read
-    behind it.
+    The constructor raises FileUnreadable if the file cannot be opened or lacks a column. After
+    that, every line that cannot be read is an InvalidRow; it is the last row if the rest of the
+    file cannot be read either.
     """
 
     def __init__(
@@ -108,22 +108,24 @@ class Texts:
         self._text: io.TextIOWrapper | None = None
         try:
             self._rows = self._open(source, format or format_of(source))
-        except UNREADABLE as error:
+        except READ_ERRORS as error:
             self.close()
             raise FileUnreadable(f"{self.name} cannot be read: {_reason(error)}.") from error
         except FileUnreadable:
             self.close()
             raise
 
-    def __iter__(self) -> Iterator[Row | BadRow]:
+    def __iter__(self) -> Iterator[Row | InvalidRow]:
         try:
             yield from self._rows
-        except UNREADABLE as error:
-            yield BadRow(self._line + 1, f"from here on it cannot be read: {_reason(error)}")
+        except READ_ERRORS as error:
+            yield InvalidRow(
+                self._line + 1, f"the rest of the file cannot be read: {_reason(error)}"
+            )
 
     @property
-    def share_read(self) -> float | None:
-        """How much of the file was read, from 0 to 1; None where its size is unknown."""
+    def fraction_read(self) -> float | None:
+        """The part of the file that has been read, from 0 to 1, or None if its size is unknown."""
         if not self._size:
             return None
         if self._file is None:
@@ -132,7 +134,7 @@ class Texts:
 
     def close(self) -> None:
         if self._text is not None and self._file is None:
-            # Standard input is not ours to close.
+            # Standard input stays open for its owner.
             self._text.detach()
         elif self._text is not None:
             self._text.close()
@@ -140,7 +142,7 @@ class Texts:
             self._file.close()
         self._text, self._size = None, 0
 
-    def __enter__(self) -> Texts:
+    def __enter__(self) -> TextFile:
         return self
 
     def __exit__(
@@ -151,7 +153,7 @@ class Texts:
     ) -> None:
         self.close()
 
-    def _open(self, source: str, format: Format) -> Iterator[Row | BadRow]:
+    def _open(self, source: str, format: Format) -> Iterator[Row | InvalidRow]:
         if format is Format.PARQUET:
             return self._parquet_rows(source)
         stream: IO[bytes] = sys.stdin.buffer
@@ -160,7 +162,7 @@ class Texts:
             self._size = Path(source).stat().st_size
         if source.endswith(".gz"):
             stream = cast(IO[bytes], gzip.GzipFile(fileobj=stream))
-        # The csv module wants the line ends of the file; for us they all end a line.
+        # The csv module needs the original line ends; the other formats accept any.
         newline = "" if format is Format.CSV else None
         self._text = io.TextIOWrapper(
             stream, encoding="utf-8-sig", errors="surrogateescape", newline=newline
@@ -170,111 +172,117 @@ class Texts:
         lines = self._lines(self._text)
         return self._json_rows(lines) if format is Format.JSONL else self._text_rows(lines)
 
-    def _lines(self, text: IO[str]) -> Iterator[tuple[int, str | BadRow]]:
-        """Number the lines; leave out empty ones, and never hold more than LONGEST_LINE of one."""
+    def _lines(self, text: IO[str]) -> Iterator[tuple[int, str | InvalidRow]]:
+        """Number the lines and skip empty ones. At most LONGEST_LINE characters are in memory."""
         while line := text.readline(LONGEST_LINE):
             self._line += 1
             if len(line) == LONGEST_LINE and not line.endswith("\n"):
                 while (rest := text.readline(LONGEST_LINE)) and not rest.endswith("\n"):
                     pass
                 too_long = f"it has more than {LONGEST_LINE:,} characters"
-                yield self._line, BadRow(self._line, too_long)
+                yield self._line, InvalidRow(self._line, too_long)
             elif stripped := line.rstrip("\r\n"):
                 yield self._line, stripped
 
-    def _text_rows(self, lines: Iterator[tuple[int, str | BadRow]]) -> Iterator[Row | BadRow]:
+    def _text_rows(
+        self, lines: Iterator[tuple[int, str | InvalidRow]]
+    ) -> Iterator[Row | InvalidRow]:
         for number, line in lines:
-            yield line if isinstance(line, BadRow) else Row(number, line)
+            yield line if isinstance(line, InvalidRow) else Row(number, line)
 
-    def _json_rows(self, lines: Iterator[tuple[int, str | BadRow]]) -> Iterator[Row | BadRow]:
+    def _json_rows(
+        self, lines: Iterator[tuple[int, str | InvalidRow]]
+    ) -> Iterator[Row | InvalidRow]:
         for number, line in lines:
-            yield line if isinstance(line, BadRow) else self._json_row(number, line)
+            yield line if isinstance(line, InvalidRow) else self._json_row(number, line)
 
-    def _json_row(self, number: int, line: str) -> Row | BadRow:
+    def _json_row(self, number: int, line: str) -> Row | InvalidRow:
         try:
             values = json.loads(line)
         except (ValueError, RecursionError) as error:
-            return BadRow(number, f"it is not JSON: {_reason(error)}")
+            return InvalidRow(number, f"it is not JSON: {_reason(error)}")
         if not isinstance(values, dict):
-            return BadRow(number, f"it is {_kind(values)}, not a JSON object")
-        return self._columns.pick(number, values)
+            return InvalidRow(number, f"it is {_type_name(values)}, not a JSON object")
+        return self._columns.parse_row(number, values)
 
-    def _csv_rows(self, text: IO[str]) -> Iterator[Row | BadRow]:
+    def _csv_rows(self, text: IO[str]) -> Iterator[Row | InvalidRow]:
         csv.field_size_limit(LONGEST_LINE)
         reader = csv.reader(text)
         header = next(reader, [])
-        self._check(header)
+        self._require_columns(header)
         return self._csv_values(reader, header)
 
-    def _csv_values(self, reader: Any, header: list[str]) -> Iterator[Row | BadRow]:
+    def _csv_values(self, reader: Any, header: list[str]) -> Iterator[Row | InvalidRow]:
         self._line = reader.line_num
         for values in reader:
             start, self._line = self._line + 1, reader.line_num
             if len(values) == len(header):
-                yield self._columns.pick(start, dict(zip(header, values, strict=True)))
+                yield self._columns.parse_row(start, dict(zip(header, values, strict=True)))
             elif values:
-                # A text with a comma and no quotes: picking its first half would cut it silently.
-                yield BadRow(
+                # An unquoted text with a comma. Its first half alone would be a silent truncation.
+                yield InvalidRow(
                     start,
                     f"it has {len(values)} values for {len(header)} columns; "
-                    "a text with a comma needs quotes round it",
+                    "a text with a comma needs quotes around it",
                 )
 
-    def _parquet_rows(self, source: str) -> Iterator[Row | BadRow]:
+    def _parquet_rows(self, source: str) -> Iterator[Row | InvalidRow]:
         if source == STDIN:
             raise FileUnreadable("Parquet cannot be read from standard input; name a file.")
         try:
             import pyarrow.parquet
         except ImportError as error:
-            raise FileUnreadable("Parquet needs plumbline[parquet] installed.") from error
+            raise FileUnreadable(
+                "Parquet files need plumbline-scoring[parquet] installed."
+            ) from error
         file = pyarrow.parquet.ParquetFile(source)
-        self._check(file.schema_arrow.names)
+        self._require_columns(file.schema_arrow.names)
         self._size = file.metadata.num_rows
         return self._parquet_values(file)
 
-    def _parquet_values(self, file: Any) -> Iterator[Row | BadRow]:
+    def _parquet_values(self, file: Any) -> Iterator[Row | InvalidRow]:
         for batch in file.iter_batches(batch_size=1_000, columns=self._columns.names):
             for index in range(batch.num_rows):
                 self._line += 1
                 try:
                     values = {name: batch[name][index].as_py() for name in self._columns.names}
                 except UnicodeDecodeError as error:
-                    yield BadRow(self._line, f"it is not UTF-8: {_reason(error)}")
+                    yield InvalidRow(self._line, f"it is not UTF-8: {_reason(error)}")
                     continue
-                yield self._columns.pick(self._line, values)
+                yield self._columns.parse_row(self._line, values)
 
-    def _check(self, there: list[str]) -> None:
+    def _require_columns(self, present: list[str]) -> None:
         for name in self._columns.names:
-            if name not in there:
-                listed = ", ".join(there) or "none"
+            if name not in present:
+                columns = ", ".join(present) or "none"
                 raise FileUnreadable(
-                    f"{self.name} has no column {name!r}; its columns are: {listed}."
+                    f"{self.name} has no column {name!r}; its columns are: {columns}."
                 )
 
 
 def format_of(source: str) -> Format:
-    """The format a file's name tells; standard input is one text a line."""
+    """Return the format that the file's name implies. Standard input has one text per line."""
     if source == STDIN:
         return Format.TEXT
     name = source.lower()
-    found = SUFFIXES.get(Path(name.removesuffix(".gz")).suffix)
-    if found is None or (found is Format.PARQUET and name.endswith(".gz")):
+    format = SUFFIXES.get(Path(name.removesuffix(".gz")).suffix)
+    if format is None or (format is Format.PARQUET and name.endswith(".gz")):
         raise FileUnreadable(
-            f"{source} is not .csv, .jsonl, .txt (also .gz) or .parquet; say what it is "
-            "with --format."
+            f"{source} is not .csv, .jsonl, .txt (also .gz) or .parquet; name its format with "
+            "--format."
         )
-    return found
+    return format
 
 
-def _kind(value: Any) -> str:
+def _type_name(value: Any) -> str:
     if value is None:
         return "null"
     if value == "":
         return "empty"
-    names = {bool: "true or false", int: "a number", float: "a number", str: "a text"}
+    names = {bool: "true or false", int: "a number", float: "a number", str: "a string"}
     return names.get(type(value), "a list" if isinstance(value, list) else "an object")
 
 
 def _reason(error: BaseException) -> str:
-    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return (told.strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return (message.strip().splitlines() or [type(error).__name__])[0].rstrip(".")
