@@ -1,34 +1,36 @@
-"""One way to reach PostgreSQL."""
+"""Connections to PostgreSQL through SQLAlchemy, and the translation of its errors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from select import POLLIN, poll
 from typing import Any, cast
 
 import psycopg
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
+from plumbline_client.database import CONNECT_TIMEOUT_S, UNAVAILABLE
 from plumbline_client.errors import DatabaseRefused, DatabaseUnavailable, DatabaseUrlInvalid
-
-CONNECT_TIMEOUT_S = 5
 
 
 def database_url(url: str) -> URL:
-    """Read a `postgresql://` URL, and choose psycopg as its driver."""
+    """Parse a `postgresql://` URL and select psycopg as its driver."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
         raise DatabaseUrlInvalid(
-            "The database URL cannot be read; write it as postgresql://user:password@host:5432/name."
+            "The database URL cannot be parsed; write it as "
+            "postgresql://user:password@host:5432/name."
         ) from error
     if parsed.drivername.split("+")[0] not in ("postgresql", "postgres"):
         raise DatabaseUrlInvalid(
-            f"The database URL starts with {parsed.drivername}://, and Plumbline needs postgresql://."
+            f"The database URL starts with {parsed.drivername}://, but Plumbline needs "
+            "postgresql://."
         )
     return parsed.set(drivername="postgresql+psycopg")
 
@@ -36,16 +38,16 @@ def database_url(url: str) -> URL:
 def connect(url: str, pool_size: int = 4, *, autocommit: bool = False) -> Engine:
     """Make an engine. It must not cross a fork: build one in each process.
 
-    It makes up to `pool_size` connections, when they are needed, and keeps them. Threads that want
-    more wait for one of these: to close and make connections all the time costs more than texts do.
+    The engine opens up to `pool_size` connections when they are needed and keeps them. A thread
+    that needs another one waits, because opening and closing connections costs more than scoring.
 
-    With `autocommit` each statement is a transaction, and one round trip in place of three; a
-    `begin()` block of several then holds nothing together.
+    With `autocommit`, each statement is its own transaction and takes one round trip instead of
+    three; a `begin()` block of several statements is then not atomic.
     """
     engine = create_engine(
         database_url(url),
         isolation_level="AUTOCOMMIT" if autocommit else None,
-        # There is no transaction to end, then.
+        # In autocommit mode there is no transaction to roll back.
         pool_reset_on_return=None if autocommit else "rollback",
         pool_size=pool_size,
         max_overflow=0,
@@ -56,38 +58,37 @@ def connect(url: str, pool_size: int = 4, *, autocommit: bool = False) -> Engine
 
 
 def _check_alive(raw: psycopg.Connection[Any], record: ConnectionPoolEntry, _: object) -> None:
-    """Have a connection replaced that the server closed while it lay idle.
+    """Make the pool replace a connection that the server closed while it was idle.
 
-    SQLAlchemy's own way is to ask the server each time, which costs as much as half a claim.
+    SQLAlchemy's `pool_pre_ping` costs a round trip per checkout, half as much as a claim.
     """
     if not getattr(record, "fresh", False) and has_ended(raw):
         raise InvalidatePoolError
 
 
 def has_ended(raw: psycopg.Connection[Any]) -> bool:
-    """Whether the server closed this idle connection; only its end makes one readable."""
+    """Return whether the server closed an idle connection: only then is its socket readable."""
     idle = poll()
     idle.register(raw.fileno(), POLLIN)
     return bool(idle.poll(0))
 
 
 def is_unavailable(error: DBAPIError) -> bool:
-    """Whether the server was away, so that trying again may help, rather than refusing."""
+    """Return whether the server was away, so that a retry may help, instead of refusing."""
     state = _sqlstate(error)
-    # A connection that could not be made has no state; nor has a value psycopg itself refuses,
-    # which is a DataError.
-    # Class 08: connection exception, 57P: operator intervention, 53: insufficient resources.
+    # A failed connection attempt has no SQLSTATE. A value that psycopg itself refuses has none
+    # either, but is a DataError.
     return (
         error.connection_invalidated
         or (state is None and isinstance(error, OperationalError))
-        or (state or "").startswith(("08", "53", "57P"))
+        or (state or "").startswith(UNAVAILABLE)
     )
 
 
 def is_transient(error: DBAPIError) -> bool:
-    """Whether the same transaction may well succeed if tried again.
+    """Return whether the same transaction may succeed on a retry.
 
-    So it is where the server was away, and after a deadlock or a serialization failure (class 40).
+    It may if the server was away, and after a deadlock or a serialization failure (class 40).
     """
     return is_unavailable(error) or (_sqlstate(error) or "").startswith("40")
 
@@ -98,7 +99,7 @@ def _sqlstate(error: DBAPIError) -> str | None:
 
 @contextmanager
 def translate_errors(engine: Engine) -> Iterator[None]:
-    """Turn what PostgreSQL does not do into one sentence that names it, password hidden."""
+    """Translate SQLAlchemy's errors into StorageErrors that name the server, password hidden."""
     url = engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
     server = f"PostgreSQL at {url}"
     try:
@@ -106,11 +107,33 @@ def translate_errors(engine: Engine) -> Iterator[None]:
     except PoolTimeout as error:
         pool = cast(QueuePool, engine.pool)
         raise DatabaseUnavailable(
-            f"{server} was not asked: all {pool.size()} connections were in use for "
-            f"{pool.timeout():g} s; have fewer threads at work at once."
+            f"All {pool.size()} connections to {server} were in use for {pool.timeout():g} s; "
+            "use fewer threads at once."
         ) from error
     except DBAPIError as error:
         reason = (str(error.orig).strip().splitlines() or ["no reason given"])[0].rstrip(".")
         if is_unavailable(error):
             raise DatabaseUnavailable(f"{server} cannot be reached: {reason}.") from error
         raise DatabaseRefused(f"{server} refuses: {reason}.") from error
+
+
+@contextmanager
+def open_engine(url: str, pool_size: int = 4) -> Iterator[Engine]:
+    """Yield an engine for the block, and raise PostgreSQL's errors in it as StorageErrors."""
+    engine = connect(url, pool_size)
+    try:
+        with translate_errors(engine):
+            yield engine
+    finally:
+        engine.dispose()
+
+
+def now(connection: Connection) -> datetime:
+    """Return the start of the transaction by PostgreSQL's clock, which dates every row."""
+    return connection.execute(select(func.now())).scalar_one()
+
+
+def limit_statement_time(connection: Connection, limit_s: float) -> None:
+    """Limit the run time of each statement in this transaction."""
+    statement = text("SELECT set_config('statement_timeout', :limit, true)")
+    connection.execute(statement, {"limit": f"{1000 * limit_s:.0f}ms"})

@@ -1,7 +1,8 @@
-"""Statements that every message runs, straight on psycopg: each is a transaction by itself.
+"""Connections that run statements directly on psycopg, each in its own transaction.
 
-SQLAlchemy keeps the connections, and its errors are what is raised; its own way to run a statement
-takes more CPU time than the statement (docs/decisions/0012).
+They are for the statements that run once per message, because SQLAlchemy takes more CPU time to run
+a statement than PostgreSQL does (docs/decisions/0012). SQLAlchemy still makes the connections, and
+its errors are raised.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from typing import Any, Protocol, cast
 
 import psycopg
 from psycopg.rows import namedtuple_row
-from sqlalchemy import Engine, PoolProxiedConnection, TextClause, event, make_url
+from sqlalchemy import Engine, TextClause, event, make_url
 from sqlalchemy.exc import DBAPIError
 
 from storage.database import connect, has_ended
 
-PLANS = "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan"
+PLANNER_SETTINGS = "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan"
 PSYCOPG = make_url("postgresql+psycopg://").get_dialect()()
 
 
@@ -30,22 +31,25 @@ class Rows(Iterable[Any], Protocol):
 
 
 class Executor(Protocol):
-    """What runs a statement: a Connection of SQLAlchemy's, in its transaction, or a `Direct`."""
+    """Runs statements: a `DirectConnection`, or SQLAlchemy's Connection in its transaction."""
 
     def execute(self, statement: TextClause, parameters: Mapping[str, Any], /) -> Rows: ...
 
 
-class Direct:
+class DirectConnection:
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         self._cursor = raw.cursor(row_factory=namedtuple_row)
 
     def execute(self, statement: TextClause, parameters: Mapping[str, Any], /) -> Rows:
-        """Raises DBAPIError, or what is derived from it, as a Connection does."""
+        """Run a statement and commit it; its rows replace those of the statement before.
+
+        Raises SQLAlchemy's DBAPIError or a subclass, like a Connection of SQLAlchemy.
+        """
         sql = _sql(statement)
         try:
             return self._cursor.execute(sql, parameters)
         except psycopg.Error as error:
-            raise _as_sqlalchemy_would(sql, error, self.closed) from error
+            raise _translate_to_sqlalchemy(sql, error, self.closed) from error
 
     @property
     def closed(self) -> bool:
@@ -59,74 +63,55 @@ class Direct:
 
 
 class PersistentConnection:
-    """A connection of an engine's that one thread keeps from message to message.
+    """A connection that one thread keeps from message to message, replaced if it ended.
 
-    A pool's way to one and back takes as long as psycopg's part of a claim.
+    A checkout from a pool takes as much CPU time as psycopg's part of a claim.
     """
 
     def __init__(self, engine: Engine) -> None:
+        """Take an engine in autocommit mode, as made by `connect_direct`."""
         self._engine = engine
-        self._direct: Direct | None = None
+        self._current: DirectConnection | None = None
 
     @contextmanager
-    def direct(self) -> Iterator[Direct]:
-        """As `direct(engine)`."""
-        if self._direct is not None and self._direct.has_ended():
+    def connection(self) -> Iterator[DirectConnection]:
+        """Lend the connection to the block. Raises DBAPIError if no connection can be made."""
+        if self._current is not None and self._current.has_ended():
             self.close()
-        if self._direct is None:
-            pooled = _pooled(self._engine)
-            self._direct = Direct(_raw(pooled))
-            pooled.detach()
+        if self._current is None:
+            self._current = DirectConnection(_detached_connection(self._engine))
         try:
-            yield self._direct
+            yield self._current
         finally:
-            if self._direct.closed:
-                self._direct = None
+            if self._current.closed:
+                self._current = None
 
     def close(self) -> None:
-        if self._direct is not None:
-            self._direct.close()
-            self._direct = None
+        if self._current is not None:
+            self._current.close()
+            self._current = None
 
 
 def connect_direct(url: str) -> Engine:
-    """An engine for statements of the ledger alone, which find their jobs by an index, always.
+    """Make an engine in autocommit mode, for statements that look up their jobs by an index.
 
-    PostgreSQL keeps the plan of a statement that it made while the table was small, where reading
-    the whole table was cheapest; it would go on so until the table is next analyzed. A finish it
-    would plan each time anew, which takes as long as the rest of it.
+    PostgreSQL keeps the plan that it made while a table was small, when a sequential scan was
+    cheapest, until the table is next analyzed; so sequential scans are disabled. It would also plan
+    a finish anew each time, which takes as long as the statement itself.
     """
     engine = connect(url, autocommit=True)
-    event.listen(engine, "connect", lambda raw, _: raw.execute(PLANS))
+    event.listen(engine, "connect", lambda raw, _: raw.execute(PLANNER_SETTINGS))
     return engine
 
 
-@contextmanager
-def direct(engine: Engine) -> Iterator[Direct]:
-    """Run statements on a connection of an engine that commits each (`connect(autocommit=True)`).
-
-    Use one at a time: the next takes the place of the rows of the one before.
-    """
-    pooled = _pooled(engine)
-    run = Direct(_raw(pooled))
+def _detached_connection(engine: Engine) -> psycopg.Connection[Any]:
     try:
-        yield run
-    finally:
-        if run.closed:
-            pooled.invalidate()
-        pooled.close()
-
-
-def _pooled(engine: Engine) -> PoolProxiedConnection:
-    try:
-        return engine.raw_connection()
+        pooled = engine.raw_connection()
     except psycopg.Error as error:
-        raise _as_sqlalchemy_would(None, error, closed=False) from error
-
-
-def _raw(pooled: PoolProxiedConnection) -> psycopg.Connection[Any]:
+        raise _translate_to_sqlalchemy(None, error, closed=False) from error
     raw = cast("psycopg.Connection[Any]", pooled.driver_connection)
-    assert raw.autocommit, "nothing would commit what is done here"
+    assert raw.autocommit, "without autocommit, no statement would be committed"
+    pooled.detach()
     return raw
 
 
@@ -135,6 +120,8 @@ def _sql(statement: TextClause) -> bytes:
     return str(statement.compile(dialect=PSYCOPG)).encode()
 
 
-def _as_sqlalchemy_would(sql: bytes | None, error: psycopg.Error, closed: bool) -> BaseException:
+def _translate_to_sqlalchemy(
+    sql: bytes | None, error: psycopg.Error, closed: bool
+) -> BaseException:
     statement = sql.decode() if sql else None
     return DBAPIError.instance(statement, None, error, psycopg.Error, connection_invalidated=closed)

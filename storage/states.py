@@ -6,7 +6,10 @@ from enum import StrEnum
 
 from plumbline_client.states import TERMINAL, JobState
 
-__all__ = ["TERMINAL", "JobState", "Role"]
+__all__ = ["JOINT_FEATURE", "TERMINAL", "DriftVerdict", "JobState", "ReferenceKind", "Role"]
+
+# The feature name of the drift value that stands for all columns of a report together.
+JOINT_FEATURE = "joint"
 
 
 class Role(StrEnum):
@@ -14,3 +17,22 @@ class Role(StrEnum):
 
     LIVE = "live"
     SHADOW = "shadow"
+
+
+class DriftVerdict(StrEnum):
+    """The result of a drift report."""
+
+    STABLE = "stable"
+    DRIFT = "drift"
+    TOO_LITTLE_DATA = "too_little_data"
+    # The comparison failed; the report's summary states why.
+    FAILED = "failed"
+
+
+class ReferenceKind(StrEnum):
+    """What a drift report compares a window with."""
+
+    # The profile that training measured on the validation split.
+    PROFILE = "profile"
+    # The predictions of an earlier window of live traffic.
+    WINDOW = "window"

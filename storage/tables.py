@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, BYTEA, DOUBLE_PRECISIO
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from plumbline_client.states import JobState
-from storage.states import Role
+from storage.states import DriftVerdict, ReferenceKind, Role
 
 SCHEMA = "plumbline"
 NAMING = {
@@ -192,10 +192,8 @@ class DriftReport(Base):
 
     __tablename__ = "drift_reports"
     __table_args__ = (
-        CheckConstraint(
-            one_of("verdict", ("stable", "drift", "too_little_data", "failed")), name="verdict"
-        ),
-        CheckConstraint(one_of("reference", ("profile", "window")), name="reference"),
+        CheckConstraint(one_of("verdict", DriftVerdict), name="verdict"),
+        CheckConstraint(one_of("reference", ReferenceKind), name="reference"),
         Index("drift_reports_created_idx", "created_at"),
     )
 
@@ -208,7 +206,7 @@ class DriftReport(Base):
     window_to: Mapped[datetime | None]
     window_rows: Mapped[int]
     # The version's profile, or an earlier window of live traffic, from and to when.
-    reference: Mapped[str] = mapped_column(server_default="profile")
+    reference: Mapped[str] = mapped_column(server_default=ReferenceKind.PROFILE)
     reference_from: Mapped[datetime | None]
     reference_to: Mapped[datetime | None]
     reference_rows: Mapped[int]

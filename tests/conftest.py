@@ -1,4 +1,4 @@
-"""Fixtures every level of tests shares. Servers start when the first test asks for them."""
+"""Fixtures for all levels of tests. A server starts when the first test requests it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from storage import migrate
 from storage.database import connect
 from storage.direct import PersistentConnection, connect_direct
 from tests.paths import SHARED_DATA
-from tests.servers import database, execute, named, postgres_server, redis_server
+from tests.servers import database, execute, postgres_server, redis_server, with_database
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The real labelled data beside the checkout; where it is absent, the test is skipped."""
+    """Return the folder with real labelled data; skip the test if it is missing."""
     if not SHARED_DATA.is_dir():
         pytest.skip(f"needs the labelled data of the development machines in {SHARED_DATA}")
     return SHARED_DATA
@@ -27,24 +27,24 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL for the whole session."""
+    """Run a PostgreSQL for the whole session."""
     with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Redis for the whole session."""
+    """Run a Redis for the whole session."""
     with redis_server(tmp_path_factory.mktemp("redis")) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def template(postgres_server_url: str) -> str:
-    """The name of a migrated database nobody is connected to; copying it takes milliseconds."""
+    """Return the name of a migrated database without connections, so that it can be copied."""
     name = "template_" + uuid.uuid4().hex
     execute(postgres_server_url, f"CREATE DATABASE {name}")
-    engine = connect(named(postgres_server_url, name))
+    engine = connect(with_database(postgres_server_url, name))
     migrate.upgrade(engine)
     engine.dispose()
     return name
@@ -52,7 +52,7 @@ def template(postgres_server_url: str) -> str:
 
 @pytest.fixture
 def database_url(postgres_server_url: str, template: str) -> Iterator[str]:
-    """A migrated database of the test's own."""
+    """Create a migrated database for one test."""
     with database(postgres_server_url, template) as url:
         yield url
 
@@ -65,24 +65,24 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def statements(database_url: str) -> Iterator[Engine]:
-    """As `engine`, for `storage.direct`."""
+def direct_engine(database_url: str) -> Iterator[Engine]:
+    """Like `engine`, but for `storage.direct`."""
     engine = connect_direct(database_url)
     yield engine
     engine.dispose()
 
 
 @pytest.fixture
-def kept(statements: Engine) -> Iterator[PersistentConnection]:
-    """As a worker keeps a connection for its statements."""
-    kept = PersistentConnection(statements)
-    yield kept
-    kept.close()
+def persistent_connection(direct_engine: Engine) -> Iterator[PersistentConnection]:
+    """Return a connection for statements, like the one a worker process keeps."""
+    connection = PersistentConnection(direct_engine)
+    yield connection
+    connection.close()
 
 
 @pytest.fixture
 def broker_url(redis_url: str) -> str:
-    """The session's Redis, emptied."""
+    """Return the session's Redis, emptied."""
     with redis.Redis.from_url(redis_url) as connection:
         connection.flushall()
     return redis_url

@@ -1,15 +1,21 @@
-"""The client's statements on a connection of the tests, so that they join its transaction."""
+"""The ledger for tests: the client's statements, and each function in its own transaction."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, text
 
 from plumbline_client import statements
-from plumbline_client.new_job import NewJob, to_document
+from plumbline_client.new_job import NewJob, new_job, to_document
 from plumbline_client.states import JobState
+from storage.jobs.claim import Lease, claim
+from storage.jobs.finish import finish
+from storage.jobs.predictions import NewPrediction
+
+LEASE_S = 60.0
 
 
 def accept(connection: Connection, jobs: Sequence[NewJob]) -> set[uuid.UUID]:
@@ -30,3 +36,46 @@ def cancel(connection: Connection, ids: Sequence[uuid.UUID], reason: str) -> set
     """Cancel queued jobs; return their ids."""
     rows = connection.exec_driver_sql(statements.CANCEL, {"ids": list(ids), "reason": reason})
     return {row.id for row in rows}
+
+
+def job(value: str = "See you at six", **options: Any) -> NewJob:
+    return new_job(value, source="test", max_chars=1_000, **options)
+
+
+class Ledger:
+    """The ledger's functions on an engine; each call is a transaction of its own."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def accept(self, *jobs: NewJob) -> set[uuid.UUID]:
+        with self.engine.begin() as connection:
+            return accept(connection, jobs)
+
+    def accept_texts(self, count: int = 1) -> list[uuid.UUID]:
+        """Accept this many different texts; return their ids in order."""
+        jobs = [job(f"text {number}") for number in range(count)]
+        self.accept(*jobs)
+        return [new.id for new in jobs]
+
+    def claim(
+        self, *known: uuid.UUID, arriving: Sequence[NewJob] = (), lease_s: float = LEASE_S
+    ) -> list[Lease]:
+        with self.engine.begin() as connection:
+            return claim(connection, arriving, known, lease_s)
+
+    def finish(self, *predictions: NewPrediction) -> set[uuid.UUID]:
+        with self.engine.begin() as connection:
+            return finish(connection, predictions)
+
+    def change(self, assignment: str, *ids: uuid.UUID) -> None:
+        """Run an UPDATE of these jobs with a SET clause of the test's own."""
+        statement = f"UPDATE plumbline.jobs SET {assignment} WHERE id = ANY (CAST(:ids AS uuid[]))"
+        with self.engine.begin() as connection:
+            connection.execute(text(statement), {"ids": list(ids)})
+
+    def row(self, job_id: uuid.UUID) -> Any:
+        """Return one row of the table `jobs`."""
+        statement = text("SELECT * FROM plumbline.jobs WHERE id = :id")
+        with self.engine.connect() as connection:
+            return connection.execute(statement, {"id": job_id}).one()

@@ -1,4 +1,4 @@
-"""What a command must not leave behind."""
+"""Processes and ports that a command must not leave behind."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import psutil
 
 
 def processes_of(folder: Path) -> list[str]:
-    """The command lines of living processes that work in `folder` or below, or name it."""
-    found = []
+    """Return the command lines of live processes that run in `folder` or below, or mention it."""
+    lines = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             line = " ".join(process.cmdline())
-            here = Path(process.cwd()).is_relative_to(folder) or str(folder) in line
-            if here and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(f"{process.pid} {line[:200]}")
-    return found
+            in_folder = Path(process.cwd()).is_relative_to(folder) or str(folder) in line
+            if in_folder and process.status() != psutil.STATUS_ZOMBIE:
+                lines.append(f"{process.pid} {line[:200]}")
+    return lines
 
 
 def listens(url: str) -> bool:
-    """Whether anybody accepts connections where the URL points."""
+    """Return whether a server accepts connections at this URL."""
     parts = urlsplit(url)
     assert parts.hostname is not None and parts.port is not None
     with socket.socket() as probe:

@@ -1,4 +1,4 @@
-"""Real servers for tests, each in a folder of its own; gone, with their processes, at the end."""
+"""Real servers for tests, each in a folder of its own and stopped at the end of the block."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from plumbline.embedded import postgres, redis
 
 @contextmanager
 def postgres_server(folder: Path) -> Iterator[str]:
-    """A PostgreSQL; yields its URL. Its database `plumbline` is empty, not migrated."""
-    with postgres.postgres(folder) as server:
+    """Run a PostgreSQL and yield its URL. Its database `plumbline` is empty and not migrated."""
+    with postgres.postgres_server(folder) as server:
         yield server.url
 
 
 @contextmanager
 def redis_server(folder: Path) -> Iterator[str]:
-    """A Redis; yields its URL."""
+    """Run a Redis and yield its URL."""
     with redis.redis_server(folder) as server:
         yield server.url
 
 
 @contextmanager
 def database(server_url: str, template: str) -> Iterator[str]:
-    """A copy of the database `template`, which takes milliseconds; yields its URL."""
+    """Copy the database `template`, which takes milliseconds, and yield the copy's URL."""
     name = "test_" + uuid.uuid4().hex
     execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield named(server_url, name)
+    yield with_database(server_url, name)
     execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def named(server_url: str, database: str) -> str:
+def with_database(server_url: str, database: str) -> str:
+    """Return the URL with another database name."""
     return server_url.rpartition("/")[0] + "/" + database
 
 

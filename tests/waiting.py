@@ -1,4 +1,4 @@
-"""Waiting for a condition, never for a time."""
+"""Waiting for a condition instead of for a fixed time."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def eventually(condition: Callable[[], T], timeout_s: float = 60.0, otherwise: s
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(otherwise or f"not so within {timeout_s:g} s: {condition}")
+            raise AssertionError(otherwise or f"not true within {timeout_s:g} s: {condition}")
         time.sleep(POLL_S)

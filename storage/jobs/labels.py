@@ -1,4 +1,4 @@
-"""What texts truly were, told after they were scored: written as it comes, read to learn from."""
+"""True labels, which arrive after the scores: written as they arrive, read for training."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from sqlalchemy import Connection, text
 from plumbline_client.identity import invalid_reason
 
 STREAMED_ROWS = 1_000
-# Far above any name of a class; what is longer is no label.
+# Far above any class name; a longer value is not a label.
 LONGEST_LABEL = 500
 
-# One statement for a whole batch. `said` is taken as a name only where it is neither 0 nor 1, and
-# by the names of the version that scored the job; `before` is as it was, since a statement sees
-# none of its own changes.
+# One statement for a whole batch. A value other than "0" and "1" is a class name of the version
+# that scored the job. `before` is the label before this statement, because a statement does not see
+# its own changes.
 ADD = text("""
-WITH said AS (
+WITH entries AS (
     SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:sources AS text[]), CAST(:labels AS text[]))
-        AS said (job_id, source, said)
-), meant AS (
-    SELECT said.job_id, said.source, jobs.id IS NOT NULL AS known,
+        AS entries (job_id, source, value)
+), resolved AS (
+    SELECT entries.job_id, entries.source, jobs.id IS NOT NULL AS known,
            coalesce(versions.labels, '{}') AS names,
-           CASE WHEN said IN ('0', '1') THEN CAST(said AS int)
-                ELSE array_position(versions.labels, said) - 1 END AS label
-    FROM said
-    LEFT JOIN plumbline.jobs AS jobs ON jobs.id = said.job_id
+           CASE WHEN value IN ('0', '1') THEN CAST(value AS int)
+                ELSE array_position(versions.labels, value) - 1 END AS label
+    FROM entries
+    LEFT JOIN plumbline.jobs AS jobs ON jobs.id = entries.job_id
     LEFT JOIN plumbline.predictions AS live ON live.job_id = jobs.id AND live.role = 'live'
     LEFT JOIN plumbline.model_versions AS versions ON versions.model = live.model
 ), written AS (
     INSERT INTO plumbline.labels (job_id, source, label)
-    SELECT job_id, source, label FROM meant
+    SELECT job_id, source, label FROM resolved
     WHERE known AND label IS NOT NULL
     ORDER BY job_id, source
     ON CONFLICT (job_id, source) DO UPDATE
     SET label = excluded.label, labelled_at = excluded.labelled_at
 )
-SELECT meant.job_id, meant.known, meant.names, meant.label, before.label AS before
-FROM meant LEFT JOIN plumbline.labels AS before USING (job_id, source)
+SELECT resolved.job_id, resolved.known, resolved.names, resolved.label, before.label AS before
+FROM resolved LEFT JOIN plumbline.labels AS before USING (job_id, source)
 """)
 
-# Of several sources the one that spoke last is believed.
+# If several sources labelled a job, the newest label wins.
 LABELLED = text("""
 SELECT jobs.text, newest.label, newest.job_id
 FROM (
@@ -59,8 +59,8 @@ ORDER BY newest.job_id
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """`source` says that the job's text was `label`: "0", "1", or a name the job's version has."""
+class LabelEntry:
+    """A label that `source` gives a job: "0", "1", or a class name of the job's version."""
 
     job_id: uuid.UUID
     label: str
@@ -68,10 +68,12 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of the entries: `known` had said the same before, `changed` something else.
+class LabelOutcome:
+    """The result of adding labels.
 
-    `unusable` has for each job whose label says nothing the names its version would understand.
+    `accepted` labels are new, `changed` ones replace a different label of the same source, and
+    `known` ones repeat it. `unknown` are ids without a job. `unusable` maps each job whose label
+    was not understood to the class names of its version.
     """
 
     accepted: int = 0
@@ -90,19 +92,19 @@ class LabelledText:
     job_id: uuid.UUID
 
 
-def add(connection: Connection, entries: Sequence[Entry]) -> Outcome:
-    """Write what can be written. Of two entries of one job and source the last one counts."""
+def add(connection: Connection, entries: Sequence[LabelEntry]) -> LabelOutcome:
+    """Write the usable labels. The last of several entries for one job and source wins."""
     unique = {(entry.job_id, entry.source): entry for entry in entries}.values()
     rows = connection.execute(
         ADD,
         {
             "ids": [entry.job_id for entry in unique],
             "sources": [entry.source for entry in unique],
-            "labels": [_sayable(entry.label) for entry in unique],
+            "labels": [_storable(entry.label) for entry in unique],
         },
     ).all()
     usable = [row for row in rows if row.known and row.label is not None]
-    return Outcome(
+    return LabelOutcome(
         accepted=sum(row.before is None for row in usable),
         changed=sum(row.before is not None and row.before != row.label for row in usable),
         known=sum(row.before == row.label for row in usable),
@@ -114,9 +116,9 @@ def add(connection: Connection, entries: Sequence[Entry]) -> Outcome:
 def labelled_texts(
     connection: Connection, since: datetime | None = None, job_source: str | None = None
 ) -> Iterator[LabelledText]:
-    """Each text that is still kept with its newest label, of those said at or after `since`.
+    """Yield each text that is still stored with its newest label given at or after `since`.
 
-    From a cursor on the server: memory does not grow with the rows.
+    The rows come from a server-side cursor, so memory does not grow with their number.
     """
     rows = connection.execution_options(stream_results=True, max_row_buffer=STREAMED_ROWS).execute(
         LABELLED, {"since": since, "job_source": job_source}
@@ -125,6 +127,6 @@ def labelled_texts(
         yield LabelledText(*row)
 
 
-def _sayable(label: str) -> str | None:
-    """A label PostgreSQL can hold; of what it cannot, no version's name is made."""
+def _storable(label: str) -> str | None:
+    """Return None for a label that PostgreSQL cannot store; no class name is such a value."""
     return label if invalid_reason(label, LONGEST_LABEL) is None else None

@@ -1,7 +1,7 @@
-"""What happens to a lease between claim and finish: renewed, handed back, or lost with its worker.
+"""Leases between claim and finish: renewed, released, returned unstarted, or lost with a worker.
 
-As in the ledger each is one statement and guarded by the fence, so none of them touches a text that
-somebody else has claimed since.
+Each function is one statement that checks the fencing token, so it changes no job that another
+worker has claimed since.
 """
 
 from __future__ import annotations
@@ -12,70 +12,115 @@ from typing import Any
 
 from sqlalchemy import text
 
+from plumbline_client.text import storable_error
 from storage.direct import Executor
 from storage.jobs import outbox
-from storage.jobs.ledger import HELD
+from storage.jobs.claim import Lease
+from storage.jobs.quarantine import given_up
 
-_HELD = f"""
+# `attempts` is a smallint.
+UNLIMITED_ATTEMPTS = 32_768
+
+# PostgreSQL keeps the plan that it made while the table was small until the table is next analyzed.
+# No index has this expression, whereas an index on the state alone would be scanned from end to
+# end. For the same reason the statements name the ids instead of only joining on them.
+LEASED = "jobs.state || '' = 'leased'"
+
+HELD_LEASES = f"""
     unnest(CAST(:ids AS uuid[]), CAST(:fences AS bigint[])) AS held (id, fence)
-    WHERE jobs.id = ANY (CAST(:ids AS uuid[])) AND {HELD}
+    WHERE jobs.id = ANY (CAST(:ids AS uuid[])) AND {LEASED}
       AND jobs.id = held.id AND jobs.fence = held.fence
+"""
+
+# `published_at` is NULL because no wake-up is under way, so the next sweep sends one. The last
+# attempt ends here and not at the sweep, because an older wake-up could start one more attempt.
+REQUEUE_OR_QUARANTINE = f"""
+SET state = CASE WHEN attempts >= :max_attempts THEN 'quarantined' ELSE 'queued' END,
+    finished_at = CASE WHEN attempts >= :max_attempts THEN now() END,
+    error = CASE WHEN attempts >= :max_attempts
+                 THEN {given_up("coalesce(CAST(:error AS text), 'no reason given')")}
+                 ELSE :error END,
+    lease_until = NULL, published_at = NULL
 """
 
 RENEW = text(f"""
 UPDATE plumbline.jobs AS jobs SET lease_until = now() + make_interval(secs => :lease_s)
-FROM {_HELD}
+FROM {HELD_LEASES}
 """)
 
-# An attempt is one at scoring; what was handed back was never tried. Its older error stays, if any.
-HAND_BACK = text(f"""
+RELEASE = text(f"""
+UPDATE plumbline.jobs AS jobs
+{REQUEUE_OR_QUARANTINE}
+WHERE id = :id AND fence = :fence AND {LEASED}
+""")
+
+RELEASE_LOST = text(f"""
+UPDATE plumbline.jobs AS jobs
+{REQUEUE_OR_QUARANTINE}
+FROM {HELD_LEASES}
+""")
+
+# The attempt is not counted, because nobody started to score the text. The error of an earlier
+# attempt stays.
+RETURN_UNSTARTED = text(f"""
 UPDATE plumbline.jobs AS jobs
 SET state = 'queued', lease_until = NULL, published_at = NULL, attempts = jobs.attempts - 1
-FROM {_HELD}
-""")
-
-LOST = text(f"""
-UPDATE plumbline.jobs AS jobs
-SET state = CASE WHEN attempts >= :max_attempts THEN 'quarantined' ELSE 'queued' END,
-    finished_at = CASE WHEN attempts >= :max_attempts THEN now() END,
-    error = CASE WHEN attempts >= :max_attempts
-                 THEN format('given up after %s attempts: %s', attempts, CAST(:error AS text))
-                 ELSE :error END,
-    lease_until = NULL, published_at = NULL
-FROM {_HELD}
+FROM {HELD_LEASES}
 """)
 
 HeldLeases = Sequence[tuple[uuid.UUID, int]]
 
 
-def renew(run: Executor, held: HeldLeases, lease_s: float) -> int:
-    """Hold these (id, fence) for `lease_s` from now; return how many are still ours."""
-    return run.execute(RENEW, _columns(held) | {"lease_s": lease_s}).rowcount
+def renew(connection: Executor, held: HeldLeases, lease_s: float) -> int:
+    """Extend leases, each an (id, fence), to `lease_s` from now; return how many were valid."""
+    return connection.execute(RENEW, _columns(held) | {"lease_s": lease_s}).rowcount
 
 
-def return_unstarted(run: Executor, held: HeldLeases) -> int:
-    """Give back texts nobody began to score, to be published at once; the attempt is not counted.
+def release(
+    connection: Executor,
+    lease: Lease,
+    error: str | None = None,
+    max_attempts: int = UNLIMITED_ATTEMPTS,
+) -> None:
+    """Requeue a job for the next sweep, or quarantine it if this was the last of `max_attempts`.
 
-    Returns how many were still ours to give.
+    The attempt stays counted.
+    """
+    connection.execute(
+        RELEASE,
+        {
+            "id": lease.id,
+            "fence": lease.fence,
+            "error": storable_error(error) if error is not None else None,
+            "max_attempts": max_attempts,
+        },
+    )
+
+
+def release_lost(connection: Executor, held: HeldLeases, error: str, max_attempts: int) -> int:
+    """Release jobs whose worker died while it scored them; return how many leases were valid.
+
+    The attempt stays counted, and the last of `max_attempts` ends in quarantine. The relay
+    publishes the requeued jobs at once.
     """
     if not held:
         return 0
-    given = run.execute(HAND_BACK, _columns(held)).rowcount
-    outbox.announce(run)
-    return given
+    parameters = _columns(held) | {"error": error, "max_attempts": max_attempts}
+    released = connection.execute(RELEASE_LOST, parameters).rowcount
+    outbox.notify_relay(connection)
+    return released
 
 
-def lost(run: Executor, held: HeldLeases, error: str, max_attempts: int) -> int:
-    """Give back texts whose worker died over them; the attempt stays counted, and the last of
-    `max_attempts` ends in quarantine. Returns how many were still held.
+def return_unstarted(connection: Executor, held: HeldLeases) -> int:
+    """Requeue jobs that nobody started to score; return how many leases were valid.
+
+    The attempt is not counted, and the relay publishes the jobs at once.
     """
     if not held:
         return 0
-    rows = run.execute(
-        LOST, _columns(held) | {"error": error, "max_attempts": max_attempts}
-    ).rowcount
-    outbox.announce(run)
-    return rows
+    returned = connection.execute(RETURN_UNSTARTED, _columns(held)).rowcount
+    outbox.notify_relay(connection)
+    return returned
 
 
 def _columns(held: HeldLeases) -> dict[str, Any]:

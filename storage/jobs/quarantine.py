@@ -1,4 +1,4 @@
-"""What was set aside: looked at, replayed, or discarded by a person."""
+"""The quarantine: jobs that were given up, to be inspected, replayed or discarded by a person."""
 
 from __future__ import annotations
 
@@ -9,43 +9,59 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-LISTING = text("""
+from plumbline_client.states import JobState
+
+
+def given_up(reason: str) -> str:
+    """Return SQL for the error of a job that has used up its attempts; `reason` is SQL as well."""
+    return f"format('given up after %s attempts: %s', attempts, {reason})"
+
+
+# The second condition is implied by the first; it lets the planner use `jobs_set_aside_idx`.
+COUNT = text("""
+SELECT count(*) FROM plumbline.jobs
+WHERE state = 'quarantined' AND state IN ('quarantined', 'rejected', 'expired')
+""")
+
+LIST = text("""
 SELECT id, source, key, text, attempts, error, created_at, finished_at
 FROM plumbline.jobs
 WHERE state = 'quarantined' AND (CAST(:source AS text) IS NULL OR source = :source)
 ORDER BY finished_at DESC, id
-LIMIT :most
+LIMIT :limit
 """)
 
-STANDING = text("""
-SELECT id, state, text IS NOT NULL AS kept
+LOCK_JOBS = text("""
+SELECT id, state, text IS NOT NULL AS has_text
 FROM plumbline.jobs WHERE id = ANY (CAST(:ids AS uuid[])) FOR UPDATE
 """)
 
-# Published by the caller, who says otherwise where Redis is away. The fence goes on: a worker that
-# was only slow must not finish what is tried anew.
-REPLAY = text("""
+SELECTED = """
+    state = 'quarantined' AND text IS NOT NULL
+    AND (CAST(:ids AS uuid[]) IS NULL OR id = ANY (CAST(:ids AS uuid[])))
+    AND (CAST(:source AS text) IS NULL OR source = :source)
+"""
+
+# `published_at` is set because the caller publishes the jobs; it clears it if Redis is away. The
+# fence stays, so that a worker that was only slow cannot finish the job.
+REPLAY = text(f"""
 UPDATE plumbline.jobs
 SET state = 'queued', attempts = 0, error = NULL, finished_at = NULL, published_at = now()
-WHERE state = 'quarantined' AND text IS NOT NULL
-  AND (CAST(:ids AS uuid[]) IS NULL OR id = ANY (CAST(:ids AS uuid[])))
-  AND (CAST(:source AS text) IS NULL OR source = :source)
+WHERE {SELECTED}
 RETURNING id
 """)
 
-DISCARD = text("""
+DISCARD = text(f"""
 UPDATE plumbline.jobs
 SET text = NULL, error = format('discarded by %s; %s', CAST(:by AS text), error)
-WHERE state = 'quarantined' AND text IS NOT NULL
-  AND (CAST(:ids AS uuid[]) IS NULL OR id = ANY (CAST(:ids AS uuid[])))
-  AND (CAST(:source AS text) IS NULL OR source = :source)
+WHERE {SELECTED}
 RETURNING id
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedJob:
-    """A quarantined job; `text` is None where it was discarded or retention took it."""
+    """A quarantined job; `text` is None if it was discarded or purged by retention."""
 
     id: uuid.UUID
     source: str
@@ -59,7 +75,7 @@ class QuarantinedJob:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which quarantined jobs are meant: these ids, or all; of one source, or of any."""
+    """The quarantined jobs with these ids, of this source; None is no condition."""
 
     ids: Sequence[uuid.UUID] | None
     source: str | None
@@ -68,31 +84,39 @@ class Selection:
         return {"ids": None if self.ids is None else list(self.ids), "source": self.source}
 
 
-def listing(
-    connection: Connection, source: str | None = None, most: int = 100
+def count_quarantined(connection: Connection) -> int:
+    """Count along an index, at a cost that does not grow with the history."""
+    count: int = connection.execute(COUNT).scalar_one()
+    return count
+
+
+def list_quarantined(
+    connection: Connection, source: str | None = None, limit: int = 100
 ) -> list[QuarantinedJob]:
-    """The quarantined jobs, those set aside last first."""
-    rows = connection.execute(LISTING, {"source": source, "most": most})
+    """Return the jobs that were quarantined last, the newest first."""
+    rows = connection.execute(LIST, {"source": source, "limit": limit})
     return [QuarantinedJob(*row) for row in rows]
 
 
-def standing(connection: Connection, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[str, bool]]:
-    """State of each job there is, and whether its text is kept. Locks them until the commit."""
-    rows = connection.execute(STANDING, {"ids": list(ids)})
-    return {row.id: (row.state, row.kept) for row in rows}
+def lock_jobs(
+    connection: Connection, ids: Sequence[uuid.UUID]
+) -> dict[uuid.UUID, tuple[JobState, bool]]:
+    """Lock jobs until the transaction ends; return each one's state and whether it has a text."""
+    rows = connection.execute(LOCK_JOBS, {"ids": list(ids)})
+    return {row.id: (JobState(row.state), row.has_text) for row in rows}
 
 
-def replay(connection: Connection, chosen: Selection) -> list[uuid.UUID]:
-    """Queue them as if they had never been tried, and return them for the caller to publish.
+def replay(connection: Connection, selection: Selection) -> list[uuid.UUID]:
+    """Requeue jobs as if they had never been tried; return their ids for the caller to publish.
 
-    Those without a text stay, since there is nothing to score.
+    Jobs without a text stay in quarantine, because there is nothing to score.
     """
-    return [row.id for row in connection.execute(REPLAY, chosen.parameters())]
+    return [row.id for row in connection.execute(REPLAY, selection.parameters())]
 
 
-def discard(connection: Connection, chosen: Selection, by: str) -> list[uuid.UUID]:
-    """Forget their texts for good, and say in their rows who did; return them.
+def discard(connection: Connection, selection: Selection, by: str) -> list[uuid.UUID]:
+    """Delete the texts for good and record in each row who did it; return the jobs' ids.
 
-    They stay quarantined, so that their keys go on meaning what they meant.
+    The jobs stay in quarantine, so that their keys remain taken.
     """
-    return [row.id for row in connection.execute(DISCARD, chosen.parameters() | {"by": by})]
+    return [row.id for row in connection.execute(DISCARD, selection.parameters() | {"by": by})]

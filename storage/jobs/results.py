@@ -1,4 +1,4 @@
-"""The results as people and other services query them: the view `plumbline.results`."""
+"""Queries for results: the view `plumbline.results`, and single jobs with all predictions."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def stream(connection: Connection, conditions: ResultFilter, limit: int | None) 
 
 
 def ids_with_prefix(connection: Connection, prefix: str, limit: int = 2) -> list[uuid.UUID]:
-    """At most `limit` jobs whose id begins with these hexadecimal digits."""
+    """Return at most `limit` jobs whose id begins with these hexadecimal digits."""
     between = {"low": uuid.UUID(prefix.ljust(32, "0")), "high": uuid.UUID(prefix.ljust(32, "f"))}
     return list(connection.execute(STARTING_WITH, between | {"limit": limit}).scalars())
 
 
-def job(connection: Connection, job_id: uuid.UUID) -> tuple[Job, list[Prediction]] | None:
-    """Everything about one job, with its live prediction before its shadow one."""
+def find_job(connection: Connection, job_id: uuid.UUID) -> tuple[Job, list[Prediction]] | None:
+    """Return one job with its predictions, the live one first; None if there is no such job."""
     with Session(connection) as session:
-        found = session.get(Job, job_id)
-        if found is None:
+        job = session.get(Job, job_id)
+        if job is None:
             return None
         predictions = session.scalars(
             select(Prediction).where(Prediction.job_id == job_id).order_by(Prediction.role)
         )
-        return found, list(predictions)
+        return job, list(predictions)

@@ -1,4 +1,4 @@
-"""How long texts are kept: of a job that ended, the text may go; what became of it stays."""
+"""Retention: the texts of jobs that ended long ago are deleted, their rows are kept."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from plumbline_client.states import TERMINAL
 
 BATCH = 5_000
 
-# A job ends after it was created, so the old ones are found by the index on created_at; each batch
-# goes on where the one before stopped, and holds its locks for one short transaction.
+# A job ends after its creation, so the index on created_at finds the old ones. Each batch resumes
+# where the previous one stopped and holds its locks for one short transaction.
 OLD = text("""
 SELECT id, created_at FROM plumbline.jobs
 WHERE created_at < :before AND (created_at, id) > (:after, :after_id)
@@ -21,21 +21,22 @@ WHERE created_at < :before AND (created_at, id) > (:after, :after_id)
 ORDER BY created_at, id LIMIT :batch
 """)
 
-FORGET = text("""
+PURGE = text("""
 UPDATE plumbline.jobs SET text = NULL
 WHERE id = ANY (CAST(:ids AS uuid[])) AND text IS NOT NULL
 """)
 
 
 def purge_texts(engine: Engine, before: datetime, batch: int = BATCH) -> Iterator[int]:
-    """Set the text of jobs that ended before `before` to NULL; yields how many, batch by batch.
+    """Set the text of jobs that ended before `before` to NULL; yield the count of each batch.
 
-    Id, key, hash, state and predictions stay, so a key submitted again is still the same job.
+    Id, key, hash, state and predictions stay, so a key that is submitted again is still the same
+    job.
     """
     after, after_id = datetime.min.replace(tzinfo=UTC), uuid.UUID(int=0)
     while True:
         with engine.begin() as connection:
-            found = connection.execute(
+            rows = connection.execute(
                 OLD,
                 {
                     "before": before,
@@ -45,8 +46,8 @@ def purge_texts(engine: Engine, before: datetime, batch: int = BATCH) -> Iterato
                     "batch": batch,
                 },
             ).all()
-            if not found:
+            if not rows:
                 return
-            forgotten = connection.execute(FORGET, {"ids": [row.id for row in found]}).rowcount
-        after, after_id = found[-1].created_at, found[-1].id
-        yield forgotten
+            purged = connection.execute(PURGE, {"ids": [row.id for row in rows]}).rowcount
+        after, after_id = rows[-1].created_at, rows[-1].id
+        yield purged

@@ -1,4 +1,4 @@
-"""The sweeper's decisions: nothing waits for ever, and no text is tried for ever."""
+"""The sweeper's decisions: no job waits forever, and no text is tried forever."""
 
 from __future__ import annotations
 
@@ -6,48 +6,47 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
+from storage.jobs.claim import DEADLINE_PASSED
 from storage.jobs.outbox import DueJobs
+from storage.jobs.quarantine import given_up
+from storage.locks import Lock, try_lock
 
-# Any constant will do, as long as every sweeper takes the same one.
-ADVISORY_LOCK = 0x706C756D62
+LEASE_EXPIRED = "its worker died or did not finish in time"
 
-EXPIRE = text("""
+EXPIRE = text(f"""
 UPDATE plumbline.jobs
-SET state = 'expired', lease_until = NULL, finished_at = now(),
-    error = 'its deadline passed before it was scored'
+SET state = 'expired', lease_until = NULL, finished_at = now(), error = '{DEADLINE_PASSED}'
 WHERE deadline <= now()
   AND (state = 'queued' OR (state = 'leased' AND lease_until <= now()))
 """)
 
-QUARANTINE = text("""
+QUARANTINE = text(f"""
 UPDATE plumbline.jobs
 SET state = 'quarantined', lease_until = NULL, finished_at = now(),
-    error = format('given up after %s attempts: %s', attempts,
-                   coalesce(error, 'its worker died or did not finish in time'))
+    error = {given_up(f"coalesce(error, '{LEASE_EXPIRED}')")}
 WHERE attempts >= :max_attempts
   AND ((state = 'leased' AND lease_until <= now())
        OR (state = 'queued' AND published_at IS NULL AND error IS NOT NULL))
 """)
 
-END_LEASES = text("""
+END_LEASES = text(f"""
 UPDATE plumbline.jobs
-SET state = 'queued', lease_until = NULL, published_at = NULL,
-    error = 'its worker died or did not finish in time'
+SET state = 'queued', lease_until = NULL, published_at = NULL, error = '{LEASE_EXPIRED}'
 WHERE state = 'leased' AND lease_until <= now()
 """)
 
-# Two reads, each along the index: with a million waiting, sorting them would take seconds.
+# Two reads, each along the index: sorting a million queued jobs would take seconds.
 DUE = text("""
 WITH never AS (
     SELECT id FROM plumbline.jobs
     WHERE state = 'queued' AND published_at IS NULL
-    LIMIT :most FOR UPDATE SKIP LOCKED
+    LIMIT :limit FOR UPDATE SKIP LOCKED
 ), lost AS (
     SELECT id FROM plumbline.jobs
-    WHERE state = 'queued' AND :lost
+    WHERE state = 'queued' AND :republish_lost
       AND published_at <= now() - make_interval(secs => :republish_after_s)
     ORDER BY published_at
-    LIMIT :most - (SELECT count(*) FROM never) FOR UPDATE SKIP LOCKED
+    LIMIT :limit - (SELECT count(*) FROM never) FOR UPDATE SKIP LOCKED
 )
 UPDATE plumbline.jobs AS jobs SET published_at = now()
 FROM (SELECT id FROM never UNION ALL SELECT id FROM lost) AS due
@@ -58,7 +57,7 @@ RETURNING jobs.id, jobs.attempts
 
 @dataclass(frozen=True, slots=True)
 class SweepResult(DueJobs):
-    """What one sweep changed, beside the jobs whose wake-up must be sent."""
+    """The changes of one sweep, and the jobs whose wake-up must be sent."""
 
     expired: int
     quarantined: int
@@ -69,25 +68,28 @@ def sweep(
     *,
     max_attempts: int,
     republish_after_s: float,
-    most: int,
-    lost: bool = True,
+    limit: int,
+    republish_lost: bool = True,
 ) -> SweepResult | None:
-    """Expire, quarantine, end dead leases, and mark as published at most `most` jobs that are due.
+    """Expire and quarantine jobs, end expired leases, and take at most `limit` due jobs.
 
-    Due is what was never published and, if `lost`, what was so `republish_after_s` ago. Returns
-    None where another sweeper is at work. The caller publishes after the commit: if it dies in
-    between, the jobs are due again `republish_after_s` later.
+    Due jobs are marked as published. A job is due if its wake-up was never sent or, with
+    `republish_lost`, was sent more than `republish_after_s` ago. Returns None if another sweeper is
+    running. The caller publishes after the commit; if it dies in between, the jobs are due again
+    `republish_after_s` later.
     """
-    locked = connection.execute(
-        text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK}
-    ).scalar_one()
-    if not locked:
+    if not try_lock(connection, Lock.SWEEP):
         return None
     expired = connection.execute(EXPIRE).rowcount
     quarantined = connection.execute(QUARANTINE, {"max_attempts": max_attempts}).rowcount
     connection.execute(END_LEASES)
     due = connection.execute(
-        DUE, {"republish_after_s": republish_after_s, "most": most, "lost": lost}
+        DUE,
+        {
+            "republish_after_s": republish_after_s,
+            "limit": limit,
+            "republish_lost": republish_lost,
+        },
     ).all()
     return SweepResult(
         expired=expired,

@@ -1,4 +1,4 @@
-"""Alerts, from the first time something is wrong to the last notice of it."""
+"""Alerts and their notices: opened, updated, resolved, and delivered to the webhook."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from datetime import datetime
 from sqlalchemy import Connection, desc, select, text
 from sqlalchemy.orm import Session
 
+from storage.locks import Lock
+from storage.locks import try_lock as try_advisory_lock
 from storage.tables import Alert, NoticeStatus
 
-# Any constant will do, as long as whoever evaluates alerts takes the same one.
-ADVISORY_LOCK = 0x616C6572
-
-# Not now(), which is the transaction's: a notice is timed by when it was tried.
-CLAIM = text("""
+# clock_timestamp() instead of now(), because the next attempt is due after this one and not after
+# the start of its transaction.
+CLAIM_NOTICE = text("""
 UPDATE plumbline.alert_notices AS notices
 SET attempts = attempts + 1,
     next_attempt_at = clock_timestamp()
@@ -24,7 +24,7 @@ FROM plumbline.alerts AS alerts
 WHERE alerts.id = notices.alert_id AND (notices.alert_id, notices.status) IN (
     SELECT alert_id, status FROM plumbline.alert_notices AS due
     WHERE delivered_at IS NULL AND given_up_at IS NULL AND next_attempt_at <= clock_timestamp()
-      -- That it is well again is told after that it was wrong.
+      -- An alert is reported as resolved only after it was reported as raised.
       AND NOT EXISTS (
           SELECT FROM plumbline.alert_notices AS earlier
           WHERE due.status = 'resolved' AND earlier.alert_id = due.alert_id
@@ -37,12 +37,12 @@ RETURNING alerts.id, notices.status, notices.attempts, alerts.rule, alerts.subje
           alerts.resolved_at
 """)
 
-DELIVERED = text("""
+MARK_DELIVERED = text("""
 UPDATE plumbline.alert_notices SET delivered_at = clock_timestamp(), error = NULL
 WHERE alert_id = :id AND status = :status
 """)
 
-FAILED = text("""
+MARK_FAILED = text("""
 UPDATE plumbline.alert_notices
 SET error = :error, given_up_at = CASE
         WHEN created_at < clock_timestamp() - make_interval(secs => :give_up_s)
@@ -51,21 +51,21 @@ WHERE alert_id = :id AND status = :status AND delivered_at IS NULL
 RETURNING given_up_at IS NOT NULL
 """)
 
-RAISE = text("""
+OPEN = text("""
 INSERT INTO plumbline.alerts (rule, subject, severity, message, value, threshold)
 VALUES (:rule, :subject, :severity, :message, :value, :threshold)
 ON CONFLICT (rule, subject) WHERE resolved_at IS NULL DO NOTHING
 RETURNING id
 """)
 
-SEE_AGAIN = text("""
+UPDATE_OPEN = text("""
 UPDATE plumbline.alerts
 SET last_seen_at = now(), clear_since = NULL, message = :message, value = :value,
     threshold = :threshold, severity = :severity
 WHERE rule = :rule AND subject = :subject AND resolved_at IS NULL
 """)
 
-CLEAR = text("""
+MARK_CLEAR = text("""
 UPDATE plumbline.alerts
 SET clear_since = coalesce(clear_since, now()),
     resolved_at = CASE WHEN coalesce(clear_since, now())
@@ -74,7 +74,7 @@ WHERE id = ANY (CAST(:ids AS int8[])) AND resolved_at IS NULL
 RETURNING id, resolved_at IS NOT NULL AS resolved
 """)
 
-NOTIFY = text("""
+ADD_NOTICES = text("""
 INSERT INTO plumbline.alert_notices (alert_id, status)
 SELECT unnest(CAST(:ids AS int8[])), :status ON CONFLICT DO NOTHING
 """)
@@ -82,7 +82,7 @@ SELECT unnest(CAST(:ids AS int8[])), :status ON CONFLICT DO NOTHING
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Something that is wrong now. `message` is one sentence with `value` and `threshold` in it."""
+    """An alert condition that holds. `message` is one sentence with `value` and `threshold`."""
 
     rule: str
     subject: str
@@ -94,7 +94,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What is to be told to the webhook; `id` is the alert's, and `attempts` counts this one."""
+    """A message to the webhook about an alert. `id` is the alert's; `attempts` counts this one."""
 
     id: int
     status: str
@@ -110,74 +110,82 @@ class Notice:
 
 
 def try_lock(connection: Connection) -> bool:
-    """Be the one who evaluates until the transaction ends; False where another is."""
-    statement = text("SELECT pg_try_advisory_xact_lock(:key)")
-    return bool(connection.execute(statement, {"key": ADVISORY_LOCK}).scalar_one())
+    """Take the evaluation lock until the transaction ends; False if another process holds it."""
+    return try_advisory_lock(connection, Lock.EVALUATE_ALERTS)
 
 
-def firing(connection: Connection) -> list[Alert]:
-    """The open alerts, the critical and oldest first."""
+def open_alerts(connection: Connection) -> list[Alert]:
+    """Return the alerts that are not resolved, the critical and oldest first."""
     with Session(connection) as session:
-        found = session.scalars(
+        alerts = session.scalars(
             select(Alert)
             .where(Alert.resolved_at.is_(None))
             .order_by(Alert.severity, Alert.raised_at, Alert.id)
         )
-        return list(found)
+        return list(alerts)
 
 
-def resolved(connection: Connection, limit: int = 20) -> list[Alert]:
-    """The alerts that are over, the newest first."""
+def resolved_alerts(connection: Connection, limit: int = 20) -> list[Alert]:
+    """Return the alerts that were resolved last, the newest first."""
     with Session(connection) as session:
-        found = session.scalars(
+        alerts = session.scalars(
             select(Alert)
             .where(Alert.resolved_at.is_not(None))
             .order_by(desc(Alert.resolved_at), desc(Alert.id))
             .limit(limit)
         )
-        return list(found)
+        return list(alerts)
 
 
 def open_alert(connection: Connection, condition: Condition) -> int | None:
-    """Open an alert; return its id, or None where one is open already."""
-    found: int | None = connection.execute(RAISE, asdict(condition)).scalar_one_or_none()
-    return found
+    """Open an alert and return its id; None if one with this rule and subject is already open."""
+    alert_id: int | None = connection.execute(OPEN, asdict(condition)).scalar_one_or_none()
+    return alert_id
 
 
-def see_again(connection: Connection, condition: Condition) -> None:
-    """An open alert's condition holds still, with the values of now."""
-    connection.execute(SEE_AGAIN, asdict(condition))
+def update_open_alert(connection: Connection, condition: Condition) -> None:
+    """Record that an open alert's condition still holds, with its current values."""
+    connection.execute(UPDATE_OPEN, asdict(condition))
 
 
-def clear(connection: Connection, ids: Sequence[int], clear_s: float) -> list[int]:
-    """The conditions of these open alerts do not hold; return those now clear for `clear_s`."""
-    rows = connection.execute(CLEAR, {"ids": list(ids), "clear_s": clear_s})
+def mark_clear(connection: Connection, ids: Sequence[int], clear_s: float) -> list[int]:
+    """Record that the conditions of open alerts no longer hold.
+
+    An alert that has been clear for `clear_s` is resolved. Returns the ids of the resolved ones.
+    """
+    rows = connection.execute(MARK_CLEAR, {"ids": list(ids), "clear_s": clear_s})
     return [row.id for row in rows if row.resolved]
 
 
-def notify(connection: Connection, ids: Sequence[int], status: NoticeStatus) -> None:
-    """Have the webhook told of these alerts."""
-    connection.execute(NOTIFY, {"ids": list(ids), "status": str(status)})
+def add_notices(connection: Connection, ids: Sequence[int], status: NoticeStatus) -> None:
+    """Add a notice about each of these alerts, to be sent to the webhook."""
+    connection.execute(ADD_NOTICES, {"ids": list(ids), "status": str(status)})
 
 
 def claim_notice(connection: Connection, first_s: float, longest_s: float) -> Notice | None:
-    """Take the notice that is due longest; None where none is.
+    """Claim the notice that has been due longest; None if none is due.
 
-    It counts as tried, and is due again after a pause that doubles from `first_s` to `longest_s`:
-    who dies over it leaves it to be sent again, and two never send it at the same time.
+    The claim counts as an attempt and makes the notice due again after a pause that doubles from
+    `first_s` to `longest_s`. If the sender dies, the notice is therefore sent again, and two
+    senders never send the same one at the same time.
     """
-    row = connection.execute(CLAIM, {"first_s": first_s, "longest_s": longest_s}).one_or_none()
+    row = connection.execute(
+        CLAIM_NOTICE, {"first_s": first_s, "longest_s": longest_s}
+    ).one_or_none()
     return None if row is None else Notice(*row)
 
 
-def delivered(connection: Connection, notice: Notice) -> None:
-    connection.execute(DELIVERED, {"id": notice.id, "status": notice.status})
+def mark_delivered(connection: Connection, notice: Notice) -> None:
+    connection.execute(MARK_DELIVERED, {"id": notice.id, "status": notice.status})
 
 
-def failed(connection: Connection, notice: Notice, error: str, give_up_s: float) -> bool:
-    """Keep why it did not arrive; return whether it is given up, being `give_up_s` old."""
-    found = connection.execute(
-        FAILED,
+def mark_failed(connection: Connection, notice: Notice, error: str, give_up_s: float) -> bool:
+    """Record why the delivery failed.
+
+    A notice older than `give_up_s` is given up. Returns whether this one was.
+    """
+    given_up = connection.execute(
+        MARK_FAILED,
         {"id": notice.id, "status": notice.status, "error": error, "give_up_s": give_up_s},
     ).scalar_one_or_none()
-    return bool(found)
+    return bool(given_up)

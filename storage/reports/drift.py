@@ -1,4 +1,4 @@
-"""Drift: the predictions a report looks at, and the reports, written whole and read back."""
+"""Drift reports, written whole and read back, and the predictions that they compare."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, desc, func, insert, select, text
 from sqlalchemy.orm import Session
 
+from storage.serving.deployments import NEWEST_DEPLOYMENT
 from storage.tables import DriftReport, DriftValue
 
-# Of several at the same instant the same ones are taken each time.
-_NEWEST = """
+# The order by job_id makes the choice between predictions of the same instant repeatable.
+NEWEST_PREDICTIONS = """
 FROM plumbline.predictions
 WHERE role = 'live' AND model = :model
   AND (CAST(:since AS timestamptz) IS NULL OR scored_at >= :since)
@@ -24,29 +25,47 @@ ORDER BY scored_at DESC, job_id
 LIMIT :limit
 """
 
-WINDOW = text(f"SELECT scored_at, probability, confidence, decision, features {_NEWEST}")
+WINDOW = text(f"SELECT scored_at, probability, confidence, decision, features {NEWEST_PREDICTIONS}")
 
 TEXTS = text(f"""
-SELECT jobs.text FROM (SELECT job_id, scored_at {_NEWEST}) AS newest
+SELECT jobs.text FROM (SELECT job_id, scored_at {NEWEST_PREDICTIONS}) AS newest
 JOIN plumbline.jobs AS jobs ON jobs.id = newest.job_id
 WHERE jobs.text IS NOT NULL
 ORDER BY newest.scored_at, jobs.id
 """)
 
 SOURCES = text(f"""
-SELECT jobs.source FROM (SELECT job_id {_NEWEST}) AS newest
+SELECT jobs.source FROM (SELECT job_id {NEWEST_PREDICTIONS}) AS newest
 JOIN plumbline.jobs AS jobs ON jobs.id = newest.job_id
-GROUP BY jobs.source HAVING count(*) >= :least
+GROUP BY jobs.source HAVING count(*) >= :min_rows
 ORDER BY count(*) DESC, jobs.source
-LIMIT :most
+LIMIT :max_sources
+""")
+
+NEWEST_REPORT = "SELECT * FROM plumbline.drift_reports ORDER BY id DESC LIMIT 1"
+
+LATEST_COLUMNS = "model, source, verdict, summary, created_at"
+
+LATEST_BY_SOURCE = text(f"""
+SELECT DISTINCT ON (source) {LATEST_COLUMNS}
+FROM plumbline.drift_reports ORDER BY source, id DESC LIMIT :limit
+""")
+
+LATEST_OF_SERVING = text(f"""
+SELECT DISTINCT ON (model, source) {LATEST_COLUMNS}
+FROM plumbline.drift_reports, (
+    SELECT model AS live, canary FROM ({NEWEST_DEPLOYMENT}) AS newest
+) AS serving
+WHERE model IN (serving.live, serving.canary)
+ORDER BY model, source, id DESC
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The newest `limit` live predictions of `model` since `since` and before `until`.
+    """The newest `limit` live predictions of `model`, at or after `since` and before `until`.
 
-    Those of `source`, or of all where it is None; None is no bound.
+    A `source` of None is all sources; a bound of None is no bound.
     """
 
     model: str
@@ -57,8 +76,8 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
-    """What drift is judged on, of one live prediction; it holds no text."""
+class Observation:
+    """The part of one live prediction that drift is computed from. It contains no text."""
 
     scored_at: datetime
     probability: float
@@ -68,8 +87,8 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
-class NewReport:
-    """A report ready to be written. Fields as in `storage.tables.DriftReport`."""
+class NewDriftReport:
+    """A report ready to be written. The fields are those of `storage.tables.DriftReport`."""
 
     model: str
     source: str | None
@@ -89,8 +108,8 @@ class NewReport:
 
 
 @dataclass(frozen=True, slots=True)
-class NewValue:
-    """What a report says of one feature. Fields as in `storage.tables.DriftValue`."""
+class NewDriftValue:
+    """One feature's drift score. The fields are those of `storage.tables.DriftValue`."""
 
     feature: str
     method: str
@@ -100,27 +119,42 @@ class NewValue:
     histogram: dict[str, Any]
 
 
-def observed(connection: Connection, window: Window) -> list[Observed]:
-    """The window's predictions, oldest first."""
+@dataclass(frozen=True, slots=True)
+class LatestDrift:
+    """The newest drift report on a source; a `source` of None is all sources together."""
+
+    model: str
+    source: str | None
+    verdict: str
+    summary: str
+    created_at: datetime
+
+
+def observations(connection: Connection, window: Window) -> list[Observation]:
+    """Return the window's predictions, oldest first."""
     rows = connection.execute(WINDOW, asdict(window)).all()
-    return [Observed(*row) for row in reversed(rows)]
+    return [Observation(*row) for row in reversed(rows)]
 
 
 def texts(connection: Connection, window: Window) -> list[str]:
-    """The window's texts, those that are still kept, oldest first."""
+    """Return the window's texts that are still stored, oldest first."""
     return list(connection.execute(TEXTS, asdict(window)).scalars())
 
 
-def sources(connection: Connection, window: Window, least: int, most: int) -> list[str]:
-    """The sources with at least `least` predictions in the window, at most `most` of them."""
-    found = connection.execute(SOURCES, asdict(window) | {"least": least, "most": most})
-    return list(found.scalars())
+def sources(
+    connection: Connection, window: Window, *, min_rows: int, max_sources: int
+) -> list[str]:
+    """Return the sources with at least `min_rows` predictions in the window, the largest first."""
+    limits = {"min_rows": min_rows, "max_sources": max_sources}
+    return list(connection.execute(SOURCES, asdict(window) | limits).scalars())
 
 
-def add(connection: Connection, report: NewReport, values: Sequence[NewValue]) -> int:
-    """Write a report with all its values, in the caller's transaction; return its id."""
-    row = insert(DriftReport).values(asdict(report)).returning(DriftReport.id)
-    report_id = connection.execute(row).scalar_one()
+def add_report(
+    connection: Connection, report: NewDriftReport, values: Sequence[NewDriftValue]
+) -> int:
+    """Write a report with all its values in the caller's transaction; return its id."""
+    statement = insert(DriftReport).values(asdict(report)).returning(DriftReport.id)
+    report_id = connection.execute(statement).scalar_one()
     if values:
         connection.execute(
             insert(DriftValue), [{"report_id": report_id, **asdict(value)} for value in values]
@@ -128,30 +162,61 @@ def add(connection: Connection, report: NewReport, values: Sequence[NewValue]) -
     return report_id
 
 
-def reports(connection: Connection, limit: int = 20) -> list[DriftReport]:
-    """The newest reports first."""
+def find_reports(
+    connection: Connection,
+    *,
+    source: str | None = None,
+    verdict: str | None = None,
+    with_page: bool = False,
+    limit: int = 20,
+) -> list[DriftReport]:
+    """Return the newest reports first; None is no condition.
+
+    `with_page` selects the reports that were written with an HTML page.
+    """
+    statement = select(DriftReport).order_by(desc(DriftReport.id)).limit(limit)
+    if source is not None:
+        statement = statement.where(DriftReport.source == source)
+    if verdict is not None:
+        statement = statement.where(DriftReport.verdict == verdict)
+    if with_page:
+        statement = statement.where(DriftReport.html_path.is_not(None))
     with Session(connection) as session:
-        found = session.scalars(select(DriftReport).order_by(desc(DriftReport.id)).limit(limit))
-        return list(found)
+        return list(session.scalars(statement))
 
 
-def report(connection: Connection, report_id: int) -> tuple[DriftReport, list[DriftValue]] | None:
-    """One report with its values, the drifted and strongest first; None if there is none."""
+def find_report(
+    connection: Connection, report_id: int
+) -> tuple[DriftReport, list[DriftValue]] | None:
+    """Return a report and its values, the drifted and highest first; None if there is none."""
     with Session(connection) as session:
-        found = session.get(DriftReport, report_id)
-        if found is None:
+        report = session.get(DriftReport, report_id)
+        if report is None:
             return None
-        # Methods differ in their units.
-        strength = DriftValue.value / func.nullif(DriftValue.threshold, 0)
+        # Drift scores of different methods have different units; ratios to the threshold do not.
+        ratio = DriftValue.value / func.nullif(DriftValue.threshold, 0)
         values = session.scalars(
             select(DriftValue)
             .where(DriftValue.report_id == report_id)
-            .order_by(desc(DriftValue.drifted), desc(strength), DriftValue.feature)
+            .order_by(desc(DriftValue.drifted), desc(ratio), DriftValue.feature)
         )
-        return found, list(values)
+        return report, list(values)
 
 
-def report_of_task(connection: Connection, task_id: str) -> int | None:
-    """The id of the report a Celery task made; None while there is none."""
-    made = select(DriftReport.id).where(DriftReport.task_id == task_id)
-    return connection.execute(made.order_by(desc(DriftReport.id)).limit(1)).scalar_one_or_none()
+def report_id_of_task(connection: Connection, task_id: str) -> int | None:
+    """Return the id of the newest report that a Celery task made; None while there is none."""
+    statement = select(DriftReport.id).where(DriftReport.task_id == task_id)
+    return connection.execute(
+        statement.order_by(desc(DriftReport.id)).limit(1)
+    ).scalar_one_or_none()
+
+
+def latest_by_source(connection: Connection, limit: int = 100) -> list[LatestDrift]:
+    """Return the newest report on each of at most `limit` sources, all sources together first."""
+    rows = connection.execute(LATEST_BY_SOURCE, {"limit": limit})
+    return sorted((LatestDrift(*row) for row in rows), key=lambda latest: latest.source or "")
+
+
+def latest_of_serving(connection: Connection) -> list[LatestDrift]:
+    """Return the newest report of the live and the canary version on each source."""
+    return [LatestDrift(*row) for row in connection.execute(LATEST_OF_SERVING)]

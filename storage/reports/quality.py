@@ -1,4 +1,4 @@
-"""Quality: what a window's predictions and labels count up to, and the reports made of it."""
+"""Quality reports, one per window, and the counts of predictions and labels they are made from."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-# Any constant will do, as long as whoever makes quality reports takes the same one.
-ADVISORY_LOCK = 0x7175616C
-# A transaction that labels may commit so long after the time it wrote; what it touched is
-# counted once more until then.
+from storage import locks
+from storage.locks import Lock
+from storage.serving.deployments import NEWEST_DEPLOYMENT
+
+# A transaction may commit a label this long after its timestamp. Windows with later changes are
+# therefore counted once more.
 OVERLAP_S = 3_600.0
-# What is older says nothing of how good a version is now.
+# Older windows are not reported as current quality.
 LATEST_S = 30 * 86_400.0
 
-TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
-LOCK = text("SELECT true FROM (SELECT pg_advisory_xact_lock(:key)) AS locked")
-
-# A window that was made since its last change needs no more. What changed is looked for after the
-# newest refresh only: one run refreshes all that changed before it in one transaction.
+# The windows that changed since the newest refresh. That is enough, because one run refreshes all
+# windows that changed before it in one transaction.
 CHANGED = text("""
 WITH mark AS (
     SELECT coalesce(max(refreshed_at) - make_interval(secs => :overlap_s), '-infinity') AS at
@@ -37,18 +36,18 @@ SELECT DISTINCT to_timestamp(floor(extract(epoch FROM scored_at) / :width_s) * :
 FROM changed ORDER BY at
 """)
 
-# `wrong_positives` and the like are sums over one predicted label of the chance of being wrong
-# and of its square: `monitoring.quality.estimated` needs no more. Of several labels the newest is believed,
-# as in `storage.jobs.labels`.
+# `wrong_positives` and the like are sums, over the rows of one predicted label, of the probability
+# that the label is wrong and of its square, all that `monitoring.quality.estimated` needs. If
+# several sources labelled a job, the newest label wins, as in `storage.jobs.labels`.
 COUNT = text("""
 WITH scored AS (
-    SELECT model, role, jobs.source, probability AS p, probability >= 0.5 AS positive, said.label
+    SELECT model, role, jobs.source, probability AS p, probability >= 0.5 AS positive, newest.label
     FROM plumbline.predictions
     JOIN plumbline.jobs AS jobs ON jobs.id = job_id
     LEFT JOIN LATERAL (
         SELECT label FROM plumbline.labels AS labels WHERE labels.job_id = predictions.job_id
         ORDER BY labelled_at DESC, labels.source LIMIT 1
-    ) AS said ON true
+    ) AS newest ON true
     WHERE scored_at >= :window_from AND scored_at < :window_to
 )
 SELECT model, role, source, count(*) AS rows,
@@ -71,7 +70,7 @@ WITH made AS (
     SELECT * FROM jsonb_to_recordset(CAST(:reports AS jsonb)) AS report (
         model text, role text, source text, window_from timestamptz, window_to timestamptz,
         window_rows int8, labelled_rows int8, positive_share float8, calibration_rows int,
-        measures jsonb)
+        metrics jsonb)
 ), written AS (
     INSERT INTO plumbline.quality_reports AS reports
         (model, role, source, window_from, window_to, window_rows, labelled_rows, positive_share,
@@ -88,9 +87,9 @@ WITH made AS (
 INSERT INTO plumbline.quality_values
     (report_id, metric, estimated, estimated_low, estimated_high, realized, realized_low,
      realized_high)
-SELECT id, measure.*
+SELECT id, metric.*
 FROM written JOIN made USING (window_from, window_to, model, role)
-CROSS JOIN LATERAL jsonb_to_recordset(made.measures) AS measure (
+CROSS JOIN LATERAL jsonb_to_recordset(made.metrics) AS metric (
     metric text, estimated float8, estimated_low float8, estimated_high float8, realized float8,
     realized_low float8, realized_high float8)
 WHERE made.source IS NOT DISTINCT FROM written.source
@@ -100,11 +99,11 @@ SET estimated = excluded.estimated, estimated_low = excluded.estimated_low,
     realized_low = excluded.realized_low, realized_high = excluded.realized_high
 """)
 
-# Labels come late: what was estimated is told of the newest window, and what was realized of the
-# newest that has labels enough.
-LATEST = text("""
+# Labels arrive late. Estimated metrics are therefore those of the newest window, and realized
+# metrics those of the newest window with enough labels.
+LATEST = text(f"""
 WITH serving AS (
-    SELECT model, shadow, canary FROM plumbline.deployments ORDER BY id DESC LIMIT 1
+    {NEWEST_DEPLOYMENT}
 ), reports AS (
     SELECT reports.* FROM plumbline.quality_reports AS reports, serving
     WHERE window_to > now() - make_interval(secs => :latest_s) AND window_rows > 0
@@ -113,28 +112,28 @@ WITH serving AS (
 ), newest AS (
     SELECT DISTINCT ON (model, role, source) * FROM reports
     ORDER BY model, role, source, window_to DESC, id DESC
-), told AS (
+), labelled AS (
     SELECT DISTINCT ON (model, role, source) * FROM reports WHERE labelled_rows >= :min_labels
     ORDER BY model, role, source, window_to DESC, id DESC
 )
 SELECT newest.model, newest.role, newest.source, estimate.metric, estimate.estimated,
        estimate.estimated_low, estimate.estimated_high, truth.realized, truth.realized_low,
-       truth.realized_high, coalesce(told.labelled_rows, 0) AS labelled,
-       newest.window_from, told.window_from AS realized_window_from
+       truth.realized_high, coalesce(labelled.labelled_rows, 0) AS labelled_rows,
+       newest.window_from, labelled.window_from AS realized_window_from
 FROM newest
 JOIN plumbline.quality_values AS estimate ON estimate.report_id = newest.id
-LEFT JOIN told ON told.model = newest.model AND told.role = newest.role
-    AND told.source IS NOT DISTINCT FROM newest.source
+LEFT JOIN labelled ON labelled.model = newest.model AND labelled.role = newest.role
+    AND labelled.source IS NOT DISTINCT FROM newest.source
 LEFT JOIN plumbline.quality_values AS truth
-    ON truth.report_id = told.id AND truth.metric = estimate.metric
+    ON truth.report_id = labelled.id AND truth.metric = estimate.metric
 ORDER BY newest.model, newest.role, newest.source NULLS FIRST, estimate.metric
 """)
 
 REPORTS = text("""
 SELECT reports.*, (
-    SELECT jsonb_agg(to_jsonb(measures) - 'report_id')
-    FROM plumbline.quality_values AS measures WHERE measures.report_id = reports.id
-) AS measures
+    SELECT jsonb_agg(to_jsonb(metrics) - 'report_id')
+    FROM plumbline.quality_values AS metrics WHERE metrics.report_id = reports.id
+) AS metrics
 FROM plumbline.quality_reports AS reports
 WHERE (CAST(:model AS text) IS NULL OR model = :model)
   AND (CAST(:task_id AS text) IS NULL OR task_id = :task_id)
@@ -146,11 +145,11 @@ LIMIT :limit
 
 @dataclass(frozen=True, slots=True)
 class WindowCounts:
-    """What the predictions of one window, version, role and source count up to.
+    """Counts and sums over the predictions of one window, version, role and source.
 
-    `wrong_positives` is the sum, over rows predicted positive, of the probability that they are
-    not; `wrong_positives_squared` that of its squares; likewise for the negatives. `tp` to `tn`
-    are of the rows with labels.
+    `wrong_positives` is the sum, over the rows predicted positive, of the probability that they are
+    negative, and `wrong_positives_squared` the sum of its squares; likewise for the negatives. `tp`
+    to `tn` count the labelled rows.
     """
 
     model: str
@@ -169,8 +168,8 @@ class WindowCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """One metric, in [0, 1]; None where it has no value. Bounds are of 95% intervals."""
+class MetricValues:
+    """One metric, in [0, 1], with 95% intervals; None if it has no value."""
 
     metric: str
     estimated: float | None = None
@@ -182,8 +181,11 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """One window of one version, role and source. Fields as in `storage.tables.QualityReport`."""
+class QualityWindow:
+    """The report on one window of one version, role and source.
+
+    The fields are those of `storage.tables.QualityReport`.
+    """
 
     model: str
     role: str
@@ -194,14 +196,14 @@ class Report:
     labelled_rows: int
     positive_share: float | None
     calibration_rows: int | None
-    measures: Sequence[Measure]
+    metrics: Sequence[MetricValues]
 
 
 @dataclass(frozen=True, slots=True)
-class QualityRow:
-    """How good a version that serves is now: `estimated` of its newest window with predictions.
+class LatestQuality:
+    """One current metric of a serving version, estimated for its newest window with predictions.
 
-    `realized` is of the newest window with labels enough, which has `labelled` of them.
+    `realized` is that of the newest window with enough labels, which has `labelled_rows` of them.
     """
 
     model: str
@@ -214,61 +216,68 @@ class QualityRow:
     realized: float | None
     realized_low: float | None
     realized_high: float | None
-    labelled: int
+    labelled_rows: int
     window_from: datetime
     realized_window_from: datetime | None
 
 
 def lock(connection: Connection, wait: bool) -> bool:
-    """Be the one who makes reports until the transaction ends; False where another is.
+    """Take the report lock until the transaction ends; False if another process holds it.
 
-    With `wait` it is always True, in the end.
+    With `wait`, wait for that process and return True.
     """
-    statement = LOCK if wait else TRY_LOCK
-    return bool(connection.execute(statement, {"key": ADVISORY_LOCK}).scalar_one())
+    if wait:
+        locks.lock(connection, Lock.REPORT_QUALITY)
+        return True
+    return locks.try_lock(connection, Lock.REPORT_QUALITY)
 
 
 def changed_windows(connection: Connection, width_s: float) -> list[datetime]:
-    """The starts of windows that got predictions or labels since reports were last made."""
-    found = connection.execute(CHANGED, {"width_s": width_s, "overlap_s": OVERLAP_S})
-    return list(found.scalars())
+    """Return the starts of windows with predictions or labels newer than their report."""
+    rows = connection.execute(CHANGED, {"width_s": width_s, "overlap_s": OVERLAP_S})
+    return list(rows.scalars())
 
 
 def count(connection: Connection, window_from: datetime, window_to: datetime) -> list[WindowCounts]:
-    """One for each version and role, and one more for each of their sources; none of none."""
+    """Count per version and role, over all sources and per source; empty groups are left out."""
     rows = connection.execute(COUNT, {"window_from": window_from, "window_to": window_to})
     return [WindowCounts(*row) for row in rows]
 
 
-def write(connection: Connection, reports: Sequence[Report], task_id: str | None = None) -> None:
-    """Write reports, each in the place of the one of the same window before."""
-    body = json.dumps([asdict(report) for report in reports], default=str)
-    connection.execute(WRITE, {"reports": body, "task_id": task_id})
+def write(
+    connection: Connection, windows: Sequence[QualityWindow], task_id: str | None = None
+) -> None:
+    """Write reports; each replaces an earlier report on the same window."""
+    document = json.dumps([asdict(window) for window in windows], default=str)
+    connection.execute(WRITE, {"reports": document, "task_id": task_id})
 
 
-def latest(connection: Connection, min_labels: int = 1) -> list[QualityRow]:
-    """What is known of the versions that serve, of windows that ended at most 30 days ago.
+def latest(connection: Connection, min_labels: int = 1) -> list[LatestQuality]:
+    """Return the current quality of the serving versions, from windows of the last 30 days.
 
-    Realized metrics are of windows with at least `min_labels` labels.
+    Realized metrics are those of windows with at least `min_labels` labels.
     """
     rows = connection.execute(LATEST, {"latest_s": LATEST_S, "min_labels": min_labels})
-    return [QualityRow(*row) for row in rows]
+    return [LatestQuality(*row) for row in rows]
 
 
-def reports(
+def find_windows(
     connection: Connection,
     *,
     model: str | None = None,
     source: str | None = None,
     task_id: str | None = None,
     limit: int = 20,
-) -> list[Report]:
-    """The newest windows first; of `source`, or of all sources together where it is None."""
+) -> list[QualityWindow]:
+    """Return the reports on the newest windows first.
+
+    A `source` of None selects the reports on all sources together.
+    """
     rows = connection.execute(
         REPORTS, {"model": model, "source": source, "task_id": task_id, "limit": limit}
     )
     return [
-        Report(
+        QualityWindow(
             row.model,
             row.role,
             row.source,
@@ -278,7 +287,7 @@ def reports(
             row.labelled_rows,
             row.positive_share,
             row.calibration_rows,
-            [Measure(**measure) for measure in row.measures or ()],
+            [MetricValues(**values) for values in row.metrics or ()],
         )
         for row in rows
     ]

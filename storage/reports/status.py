@@ -1,4 +1,4 @@
-"""How the whole stands, in one round trip."""
+"""The status of the whole system, read in one round trip."""
 
 from __future__ import annotations
 
@@ -7,32 +7,42 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-SNAPSHOT = text("""
+from plumbline_client.states import JobState
+from storage.jobs.queue import QUEUE_LENGTH
+from storage.reports.drift import NEWEST_REPORT
+from storage.serving.deployments import NEWEST_DEPLOYMENT
+
+SNAPSHOT = text(f"""
 SELECT
-    (SELECT coalesce(jsonb_object_agg(state, n), '{}'::jsonb)
+    (SELECT coalesce(jsonb_object_agg(state, n), '{{}}'::jsonb)
        FROM (SELECT state, count(*) AS n FROM plumbline.jobs GROUP BY state) AS by_state) AS counts,
-    (SELECT extract(epoch FROM now() - min(created_at))
-       FROM plumbline.jobs WHERE state = 'queued') AS oldest_queued_s,
+    queue.oldest_queued_s,
     (SELECT count(*) FROM plumbline.predictions
       WHERE scored_at > now() - interval '1 minute' AND role = 'live') AS scored_last_minute,
     serving.model AS live_model, serving.shadow AS shadow_model, serving.canary AS canary_model,
     serving.canary_share,
     drift.verdict AS drift_verdict, drift.created_at AS drift_at
-FROM (SELECT 1) AS one
-LEFT JOIN LATERAL (
-    SELECT model, shadow, canary, canary_share FROM plumbline.deployments ORDER BY id DESC LIMIT 1
-) AS serving ON true
-LEFT JOIN LATERAL (
-    SELECT verdict, created_at FROM plumbline.drift_reports ORDER BY id DESC LIMIT 1
-) AS drift ON true
+FROM ({QUEUE_LENGTH}) AS queue
+LEFT JOIN ({NEWEST_DEPLOYMENT}) AS serving ON true
+LEFT JOIN ({NEWEST_REPORT}) AS drift ON true
+""")
+
+# Both conditions use an index and stop at the first row: the oldest job, the newest prediction.
+PROGRESS = text("""
+SELECT
+    EXISTS (SELECT FROM plumbline.jobs
+             WHERE state = 'queued' AND created_at <= now() - make_interval(secs => :within_s))
+        AS queued_throughout,
+    EXISTS (SELECT FROM plumbline.predictions
+             WHERE scored_at > now() - make_interval(secs => :within_s)) AS scored
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`counts` by job state; the rest None where there is nothing to tell."""
+    """`counts` are by job state; a field is None if there is no such job, version or report."""
 
-    counts: dict[str, int]
+    counts: dict[JobState, int]
     oldest_queued_s: float | None
     scored_last_minute: int
     live_model: str | None
@@ -43,36 +53,19 @@ class Status:
     canary_share: float | None = None
 
 
-# Both are found along an index, at once where all is well: the oldest first, the newest first.
-PROGRESS = text("""
-SELECT
-    EXISTS (SELECT FROM plumbline.jobs
-             WHERE state = 'queued' AND created_at <= now() - make_interval(secs => :within_s))
-        AS waits,
-    EXISTS (SELECT FROM plumbline.predictions
-             WHERE scored_at > now() - make_interval(secs => :within_s)) AS scores
-""")
-
-
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Whether texts have waited all the time that was asked about, and whether any was scored."""
+    """Whether a job was queued throughout a period, and whether any job was scored in it."""
 
-    waits: bool
-    scores: bool
-
-
-def progress(connection: Connection, within_s: float) -> Progress:
-    row = connection.execute(PROGRESS, {"within_s": within_s}).one()
-    return Progress(row.waits, row.scores)
+    queued_throughout: bool
+    scored: bool
 
 
 def snapshot(connection: Connection) -> Status:
     row = connection.execute(SNAPSHOT).one()
-    oldest = float(row.oldest_queued_s) if row.oldest_queued_s is not None else None
     return Status(
-        counts=row.counts,
-        oldest_queued_s=oldest,
+        counts={JobState(state): count for state, count in row.counts.items()},
+        oldest_queued_s=row.oldest_queued_s,
         scored_last_minute=row.scored_last_minute,
         live_model=row.live_model,
         drift_verdict=row.drift_verdict,
@@ -81,3 +74,9 @@ def snapshot(connection: Connection) -> Status:
         canary_model=row.canary_model,
         canary_share=row.canary_share,
     )
+
+
+def progress(connection: Connection, within_s: float) -> Progress:
+    """Return the progress of the last `within_s`."""
+    row = connection.execute(PROGRESS, {"within_s": within_s}).one()
+    return Progress(row.queued_throughout, row.scored)

@@ -1,6 +1,6 @@
-"""Which model versions serve, which did, and which of them answers a job.
+"""Deployments: which model versions serve, which ones did, and which one answers a job.
 
-Every change is a new row, made by one at a time; the newest row is what serves.
+Every change is a new row, written under a lock; the newest row is the current deployment.
 """
 
 from __future__ import annotations
@@ -15,17 +15,24 @@ from typing import Any
 from sqlalchemy import Connection, desc, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from storage.locks import Lock, lock
 from storage.tables import Action, Deployment, ModelVersion
 
-# Any constant will do, as long as everybody who deploys takes the same one.
-LOCK = 0x6465706C6F79
+NEWEST_DEPLOYMENT = "SELECT * FROM plumbline.deployments ORDER BY id DESC LIMIT 1"
+
+# The live version has served since the first deployment after the last one with another version.
+LIVE_SINCE = text(f"""
+SELECT min(deployed_at) FROM plumbline.deployments AS same, ({NEWEST_DEPLOYMENT}) AS newest
+WHERE same.model = newest.model AND same.id > coalesce((
+    SELECT max(id) FROM plumbline.deployments WHERE model <> newest.model), 0)
+""")
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What serves, each a version as "name/1.2.3".
+    """The current deployment; each version is written as "name/1.2.3".
 
-    `canary` answers its share of jobs (`in_canary_share`), `live` all others, `shadow` none.
+    `canary` answers its share of jobs (see `in_canary_share`), `live` all others, `shadow` none.
     """
 
     live: str
@@ -35,28 +42,31 @@ class Serving:
 
 
 def in_canary_share(job: uuid.UUID, share: float) -> bool:
-    """Whether a job belongs to this share of all: its id's SHA-256, as a number below 1, decides.
+    """Return whether a job belongs to this share of all jobs.
 
-    A larger share holds all jobs of a smaller one.
+    The SHA-256 of its id, as a number in [0, 1), decides. A larger share contains all jobs of a
+    smaller one.
     """
     return int.from_bytes(hashlib.sha256(job.bytes).digest(), "big") / 2**256 < share
 
 
 @dataclass(frozen=True, slots=True)
-class _Newest:
-    """What of the newest deployment the next one builds on."""
+class VersionRecord:
+    """A model version as its manifest describes it.
 
-    id: int
+    `labels` are its names of the negative and the positive class; a job that the version scored may
+    be labelled with these names.
+    """
+
     model: str
-    shadow: str | None
-    canary: str | None
-    canary_share: float | None
-    returns_to: int | None
+    manifest_sha256: str
+    metrics: dict[str, Any]
+    labels: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class DeploymentRecord:
-    """One line of the history: `model` answers from then on; fields as in `Deployment`."""
+    """One entry of the history. The fields are those of `storage.tables.Deployment`."""
 
     model: str
     deployed_by: str
@@ -69,22 +79,40 @@ class DeploymentRecord:
     canary_share: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class _CurrentDeployment:
+    """The part of the newest deployment that the next one builds on."""
+
+    id: int
+    model: str
+    shadow: str | None
+    canary: str | None
+    canary_share: float | None
+    returns_to: int | None
+
+
 def serving(connection: Connection) -> Serving | None:
-    """What serves; None before the first deployment."""
-    newest = _newest(connection)
-    if newest is None:
+    """Return the current deployment; None before the first one."""
+    current = _current(connection)
+    if current is None:
         return None
-    return Serving(newest.model, newest.shadow, newest.canary, newest.canary_share or 0.0)
+    return Serving(current.model, current.shadow, current.canary, current.canary_share or 0.0)
 
 
 def live_model(connection: Connection) -> str | None:
-    """The version that answers, canary or not; None before the first deployment."""
-    found = serving(connection)
-    return found.live if found else None
+    """Return the live version; None before the first deployment."""
+    current = serving(connection)
+    return current.live if current else None
+
+
+def live_since(connection: Connection) -> datetime | None:
+    """Return when the live version went live; None before the first deployment."""
+    since: datetime | None = connection.execute(LIVE_SINCE).scalar_one()
+    return since
 
 
 def history(connection: Connection, limit: int = 20) -> list[DeploymentRecord]:
-    """The newest deployments first."""
+    """Return the newest deployments first."""
     columns = (
         Deployment.model, Deployment.deployed_by, Deployment.reason, Deployment.deployed_at,
         Deployment.forced, Deployment.action, Deployment.shadow, Deployment.canary,
@@ -95,66 +123,54 @@ def history(connection: Connection, limit: int = 20) -> list[DeploymentRecord]:
 
 
 def previous_model(connection: Connection) -> str | None:
-    """The version a rollback returns to: what was live before, without what was rolled back."""
-    newest = _newest(connection)
-    if newest is None or newest.returns_to is None:
+    """Return the version that a rollback restores: the one live before, not one rolled back."""
+    current = _current(connection)
+    if current is None or current.returns_to is None:
         return None
-    before = select(Deployment.model).where(Deployment.id == newest.returns_to)
-    return connection.execute(before).scalar_one()
+    previous = select(Deployment.model).where(Deployment.id == current.returns_to)
+    return connection.execute(previous).scalar_one()
 
 
 def lock_deployments(connection: Connection) -> None:
-    """Wait until nobody else deploys; until the end of the transaction nobody else will."""
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+    """Keep other processes from deploying until the end of the transaction; wait for them first."""
+    lock(connection, Lock.DEPLOY)
 
 
-def register(
-    connection: Connection,
-    model: str,
-    *,
-    manifest_sha256: str,
-    metrics: dict[str, Any],
-    labels: Sequence[str] = (),
-) -> None:
-    """Write down a version that may serve.
-
-    `labels` are its names of (negative, positive), by which its jobs may be labelled later.
-    """
-    described = {"manifest_sha256": manifest_sha256, "metrics": metrics, "labels": list(labels)}
+def register(connection: Connection, version: VersionRecord) -> None:
+    """Record a version that may serve, or update its record."""
+    # psycopg writes a tuple as a composite type, not as an array.
+    values = asdict(version) | {"labels": list(version.labels)}
+    changes = {name: value for name, value in values.items() if name != "model"}
     connection.execute(
         upsert(ModelVersion)
-        .values(model=model, **described)
-        .on_conflict_do_update(index_elements=[ModelVersion.model], set_=described)
+        .values(values)
+        .on_conflict_do_update(index_elements=[ModelVersion.model], set_=changes)
     )
 
 
 def promote(
     connection: Connection,
-    model: str,
+    version: VersionRecord,
     *,
-    manifest_sha256: str,
-    metrics: dict[str, Any],
     deployed_by: str,
     reason: str,
-    labels: Sequence[str] = (),
     forced: bool = False,
 ) -> None:
-    """Register `model` and make it the one that answers, alone: no shadow and no canary stays.
+    """Register a version and make it live, without a shadow or a canary.
 
-    Workers change over before their next message. `forced` tells that it answers in spite of its
-    gates.
+    Workers switch to it before their next message. `forced` records that it failed its gates.
     """
     lock_deployments(connection)
-    register(connection, model, manifest_sha256=manifest_sha256, metrics=metrics, labels=labels)
-    newest = _newest(connection)
-    if newest is None:
+    register(connection, version)
+    current = _current(connection)
+    if current is None:
         returns_to = None
     else:
-        returns_to = newest.returns_to if newest.model == model else newest.id
+        returns_to = current.returns_to if current.model == version.model else current.id
     _insert(
         connection,
         action=Action.PROMOTE,
-        model=model,
+        model=version.model,
         returns_to=returns_to,
         deployed_by=deployed_by,
         reason=reason,
@@ -162,54 +178,39 @@ def promote(
     )
 
 
-def promote_first(
-    connection: Connection,
-    model: str,
-    *,
-    manifest_sha256: str,
-    metrics: dict[str, Any],
-    labels: Sequence[str] = (),
-) -> bool:
-    """Make `model` serve if nothing ever did, so that history starts with the default version."""
+def promote_first(connection: Connection, version: VersionRecord) -> bool:
+    """Make a version live if none ever was, so that the history starts with the default version."""
     lock_deployments(connection)
     if live_model(connection) is not None:
         return False
-    promote(
-        connection,
-        model,
-        manifest_sha256=manifest_sha256,
-        metrics=metrics,
-        labels=labels,
-        deployed_by="plumbline",
-        reason="the first start",
-    )
+    promote(connection, version, deployed_by="plumbline", reason="the first start")
     return True
 
 
 def roll_back(connection: Connection, *, deployed_by: str, reason: str) -> None:
-    """Return to `previous_model`, which must be there; no shadow and no canary stays.
+    """Return to `previous_model`, which must exist, without a shadow or a canary.
 
-    The next rollback goes further back, and never to what this one took away.
+    The next rollback goes further back, and never to the version that this one removed.
     """
     lock_deployments(connection)
-    newest = _serving_row(connection)
-    assert newest.returns_to is not None, "previous_model says whether there is one"
+    current = _require_current(connection)
+    assert current.returns_to is not None, "the caller checks previous_model first"
     target = select(Deployment.model, Deployment.returns_to).where(
-        Deployment.id == newest.returns_to
+        Deployment.id == current.returns_to
     )
-    before = connection.execute(target).one()
+    previous = connection.execute(target).one()
     _insert(
         connection,
         action=Action.ROLLBACK,
-        model=before.model,
-        returns_to=before.returns_to,
+        model=previous.model,
+        returns_to=previous.returns_to,
         deployed_by=deployed_by,
         reason=reason,
     )
 
 
 def set_shadow(connection: Connection, model: str | None, *, deployed_by: str, reason: str) -> None:
-    """Have a registered version score beside what serves, or none; the rest stays."""
+    """Make a registered version the shadow, or None to have none; everything else stays."""
     lock_deployments(connection)
     _change(connection, action=Action.SHADOW, shadow=model, deployed_by=deployed_by, reason=reason)
 
@@ -223,7 +224,10 @@ def set_canary(
     reason: str,
     forced: bool = False,
 ) -> None:
-    """Have a registered version answer this share of jobs, or none (both None); the rest stays."""
+    """Make a registered version the canary for a share of jobs; both None to have none.
+
+    Everything else stays.
+    """
     lock_deployments(connection)
     _change(
         connection,
@@ -236,26 +240,24 @@ def set_canary(
     )
 
 
-def _newest(connection: Connection) -> _Newest | None:
-    columns = (
-        Deployment.id, Deployment.model, Deployment.shadow, Deployment.canary,
-        Deployment.canary_share, Deployment.returns_to,
-    )  # fmt: skip
-    newest = select(*columns).order_by(desc(Deployment.id)).limit(1)
-    row = connection.execute(newest).one_or_none()
-    return _Newest(*row) if row is not None else None
+def _current(connection: Connection) -> _CurrentDeployment | None:
+    row = connection.execute(text(NEWEST_DEPLOYMENT)).one_or_none()
+    if row is None:
+        return None
+    names = _CurrentDeployment.__slots__
+    return _CurrentDeployment(**{name: getattr(row, name) for name in names})
 
 
-def _serving_row(connection: Connection) -> _Newest:
-    newest = _newest(connection)
-    assert newest is not None, "nothing is live, so there is nothing to change"
-    return newest
+def _require_current(connection: Connection) -> _CurrentDeployment:
+    current = _current(connection)
+    assert current is not None, "the caller checks that a version is live first"
+    return current
 
 
-def _change(connection: Connection, **changed: Any) -> None:
-    newest = _serving_row(connection)
-    kept = {name: value for name, value in asdict(newest).items() if name != "id"}
-    _insert(connection, **kept | changed)
+def _change(connection: Connection, **changes: Any) -> None:
+    current = asdict(_require_current(connection))
+    del current["id"]
+    _insert(connection, **current | changes)
 
 
 def _insert(connection: Connection, **values: Any) -> None:

@@ -1,4 +1,4 @@
-"""Labels that come after the scores, on a real PostgreSQL."""
+"""Labels that arrive after the scores, on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -9,46 +9,39 @@ import pytest
 from sqlalchemy import Engine, text
 
 from plumbline_client.new_job import new_job
-from storage.jobs import labels, ledger
-from storage.jobs.labels import Entry, LabelledText, Outcome
+from storage.jobs import labels
+from storage.jobs.labels import LabelEntry, LabelledText, LabelOutcome
 from storage.jobs.retention import purge_texts
 from storage.serving import deployments
-from tests.answers import answer
+from storage.serving.deployments import VersionRecord
+from tests.ledger import Ledger
+from tests.predictions import new_prediction
 
 MODEL = "sms-spam/1.0.0"
-NOBODY = uuid.UUID(int=7)
+UNKNOWN = uuid.UUID(int=7)
 
 
-def accept(engine: Engine, *texts: str, source: str = "mail") -> list[uuid.UUID]:
+def accept(ledger: Ledger, *texts: str, source: str = "mail") -> list[uuid.UUID]:
     jobs = [new_job(text, source=source, max_chars=100) for text in texts]
-    with engine.begin() as connection:
-        ledger.accept(connection, jobs)
+    ledger.accept(*jobs)
     return [job.id for job in jobs]
 
 
-def score(engine: Engine, job_id: uuid.UUID) -> None:
-    with engine.begin() as connection:
-        (lease,) = ledger.claim(connection, [], [job_id], 60.0)
-        spam = answer(lease, model=MODEL, probability=0.9, label="spam", decision="positive")
-        assert ledger.finish(connection, [spam])
+def score(ledger: Ledger, job_id: uuid.UUID) -> None:
+    (lease,) = ledger.claim(job_id)
+    spam = new_prediction(lease, model=MODEL, probability=0.9, label="spam", decision="positive")
+    assert ledger.finish(spam)
 
 
 def deploy(engine: Engine, *names: str) -> None:
+    version = VersionRecord(MODEL, "aa", {}, names)
     with engine.begin() as connection:
-        deployments.promote(
-            connection,
-            MODEL,
-            manifest_sha256="aa",
-            metrics={},
-            deployed_by="ann",
-            reason="test",
-            labels=names,
-        )
+        deployments.promote(connection, version, deployed_by="ann", reason="test")
 
 
-def add(engine: Engine, *said: tuple[uuid.UUID, str], by: str = "ann") -> Outcome:
+def add(engine: Engine, *pairs: tuple[uuid.UUID, str], by: str = "ann") -> LabelOutcome:
     with engine.begin() as connection:
-        return labels.add(connection, [Entry(job_id, label, by) for job_id, label in said])
+        return labels.add(connection, [LabelEntry(job_id, label, by) for job_id, label in pairs])
 
 
 def backdate(engine: Engine, by: str, age: timedelta) -> None:
@@ -59,94 +52,102 @@ def backdate(engine: Engine, by: str, age: timedelta) -> None:
         )
 
 
-def known(
+def labels_by_text(
     engine: Engine, since: datetime | None = None, job_source: str | None = None
 ) -> dict[str, int]:
     with engine.connect() as connection:
-        found = labels.labelled_texts(connection, since, job_source)
-        return {row.text: row.label for row in found}
+        rows = labels.labelled_texts(connection, since, job_source)
+        return {row.text: row.label for row in rows}
 
 
-def test_a_label_is_accepted_known_and_changed(engine: Engine) -> None:
-    one, two = accept(engine, "one", "two")
-    assert add(engine, (one, "1"), (two, "0")) == Outcome(accepted=2)
-    assert add(engine, (one, "1"), (two, "1")) == Outcome(known=1, changed=1)
-    assert known(engine) == {"one": 1, "two": 1}
+def test_label_is_accepted_repeated_and_changed(ledger: Ledger, engine: Engine) -> None:
+    one, two = accept(ledger, "one", "two")
+    assert add(engine, (one, "1"), (two, "0")) == LabelOutcome(accepted=2)
+    assert add(engine, (one, "1"), (two, "1")) == LabelOutcome(known=1, changed=1)
+    assert labels_by_text(engine) == {"one": 1, "two": 1}
 
 
-def test_nothing_to_say_changes_nothing(engine: Engine) -> None:
-    assert add(engine) == Outcome()
+def test_empty_batch_changes_nothing(engine: Engine) -> None:
+    assert add(engine) == LabelOutcome()
 
 
-def test_of_two_labels_of_one_batch_the_last_counts(engine: Engine) -> None:
-    (one,) = accept(engine, "one")
-    assert add(engine, (one, "1"), (one, "0")) == Outcome(accepted=1)
-    assert known(engine) == {"one": 0}
+def test_last_of_two_labels_in_one_batch_wins(ledger: Ledger, engine: Engine) -> None:
+    (one,) = accept(ledger, "one")
+    assert add(engine, (one, "1"), (one, "0")) == LabelOutcome(accepted=1)
+    assert labels_by_text(engine) == {"one": 0}
 
 
-def test_a_job_nobody_knows_costs_only_itself(engine: Engine) -> None:
-    (one,) = accept(engine, "one")
-    assert add(engine, (NOBODY, "1"), (one, "1"), (NOBODY, "x")) == Outcome(
-        accepted=1, unknown=frozenset([NOBODY])
+def test_unknown_job_does_not_affect_the_other_labels(ledger: Ledger, engine: Engine) -> None:
+    (one,) = accept(ledger, "one")
+    assert add(engine, (UNKNOWN, "1"), (one, "1"), (UNKNOWN, "x")) == LabelOutcome(
+        accepted=1, unknown=frozenset([UNKNOWN])
     )
 
 
-def test_the_names_of_the_version_that_scored_it_are_labels(engine: Engine) -> None:
+def test_class_names_of_the_version_that_scored_a_job_are_labels(
+    ledger: Ledger, engine: Engine
+) -> None:
     deploy(engine, "ham", "spam")
-    one, two, three, waiting = accept(engine, "one", "two", "three", "waiting")
+    one, two, three, queued = accept(ledger, "one", "two", "three", "queued")
     for job_id in (one, two, three):
-        score(engine, job_id)
-    said = [(one, "spam"), (two, "ham"), (three, "Spam"), (waiting, "spam")]
-    assert add(engine, *said) == Outcome(accepted=2, unusable={three: ["ham", "spam"], waiting: []})
-    assert known(engine) == {"one": 1, "two": 0}
+        score(ledger, job_id)
+    pairs = [(one, "spam"), (two, "ham"), (three, "Spam"), (queued, "spam")]
+    unusable = {three: ["ham", "spam"], queued: []}
+    assert add(engine, *pairs) == LabelOutcome(accepted=2, unusable=unusable)
+    assert labels_by_text(engine) == {"one": 1, "two": 0}
 
 
 @pytest.mark.parametrize("label", ["", "2", "-1", "00", "a\0", "\ud800", "x" * 10_000])
-def test_a_label_that_says_nothing_costs_only_itself(engine: Engine, label: str) -> None:
-    one, two = accept(engine, "one", "two")
-    assert add(engine, (one, label), (two, "1")) == Outcome(accepted=1, unusable={one: []})
+def test_unusable_label_does_not_affect_the_other_labels(
+    ledger: Ledger, engine: Engine, label: str
+) -> None:
+    one, two = accept(ledger, "one", "two")
+    outcome = LabelOutcome(accepted=1, unusable={one: []})
+    assert add(engine, (one, label), (two, "1")) == outcome
 
 
-def test_of_several_sources_the_one_that_spoke_last_is_believed(engine: Engine) -> None:
-    (one,) = accept(engine, "one")
+def test_newest_label_of_several_sources_wins(ledger: Ledger, engine: Engine) -> None:
+    (one,) = accept(ledger, "one")
     add(engine, (one, "1"), by="ann")
     backdate(engine, "ann", timedelta(days=2))
-    assert add(engine, (one, "0"), by="bob") == Outcome(accepted=1)
-    assert known(engine) == {"one": 0}
+    assert add(engine, (one, "0"), by="bob") == LabelOutcome(accepted=1)
+    assert labels_by_text(engine) == {"one": 0}
     backdate(engine, "bob", timedelta(days=1))
-    assert add(engine, (one, "1"), by="ann") == Outcome(known=1), "saying it again is news"
-    assert known(engine) == {"one": 1}
+    assert add(engine, (one, "1"), by="ann") == LabelOutcome(known=1)
+    assert labels_by_text(engine) == {"one": 1}, "a repeated label is as new as a changed one"
 
 
-def test_texts_are_chosen_by_time_and_by_who_submitted(engine: Engine) -> None:
-    (old,) = accept(engine, "old")
-    mail, chat = *accept(engine, "mail"), *accept(engine, "chat", source="chat")
+def test_labelled_texts_are_selected_by_time_and_by_job_source(
+    ledger: Ledger, engine: Engine
+) -> None:
+    (old,) = accept(ledger, "old")
+    (mail,), (chat,) = accept(ledger, "mail"), accept(ledger, "chat", source="chat")
     add(engine, (old, "1"), by="old")
     backdate(engine, "old", timedelta(days=2))
     add(engine, (mail, "1"), (chat, "0"))
     yesterday = datetime.now(UTC) - timedelta(days=1)
-    assert known(engine) == {"old": 1, "mail": 1, "chat": 0}
-    assert known(engine, yesterday) == {"mail": 1, "chat": 0}
-    assert known(engine, yesterday, "chat") == {"chat": 0}
-    assert known(engine, job_source="mail") == {"old": 1, "mail": 1}
-    assert known(engine, job_source="nobody") == {}
+    assert labels_by_text(engine) == {"old": 1, "mail": 1, "chat": 0}
+    assert labels_by_text(engine, yesterday) == {"mail": 1, "chat": 0}
+    assert labels_by_text(engine, yesterday, "chat") == {"chat": 0}
+    assert labels_by_text(engine, job_source="mail") == {"old": 1, "mail": 1}
+    assert labels_by_text(engine, job_source="nobody") == {}
 
 
-def test_a_text_that_is_forgotten_or_was_refused_is_not_learned_from(engine: Engine) -> None:
-    (refused,) = accept(engine, " ")
-    assert add(engine, (refused, "1")) == Outcome(accepted=1)
+def test_purged_and_refused_texts_are_left_out(ledger: Ledger, engine: Engine) -> None:
+    (refused,) = accept(ledger, " ")
+    assert add(engine, (refused, "1")) == LabelOutcome(accepted=1)
     deploy(engine)
-    one, two = accept(engine, "one", "two")
-    score(engine, one)
+    one, two = accept(ledger, "one", "two")
+    score(ledger, one)
     add(engine, (one, "1"), (two, "1"))
     assert sum(purge_texts(engine, datetime.now(UTC) + timedelta(minutes=1))) == 1
-    assert known(engine) == {"two": 1}
+    assert labels_by_text(engine) == {"two": 1}
 
 
-def test_many_texts_are_streamed_each_once(engine: Engine) -> None:
-    ids = accept(engine, *(f"text {n}" for n in range(2_500)))
+def test_many_texts_are_streamed_once_each(ledger: Ledger, engine: Engine) -> None:
+    ids = accept(ledger, *(f"text {n}" for n in range(2_500)))
     add(engine, *((job_id, str(n % 2)) for n, job_id in enumerate(ids)))
     with engine.connect() as connection:
-        found = list(labels.labelled_texts(connection))
-    wanted = [LabelledText(f"text {n}", n % 2, job_id) for n, job_id in enumerate(ids)]
-    assert found == sorted(wanted, key=lambda row: row.job_id)
+        rows = list(labels.labelled_texts(connection))
+    expected = [LabelledText(f"text {n}", n % 2, job_id) for n, job_id in enumerate(ids)]
+    assert rows == sorted(expected, key=lambda row: row.job_id)

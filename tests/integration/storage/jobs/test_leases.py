@@ -1,93 +1,85 @@
-"""What becomes of leases between claim and finish, on a real PostgreSQL, where the fence rules."""
+"""Leases between claim and finish on a real PostgreSQL, guarded by the fencing token."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import text
 
-from plumbline_client.new_job import new_job
-from storage.jobs import leases, ledger, outbox, quarantine
-from storage.jobs.quarantine import Selection
+from storage.jobs import leases
+from storage.jobs.outbox import listen
+from tests.ledger import Ledger, job
 
-ROW = text("SELECT * FROM plumbline.jobs WHERE id = :id")
-HOLDS = text("SELECT lease_until > now() + interval '30 s' FROM plumbline.jobs WHERE id = :id")
-
-
-@pytest.fixture
-def connection(engine: Engine) -> Iterator[Connection]:
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        yield connection
+OUTLASTS_30_S = text(
+    "SELECT lease_until > now() + interval '30 s' FROM plumbline.jobs WHERE id = :id"
+)
 
 
 @pytest.fixture
-def held(connection: Connection) -> list[tuple[uuid.UUID, int]]:
-    """Two texts of one message, leased for 10 s."""
-    jobs = [new_job(value, source="test", max_chars=100) for value in ("one", "two")]
-    ledger.accept(connection, jobs)
-    claimed = ledger.claim(connection, [], [job.id for job in jobs], 10.0)
-    return [(lease.id, lease.fence) for lease in claimed]
+def held(ledger: Ledger) -> list[tuple[uuid.UUID, int]]:
+    """Lease two texts of one message for 10 s."""
+    ids = ledger.accept_texts(2)
+    return [(lease.id, lease.fence) for lease in ledger.claim(*ids, lease_s=10.0)]
 
 
-def row(connection: Connection, job: uuid.UUID) -> dict[str, object]:
-    return dict(connection.execute(ROW, {"id": job}).mappings().one())
-
-
-def test_a_lease_is_renewed_by_who_holds_it_alone(
-    connection: Connection, held: list[tuple[uuid.UUID, int]]
-) -> None:
+def test_only_a_valid_lease_is_renewed(ledger: Ledger, held: list[tuple[uuid.UUID, int]]) -> None:
     (first, fence), (second, _) = held
-    assert leases.renew(connection, [(first, fence), (second, fence - 1)], 60.0) == 1
-    assert connection.execute(HOLDS, {"id": first}).scalar_one() is True
-    assert connection.execute(HOLDS, {"id": second}).scalar_one() is False
+    with ledger.engine.begin() as connection:
+        assert leases.renew(connection, [(first, fence), (second, fence - 1)], 60.0) == 1
+        assert connection.execute(OUTLASTS_30_S, {"id": first}).scalar_one() is True
+        assert connection.execute(OUTLASTS_30_S, {"id": second}).scalar_one() is False
 
 
-def test_what_was_handed_back_was_never_tried_and_is_announced(
-    engine: Engine, connection: Connection, held: list[tuple[uuid.UUID, int]]
+def test_released_job_stays_queued_until_the_next_sweep(ledger: Ledger) -> None:
+    (lease,) = ledger.claim(arriving=[job()])
+    with ledger.engine.begin() as connection:
+        leases.release(connection, lease, "a NUL \x00 and a \ud800" + "." * 2_000)
+    row = ledger.row(lease.id)
+    assert (row.state, row.attempts, row.published_at) == ("queued", 1, None)
+    assert row.error.startswith("a NUL \\0 and a \\ud800..") and len(row.error) < 1_100
+
+
+def test_returned_job_does_not_count_the_attempt_and_notifies_the_relay(
+    ledger: Ledger, held: list[tuple[uuid.UUID, int]]
 ) -> None:
-    with outbox.listening(engine) as listener:
-        assert leases.return_unstarted(connection, held) == 2
+    with listen(ledger.engine) as listener:
+        with ledger.engine.begin() as connection:
+            assert leases.return_unstarted(connection, held) == 2
         assert listener.wait(5.0)
-    for job, _ in held:
-        found = row(connection, job)
-        assert (found["state"], found["attempts"], found["published_at"]) == ("queued", 0, None)
-        assert found["error"] is None and found["lease_until"] is None
-    # They may travel together again, and whoever claims them has a newer fence.
-    claimed = ledger.claim(connection, [], [job for job, _ in held], 10.0)
-    assert len(claimed) == 2
-    assert leases.return_unstarted(connection, held) == 0, "the old fence gives nothing back"
+    for job_id, _ in held:
+        row = ledger.row(job_id)
+        assert (row.state, row.attempts, row.published_at) == ("queued", 0, None)
+        assert row.error is None and row.lease_until is None
+    # The jobs may share a message again, and the next claim has a newer fence.
+    assert len(ledger.claim(*(job_id for job_id, _ in held))) == 2
+    with ledger.engine.begin() as connection:
+        assert leases.return_unstarted(connection, held) == 0, "the old fence is not valid"
 
 
-def test_what_was_lost_keeps_its_attempt_until_that_was_the_last(
-    connection: Connection, held: list[tuple[uuid.UUID, int]]
+def test_lost_job_is_requeued_until_its_last_attempt(
+    ledger: Ledger, held: list[tuple[uuid.UUID, int]]
 ) -> None:
-    (job, fence), other = held
-    assert leases.lost(connection, [(job, fence)], "it died", max_attempts=2) == 1
-    found = row(connection, job)
-    assert (found["state"], found["attempts"], found["error"]) == ("queued", 1, "it died")
-    (again,) = ledger.claim(connection, [], [job], 10.0)
-    assert leases.lost(connection, [(job, fence)], "late", max_attempts=2) == 0
-    assert leases.lost(connection, [(job, again.fence)], "it died again", max_attempts=2) == 1
-    found = row(connection, job)
-    assert (found["state"], found["attempts"]) == ("quarantined", 2)
-    assert found["error"] == "given up after 2 attempts: it died again"
-    assert found["finished_at"] is not None
-    assert row(connection, other[0])["state"] == "leased", "nobody else is touched"
+    (job_id, fence), (other, _) = held
+
+    def lose(fence: int, error: str) -> int:
+        with ledger.engine.begin() as connection:
+            return leases.release_lost(connection, [(job_id, fence)], error, max_attempts=2)
+
+    assert lose(fence, "it died") == 1
+    row = ledger.row(job_id)
+    assert (row.state, row.attempts, row.error) == ("queued", 1, "it died")
+    (again,) = ledger.claim(job_id)
+    assert lose(fence, "late") == 0
+    assert lose(again.fence, "it died again") == 1
+    row = ledger.row(job_id)
+    assert (row.state, row.attempts) == ("quarantined", 2)
+    assert row.error == "given up after 2 attempts: it died again"
+    assert row.finished_at is not None
+    assert ledger.row(other).state == "leased", "other jobs of the message are not touched"
 
 
-def test_a_replayed_text_starts_anew_and_its_old_holder_cannot_finish_it(
-    connection: Connection, held: list[tuple[uuid.UUID, int]]
-) -> None:
-    (job, fence), _ = held
-    leases.lost(connection, [(job, fence)], "it died", max_attempts=1)
-    assert quarantine.replay(connection, Selection([job], None)) == [job]
-    found = row(connection, job)
-    assert (found["state"], found["attempts"], found["error"]) == ("queued", 0, None)
-    (again,) = ledger.claim(connection, [], [job], 10.0)
-    assert again.fence > fence
-
-
-def test_nothing_held_asks_nothing(connection: Connection) -> None:
-    assert leases.return_unstarted(connection, []) == leases.lost(connection, [], "x", 1) == 0
+def test_without_leases_nothing_is_released(ledger: Ledger) -> None:
+    with ledger.engine.begin() as connection:
+        assert leases.return_unstarted(connection, []) == 0
+        assert leases.release_lost(connection, [], "it died", 1) == 0

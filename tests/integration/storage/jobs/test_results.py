@@ -1,30 +1,34 @@
-"""What the view `plumbline.results` tells, through `storage.jobs.results` and by plain SQL."""
+"""The view `plumbline.results`, through `storage.jobs.results` and by plain SQL."""
 
 from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
 from plumbline_client.new_job import new_job
-from storage.jobs import ledger, results
-from tests.answers import answer
+from plumbline_client.results import Result, ResultFilter
+from plumbline_client.states import JobState
+from storage.jobs import results
+from tests.ledger import Ledger
+from tests.predictions import new_prediction
 
 DAY = datetime(2026, 5, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def jobs(engine: Engine) -> dict[str, uuid.UUID]:
-    """One scored, one waiting and one refused job of two sources, a day apart."""
+def jobs(ledger: Ledger) -> dict[str, uuid.UUID]:
+    """Create a scored, a queued and a refused job of two sources, a day apart."""
     scored = new_job("WIN a prize", source="mail", key="k", max_chars=100)
-    waiting = new_job("See you at six", source="chat", max_chars=100)
+    queued = new_job("See you at six", source="chat", max_chars=100)
     refused = new_job(" ", source="mail", max_chars=100)
-    with engine.begin() as connection:
-        ledger.accept(connection, [scored, waiting, refused])
-        (lease,) = ledger.claim(connection, [], [scored.id], 60.0)
-        spam = answer(
+    ledger.accept(scored, queued, refused)
+    (lease,) = ledger.claim(scored.id)
+    ledger.finish(
+        new_prediction(
             lease,
             model="sms-spam/1.0.0",
             probability=0.9,
@@ -36,67 +40,67 @@ def jobs(engine: Engine) -> dict[str, uuid.UUID]:
             queue_ms=5.0,
             score_ms=1.5,
         )
-        ledger.finish(connection, [spam])
-        for days, job in enumerate((scored, waiting, refused)):
-            connection.execute(
-                text("UPDATE plumbline.jobs SET created_at = :at WHERE id = :id"),
-                {"at": DAY + timedelta(days=days), "id": job.id},
-            )
-    return {"scored": scored.id, "waiting": waiting.id, "refused": refused.id}
+    )
+    for days, job in enumerate((scored, queued, refused)):
+        ledger.change(f"created_at = '{DAY + timedelta(days=days)}'", job.id)
+    return {"scored": scored.id, "queued": queued.id, "refused": refused.id}
 
 
-def test_a_scored_job_carries_its_prediction(engine: Engine, jobs: dict[str, uuid.UUID]) -> None:
+def find(engine: Engine, limit: int | None = None, **conditions: Any) -> list[Result]:
     with engine.connect() as connection:
-        (found,) = results.find(connection, ids=[jobs["scored"]])
-    assert (found.state, found.source, found.key, found.text) == (
-        "scored", "mail", "k", "WIN a prize"
+        return results.find(connection, ResultFilter(**conditions), limit)
+
+
+def test_scored_job_carries_its_prediction(engine: Engine, jobs: dict[str, uuid.UUID]) -> None:
+    (result,) = find(engine, ids=[jobs["scored"]])
+    assert (result.state, result.source, result.key, result.text) == (
+        JobState.SCORED, "mail", "k", "WIN a prize"
     )  # fmt: skip
-    assert (found.model, found.label, found.decision) == ("sms-spam/1.0.0", "spam", "positive")
-    assert (found.probability, found.tokens, found.queue_ms) == (0.9, 3, 5.0)
-    assert found.scored_at is not None and found.finished_at is not None
+    assert (result.model, result.label, result.decision) == ("sms-spam/1.0.0", "spam", "positive")
+    assert (result.probability, result.tokens, result.queue_ms) == (0.9, 3, 5.0)
+    assert result.scored_at is not None and result.finished_at is not None
 
 
-def test_a_job_without_a_prediction_says_why(engine: Engine, jobs: dict[str, uuid.UUID]) -> None:
-    with engine.connect() as connection:
-        (found,) = results.find(connection, ids=[jobs["refused"]])
-    assert (found.state, found.error, found.probability, found.text) == (
-        "rejected", "the text is empty", None, None
+def test_job_without_a_prediction_carries_its_error(
+    engine: Engine, jobs: dict[str, uuid.UUID]
+) -> None:
+    (result,) = find(engine, ids=[jobs["refused"]])
+    assert (result.state, result.error, result.probability, result.text) == (
+        JobState.REJECTED, "the text is empty", None, None
     )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("conditions", "expected"),
     [
-        ({}, ["refused", "waiting", "scored"]),
+        ({}, ["refused", "queued", "scored"]),
         ({"limit": 1}, ["refused"]),
-        ({"limit": None}, ["refused", "waiting", "scored"]),
+        ({"limit": None}, ["refused", "queued", "scored"]),
         ({"source": "mail"}, ["refused", "scored"]),
-        ({"state": "queued"}, ["waiting"]),
+        ({"state": "queued"}, ["queued"]),
         ({"decision": "positive"}, ["scored"]),
         ({"model": "sms-spam/1.0.0"}, ["scored"]),
         ({"model": "sms-spam/9.0.0"}, []),
-        ({"since": DAY + timedelta(days=1)}, ["refused", "waiting"]),
+        ({"since": DAY + timedelta(days=1)}, ["refused", "queued"]),
         ({"until": DAY + timedelta(days=1)}, ["scored"]),
         ({"source": "mail", "state": "rejected"}, ["refused"]),
         ({"ids": []}, []),
     ],
 )
-def test_every_condition_counts_and_the_newest_come_first(
-    engine: Engine,
-    jobs: dict[str, uuid.UUID],
-    conditions: dict[str, object],
-    expected: list[str],
+def test_results_meet_every_condition_and_the_newest_come_first(
+    engine: Engine, jobs: dict[str, uuid.UUID], conditions: dict[str, Any], expected: list[str]
 ) -> None:
+    found_ids = [result.job_id for result in find(engine, **conditions)]
+    assert found_ids == [jobs[name] for name in expected]
     with engine.connect() as connection:
-        found = results.find(connection, **conditions)  # type: ignore[arg-type]
-    assert [result.job_id for result in found] == [jobs[name] for name in expected]
+        limit = conditions.pop("limit", None)
+        streamed = list(results.stream(connection, ResultFilter(**conditions), limit))
+    assert [result.job_id for result in streamed] == found_ids
 
 
-def test_anybody_who_speaks_sql_can_read_the_view(
-    engine: Engine, jobs: dict[str, uuid.UUID]
-) -> None:
+def test_view_can_be_queried_with_plain_sql(engine: Engine, jobs: dict[str, uuid.UUID]) -> None:
     with engine.connect() as connection:
-        found = connection.execute(
+        row = connection.execute(
             text("SELECT key, label, ranked FROM plumbline.results WHERE label = 'spam'")
         ).one()
-    assert tuple(found) == ("k", "spam", [{"label": "spam", "probability": 0.9}])
+    assert tuple(row) == ("k", "spam", [{"label": "spam", "probability": 0.9}])

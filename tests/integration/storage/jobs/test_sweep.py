@@ -1,241 +1,126 @@
-"""The sweep on a real PostgreSQL: nothing waits for ever, and no text is tried for ever."""
+"""The sweep on a real PostgreSQL: no job waits forever, and no text is tried forever."""
 
 from __future__ import annotations
 
 import uuid
-from pathlib import Path
-from typing import Any
 
-import pytest
-import redis
-from pydantic import SecretStr
-from sqlalchemy import Engine, text
-
-from plumbline.broker import queue_depth
-from plumbline.settings import Settings
-from plumbline_client.broker import Publisher
-from plumbline_client.new_job import new_job
-from storage.jobs import ledger
-from storage.jobs.ledger import Lease
+from storage.jobs.leases import release
+from storage.jobs.outbox import unpublish
 from storage.jobs.sweep import SweepResult, sweep
-from worker import sweeper
-
-NO_REDIS = "redis://127.0.0.1:1/0"
+from tests.ledger import Ledger
 
 
-def accept(engine: Engine, count: int = 1) -> list[uuid.UUID]:
-    jobs = [new_job(f"text {n}", source="test", max_chars=100) for n in range(count)]
-    with engine.begin() as connection:
-        ledger.accept(connection, jobs)
-    return [job.id for job in jobs]
+def run_sweep(ledger: Ledger, *, max_attempts: int = 3, limit: int = 100) -> SweepResult:
+    with ledger.engine.begin() as connection:
+        result = sweep(connection, max_attempts=max_attempts, republish_after_s=60.0, limit=limit)
+    assert result is not None
+    return result
 
 
-def claim(engine: Engine, *ids: uuid.UUID) -> list[Lease]:
-    with engine.begin() as connection:
-        return ledger.claim(connection, [], ids, 60.0)
+def expire_leases(ledger: Ledger, *ids: uuid.UUID) -> None:
+    ledger.change("lease_until = now() - interval '1 second'", *ids)
 
 
-def change(engine: Engine, assignment: str, *ids: uuid.UUID) -> None:
-    with engine.begin() as connection:
-        connection.execute(
-            text(f"UPDATE plumbline.jobs SET {assignment} WHERE id = ANY(CAST(:ids AS uuid[]))"),
-            {"ids": list(ids)},
-        )
+def test_recently_published_job_is_not_due(ledger: Ledger) -> None:
+    ledger.accept_texts(1)
+    assert run_sweep(ledger) == SweepResult(fresh=[], suspects=[], expired=0, quarantined=0)
 
 
-def lose_lease(engine: Engine, *ids: uuid.UUID) -> None:
-    change(engine, "lease_until = now() - interval '1 second'", *ids)
+def test_lost_wake_up_is_sent_again_once(ledger: Ledger) -> None:
+    (lost,) = ledger.accept_texts(1)
+    ledger.change("published_at = now() - interval '61 seconds'", lost)
+    assert run_sweep(ledger).fresh == [lost]
+    assert run_sweep(ledger).fresh == []
 
 
-def swept(engine: Engine, *, max_attempts: int = 3, most: int = 100) -> SweepResult:
-    with engine.begin() as connection:
-        found = sweep(connection, max_attempts=max_attempts, republish_after_s=60.0, most=most)
-    assert found is not None
-    return found
+def test_unpublished_job_is_due_at_once_and_before_lost_wake_ups(ledger: Ledger) -> None:
+    lost, unpublished = ledger.accept_texts(2)
+    ledger.change("published_at = now() - interval '1 day'", lost)
+    ledger.change("published_at = NULL", unpublished)
+    assert run_sweep(ledger, limit=1).fresh == [unpublished]
+    assert run_sweep(ledger, limit=1).fresh == [lost]
 
 
-def row(engine: Engine, job_id: uuid.UUID) -> Any:
-    with engine.connect() as connection:
-        return connection.execute(
-            text("SELECT * FROM plumbline.jobs WHERE id = :id"), {"id": job_id}
-        ).one()
+def test_job_stays_due_if_the_limit_is_zero(ledger: Ledger) -> None:
+    (unpublished,) = ledger.accept_texts(1)
+    ledger.change("published_at = NULL", unpublished)
+    assert run_sweep(ledger, limit=0).fresh == []
+    assert run_sweep(ledger).fresh == [unpublished]
 
 
-def settings(broker_url: str, **given: Any) -> Settings:
-    return Settings(broker_url=SecretStr(broker_url), **given)
-
-
-def test_what_was_published_lately_is_left_alone(engine: Engine) -> None:
-    accept(engine)
-    assert swept(engine) == SweepResult(fresh=[], suspects=[], expired=0, quarantined=0)
-
-
-def test_a_lost_wake_up_is_sent_again_once(engine: Engine) -> None:
-    (lost,) = accept(engine)
-    change(engine, "published_at = now() - interval '61 seconds'", lost)
-    assert swept(engine).fresh == [lost]
-    assert swept(engine).fresh == []
-
-
-def test_what_was_never_published_is_due_at_once_and_first(engine: Engine) -> None:
-    old, never = accept(engine, 2)
-    change(engine, "published_at = now() - interval '1 day'", old)
-    change(engine, "published_at = NULL", never)
-    assert swept(engine, most=1).fresh == [never]
-    assert swept(engine, most=1).fresh == [old]
-
-
-def test_without_room_in_the_queue_nothing_is_published(engine: Engine) -> None:
-    (never,) = accept(engine)
-    change(engine, "published_at = NULL", never)
-    assert swept(engine, most=0).fresh == []
-    assert swept(engine).fresh == [never]
-
-
-def test_a_dead_lease_is_queued_again_and_travels_alone(engine: Engine) -> None:
-    dead, fresh = accept(engine, 2)
-    claim(engine, dead)
-    lose_lease(engine, dead)
-    change(engine, "published_at = NULL", fresh)
-    found = swept(engine)
-    assert (found.fresh, found.suspects) == ([fresh], [dead])
-    again = row(engine, dead)
-    assert (again.state, again.attempts) == ("queued", 1)
-    assert again.error == "its worker died or did not finish in time"
-    (lease,) = claim(engine, dead)
+def test_job_with_an_expired_lease_is_requeued_as_a_suspect(ledger: Ledger) -> None:
+    dead, fresh = ledger.accept_texts(2)
+    ledger.claim(dead)
+    expire_leases(ledger, dead)
+    ledger.change("published_at = NULL", fresh)
+    result = run_sweep(ledger)
+    assert (result.fresh, result.suspects) == ([fresh], [dead])
+    row = ledger.row(dead)
+    assert (row.state, row.attempts) == ("queued", 1)
+    assert row.error == "its worker died or did not finish in time"
+    (lease,) = ledger.claim(dead)
     assert lease.fence == 2
 
 
-def test_a_lease_that_runs_is_left_alone(engine: Engine) -> None:
-    (held,) = accept(engine)
-    claim(engine, held)
-    assert swept(engine).suspects == []
-    assert row(engine, held).state == "leased"
+def test_valid_lease_is_not_ended(ledger: Ledger) -> None:
+    (held,) = ledger.accept_texts(1)
+    ledger.claim(held)
+    assert run_sweep(ledger).suspects == []
+    assert ledger.row(held).state == "leased"
 
 
-def test_a_text_that_kills_its_worker_is_quarantined_with_the_reason(engine: Engine) -> None:
-    (poison,) = accept(engine)
+def test_text_that_kills_its_worker_is_quarantined_with_the_reason(ledger: Ledger) -> None:
+    (poison,) = ledger.accept_texts(1)
     for attempt in range(3):
-        claim(engine, poison)
-        lose_lease(engine, poison)
-        found = swept(engine)
-        assert found.quarantined == (attempt == 2)
-    end = row(engine, poison)
-    assert (end.state, end.attempts) == ("quarantined", 3)
-    assert end.error == "given up after 3 attempts: its worker died or did not finish in time"
-    assert end.finished_at is not None and end.lease_until is None
-    assert claim(engine, poison) == []
+        ledger.claim(poison)
+        expire_leases(ledger, poison)
+        assert run_sweep(ledger).quarantined == (attempt == 2)
+    row = ledger.row(poison)
+    assert (row.state, row.attempts) == ("quarantined", 3)
+    assert row.error == "given up after 3 attempts: its worker died or did not finish in time"
+    assert row.finished_at is not None and row.lease_until is None
+    assert ledger.claim(poison) == []
 
 
-def test_a_text_that_fails_each_time_is_quarantined_with_its_error(engine: Engine) -> None:
-    (failing,) = accept(engine)
+def test_text_that_fails_every_time_is_quarantined_with_its_error(ledger: Ledger) -> None:
+    (failing,) = ledger.accept_texts(1)
     for attempt in range(2):
-        (lease,) = claim(engine, failing)
-        with engine.begin() as connection:
-            ledger.release(connection, lease, "ValueError: no")
-        assert swept(engine, max_attempts=2).quarantined == attempt
-    assert row(engine, failing).error == "given up after 2 attempts: ValueError: no"
+        (lease,) = ledger.claim(failing)
+        with ledger.engine.begin() as connection:
+            release(connection, lease, "ValueError: no")
+        assert run_sweep(ledger, max_attempts=2).quarantined == attempt
+    assert ledger.row(failing).error == "given up after 2 attempts: ValueError: no"
 
 
-def test_a_last_attempt_that_waits_for_redis_is_not_given_up(engine: Engine) -> None:
-    """Two attempts of three are used; that its wake-up could not be sent is no third."""
-    (unlucky,) = accept(engine)
+def test_unsent_wake_up_is_not_counted_as_an_attempt(ledger: Ledger) -> None:
+    """Two of three attempts are used, and Redis did not accept the wake-up for the third."""
+    (job_id,) = ledger.accept_texts(1)
     for _ in range(2):
-        claim(engine, unlucky)
-        lose_lease(engine, unlucky)
-        assert swept(engine).suspects == [unlucky]
-    with engine.begin() as connection:
-        ledger.unpublish(connection, [unlucky])
-    assert swept(engine).suspects == [unlucky]
+        ledger.claim(job_id)
+        expire_leases(ledger, job_id)
+        assert run_sweep(ledger).suspects == [job_id]
+    with ledger.engine.begin() as connection:
+        unpublish(connection, [job_id])
+    assert run_sweep(ledger).suspects == [job_id]
 
 
-def test_what_is_past_its_deadline_expires(engine: Engine) -> None:
-    waiting, lost, held = accept(engine, 3)
-    claim(engine, lost, held)
-    change(engine, "deadline = now() - interval '1 second'", waiting, lost, held)
-    lose_lease(engine, lost)
-    assert swept(engine).expired == 2
-    for expired in (waiting, lost):
-        end = row(engine, expired)
-        assert (end.state, end.error) == ("expired", "its deadline passed before it was scored")
-    assert row(engine, held).state == "leased", "it is being scored, and may finish"
+def test_job_past_its_deadline_expires_unless_it_is_being_scored(ledger: Ledger) -> None:
+    queued, lost, held = ledger.accept_texts(3)
+    ledger.claim(lost, held)
+    ledger.change("deadline = now() - interval '1 second'", queued, lost, held)
+    expire_leases(ledger, lost)
+    assert run_sweep(ledger).expired == 2
+    for expired in (queued, lost):
+        row = ledger.row(expired)
+        assert (row.state, row.error) == ("expired", "its deadline passed before it was scored")
+    assert ledger.row(held).state == "leased", "it is being scored, and may finish"
 
 
-def test_of_two_sweepers_one_works(engine: Engine) -> None:
-    (never,) = accept(engine)
-    change(engine, "published_at = NULL", never)
-    with engine.begin() as first, engine.begin() as second:
-        arguments = {"max_attempts": 3, "republish_after_s": 60.0, "most": 10}
-        found = sweep(first, **arguments)  # type: ignore[arg-type]
-        assert found is not None and found.fresh == [never]
-        assert sweep(second, **arguments) is None  # type: ignore[arg-type]
-    assert swept(engine).fresh == []
-
-
-def test_a_sweep_publishes_fresh_jobs_together_and_suspects_alone(
-    engine: Engine, broker_url: str
-) -> None:
-    ids = accept(engine, 7)
-    claim(engine, *ids[:2])
-    lose_lease(engine, *ids[:2])
-    change(engine, "published_at = NULL", *ids[2:])
-    publisher = Publisher(broker_url)
-    found = sweeper.run_sweep(engine, publisher, settings(broker_url, message_size=3))
-    publisher.close()
-    assert found is not None and len(found.suspects) == 2
-    assert queue_depth(broker_url) == 2 + 2
-
-
-def test_while_redis_is_full_jobs_stay_due(engine: Engine, broker_url: str) -> None:
-    (never,) = accept(engine)
-    change(engine, "published_at = NULL", never)
-    publisher = Publisher(broker_url)
-    with redis.Redis.from_url(broker_url) as keys:
-        keys.config_set("maxmemory", "1")
-        try:
-            found = sweeper.run_sweep(engine, publisher, settings(broker_url))
-            assert found is not None and found.fresh == []
-        finally:
-            keys.config_set("maxmemory", "0")
-    found = sweeper.run_sweep(engine, publisher, settings(broker_url))
-    publisher.close()
-    assert found is not None and found.fresh == [never]
-    assert queue_depth(broker_url) == 1
-
-
-def test_while_redis_is_away_jobs_stay_due(engine: Engine, tmp_path: Path) -> None:
-    (never,) = accept(engine)
-    change(engine, "published_at = NULL", never)
-    publisher = Publisher(NO_REDIS)
-    found = sweeper.run_sweep(engine, publisher, settings(NO_REDIS))
-    publisher.close()
-    assert found is not None and found.fresh == []
-    assert swept(engine).fresh == [never]
-
-
-def test_what_redis_did_not_take_is_due_again_at_once(engine: Engine, broker_url: str) -> None:
-    """Redis goes between the sweep's look at the queue and its messages."""
-    ids = accept(engine, 2)
-    change(engine, "published_at = NULL", *ids)
-    publisher = Publisher(NO_REDIS)
-    found = sweeper.run_sweep(engine, publisher, settings(broker_url))
-    publisher.close()
-    assert found is not None and sorted(found.fresh) == sorted(ids)
-    assert sorted(swept(engine).fresh) == sorted(ids)
-
-
-def test_while_plenty_wait_nothing_is_sent_again(
-    engine: Engine, broker_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sweeper, "ENOUGH_WAITING", 1)
-    first, second = accept(engine, 2)
-    publisher = Publisher(broker_url)
-    publisher.wake([first])
-    change(engine, "published_at = now() - interval '1 hour'", first, second)
-    found = sweeper.run_sweep(engine, publisher, settings(broker_url))
-    assert found is not None and found.fresh == []
-    change(engine, "published_at = NULL", second)
-    found = sweeper.run_sweep(engine, publisher, settings(broker_url))
-    publisher.close()
-    assert found is not None and found.fresh == [second], "it cannot be among those that wait"
-    assert queue_depth(broker_url) == 2
+def test_only_one_of_two_concurrent_sweeps_runs(ledger: Ledger) -> None:
+    (unpublished,) = ledger.accept_texts(1)
+    ledger.change("published_at = NULL", unpublished)
+    with ledger.engine.begin() as first, ledger.engine.begin() as second:
+        result = sweep(first, max_attempts=3, republish_after_s=60.0, limit=10)
+        assert result is not None and result.fresh == [unpublished]
+        assert sweep(second, max_attempts=3, republish_after_s=60.0, limit=10) is None
+    assert run_sweep(ledger).fresh == []
