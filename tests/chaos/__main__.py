@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: the proof at any size; exit 1, with what went wrong, where it fails."""
+"""`python -m tests.chaos`: run the proof at any size. Exit 1 and print the evidence if it fails."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def main() -> int:
         "--outage-s",
         type=float,
         default=20.0,
-        help="how long Redis and PostgreSQL stay away, once each",
+        help="how long Redis and PostgreSQL stay down, once each",
     )
     parser.add_argument("--timeout-s", type=float, default=1_800.0)
-    parser.add_argument("--folder", type=Path, help="keep the logs here; default: a temporary one")
+    parser.add_argument("--folder", type=Path, help="folder for the logs; default: a temporary one")
     options = parser.parse_args()
     size = Size(
         options.jobs,
@@ -36,14 +36,14 @@ def main() -> int:
     folder = options.folder or Path(tempfile.mkdtemp(prefix="plumbline-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
     print(f"seed {size.seed}, logs in {folder}")  # noqa: T201
-    report = run(size, folder, say)
+    report = run(size, folder, print_progress)
     for line in report.lines():
         print(line)  # noqa: T201
-    return 0 if report.holds else 1
+    return 0 if report.passed else 1
 
 
-def say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)  # noqa: T201
+def print_progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

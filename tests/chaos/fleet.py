@@ -1,6 +1,6 @@
-"""Servers and Celery processes that are killed and come back, as under a supervisor.
+"""Servers and Celery processes that are killed and started again, as by a process supervisor.
 
-Everything here is called from one thread: Linux ends a child when the thread that made it ends.
+One thread calls everything here: Linux ends a child process when the thread that started it ends.
 """
 
 from __future__ import annotations
@@ -17,71 +17,73 @@ from random import Random
 import psutil
 import psycopg
 
-from plumbline.embedded import child, postgres, redis
-from plumbline.embedded.child import Server
+from plumbline.embedded import child_process
+from plumbline.embedded.child_process import Server
+from plumbline.embedded.postgres import postgres_server
+from plumbline.embedded.redis import redis_server
 from plumbline.queues import SCORE_QUEUE, UPKEEP_QUEUE
 from tests.chaos.plan import Kill, Target
-from tests.command import CHECKOUT
+from tests.paths import CHECKOUT
 from tests.workers import environment
 
-PORT_TRIES = 20
-# A worker that finds PostgreSQL or Redis away does not start, and may be asked to again.
-REFUSALS = 60
+PORT_ATTEMPTS = 20
+# A worker does not start while PostgreSQL or Redis is down, so it is started repeatedly.
+MAX_FAILED_STARTS = 60
+DRAIN_TIMEOUT_S = 20.0
 APP = "tests.poison_app"
 
 
-class Killable:
-    """A server whose place (URL, folder) outlives its process."""
+class KillableServer:
+    """A server that keeps its URL and its folder when its process is replaced."""
 
-    def __init__(self, open_: Callable[[], AbstractContextManager[Server]]) -> None:
-        self._open = open_
+    def __init__(self, open_server: Callable[[], AbstractContextManager[Server]]) -> None:
+        self._open_server = open_server
         self._opened = ExitStack()
-        self._back_at: float | None = None
+        self._restart_at: float | None = None
         self.server = self._start()
         self.url = self.server.url
+
+    @property
+    def is_up(self) -> bool:
+        return self._restart_at is None
 
     def kill(self, down_s: float) -> None:
         self.server.process.kill()
         self.server.process.wait()
         self._opened.close()
-        self._back_at = time.monotonic() + down_s
-
-    @property
-    def is_up(self) -> bool:
-        return self._back_at is None
+        self._restart_at = time.monotonic() + down_s
 
     def supervise(self) -> None:
-        if self._back_at is None or time.monotonic() < self._back_at:
+        if self._restart_at is None or time.monotonic() < self._restart_at:
             return
-        for _ in range(PORT_TRIES):
+        for _ in range(PORT_ATTEMPTS):
             self.server = self._start()
             if self.server.url == self.url:
-                self._back_at = None
+                self._restart_at = None
                 return
-            # Somebody's outgoing connection sits on the port for a moment.
+            # An outgoing connection of another process occupies the port for a moment.
             self._opened.close()
-        raise AssertionError(f"{self.server.name} does not get its port back")
+        raise AssertionError(f"{self.server.name} did not get its port again")
 
     def close(self) -> None:
         self._opened.close()
 
     def _start(self) -> Server:
         self._opened = ExitStack()
-        return self._opened.enter_context(self._open())
+        return self._opened.enter_context(self._open_server())
 
 
-class Process:
-    """A Celery process that is started again whenever it ends; its orphans stay, as they may."""
+class SupervisedProcess:
+    """A Celery process that is started again whenever it ends. Its orphans are left alone."""
 
     def __init__(self, name: str, command: list[str], folder: Path, env: Mapping[str, str]) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
-        self.starts = 0
         self._command = [sys.executable, "-m", "celery", "-A", APP, *command, "--loglevel=INFO"]
         self._folder = folder
         self._environment = env
         self._groups: list[int] = []
-        self._refusals = 0
+        self._failed_starts = 0
         self._start()
 
     @property
@@ -89,13 +91,13 @@ class Process:
         return self._process.pid
 
     def supervise(self) -> None:
-        """Start it again if it ended; give up on one that never comes up."""
+        """Start the process again if it ended. Raises AssertionError if it never starts."""
         status = self._process.poll()
         if status is None:
             return
-        self._refusals = self._refusals + 1 if status > 0 else 0
-        if self._refusals > REFUSALS:
-            raise AssertionError(f"{self.name} does not start: {child.log_tail(self.log)}")
+        self._failed_starts = self._failed_starts + 1 if status > 0 else 0
+        if self._failed_starts > MAX_FAILED_STARTS:
+            raise AssertionError(f"{self.name} does not start: {child_process.log_tail(self.log)}")
         self._start()
 
     def children(self) -> list[int]:
@@ -104,42 +106,40 @@ class Process:
         except psutil.NoSuchProcess:
             return []
 
-    def drain(self, timeout_s: float) -> bool:
-        """End it as a user would; True if it went by itself. Nothing of it stays."""
-        went = child.stop(self._process, signal.SIGTERM, timeout_s)
+    def drain(self, timeout_s: float) -> None:
+        """Send SIGTERM, and after the timeout kill whatever is left, orphans included."""
+        child_process.stop(self._process, signal.SIGTERM, timeout_s)
         for group in self._groups:
-            child.kill_group(group)
-        return went
+            child_process.kill_group(group)
 
     def _start(self) -> None:
-        self._process = child.start(
+        self._process = child_process.start(
             self._command, log=self.log, environment=self._environment, cwd=self._folder
         )
         self._groups.append(self._process.pid)
-        self.starts += 1
 
 
 class Fleet:
-    """Everything that runs beside the producers."""
+    """Everything that runs apart from the producers."""
 
     def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
         self.folder = folder
         self._settings = settings
-        self.postgres = Killable(lambda: postgres.postgres(folder / "postgres"))
+        self.postgres = KillableServer(lambda: postgres_server(folder / "postgres"))
         try:
-            self.redis = Killable(lambda: redis.redis_server(folder / "redis"))
+            self.redis = KillableServer(lambda: redis_server(folder / "redis"))
         except BaseException:
             self.postgres.close()
             raise
-        self.processes: dict[str, Process] = {}
+        self.processes: dict[str, SupervisedProcess] = {}
 
     @property
     def environment(self) -> dict[str, str]:
-        given = environment(self.postgres.url, self.redis.url, self.folder, self._settings)
-        return given | {"PYTHONPATH": str(CHECKOUT)}
+        variables = environment(self.postgres.url, self.redis.url, self.folder, self._settings)
+        return variables | {"PYTHONPATH": str(CHECKOUT)}
 
     def start_processes(self) -> None:
-        """The main worker, the express worker beside it, and beat, as `plumbline up` has them."""
+        """Start the main worker, the express worker and beat, as `plumbline up` does."""
         quick = ["--without-mingle", "--without-gossip"]
         express = f"--queues={SCORE_QUEUE},{UPKEEP_QUEUE}"
         commands = {
@@ -148,17 +148,17 @@ class Fleet:
             "beat": ["beat", "--schedule", str(self.folder / "schedule"), "--pidfile="],
         }
         for name, command in commands.items():
-            self.processes[name] = Process(name, command, self.folder, self.environment)
+            self.processes[name] = SupervisedProcess(name, command, self.folder, self.environment)
 
     def supervise(self) -> None:
-        """Bring back what is down; call it often."""
+        """Start again what is down. Call it often."""
         for server in (self.postgres, self.redis):
             server.supervise()
         for process in self.processes.values():
             process.supervise()
 
     def kill(self, kill: Kill, random: Random) -> bool:
-        """Kill one of what `kill` names; False where there is none at this moment."""
+        """Kill one random process of the target; return False if none is running."""
         if kill.target in (Target.REDIS, Target.POSTGRES):
             server = self.redis if kill.target is Target.REDIS else self.postgres
             if not server.is_up:
@@ -181,11 +181,11 @@ class Fleet:
             return sorted(pid for process in workers for pid in process.children())
         if target is Target.BEAT:
             return [self.processes["beat"].pid]
-        # One that has no children yet has only just come back.
+        # A worker without children has only just been started again.
         return [process.pid for process in workers if process.children()]
 
     def _backends(self) -> list[int]:
-        """Those that serve Plumbline: PostgreSQL answers the death of one by a recovery for all."""
+        """Return the backends of Plumbline. If one dies, PostgreSQL restarts all backends."""
         try:
             with psycopg.connect(self.postgres.url, connect_timeout=5) as connection:
                 rows = connection.execute(
@@ -197,15 +197,16 @@ class Fleet:
 
     def close(self) -> None:
         for process in self.processes.values():
-            process.drain(timeout_s=20.0)
+            process.drain(DRAIN_TIMEOUT_S)
         self.redis.close()
         self.postgres.close()
 
 
 @contextmanager
-def fleet(folder: Path, settings: Mapping[str, object]) -> Iterator[Fleet]:
-    running = Fleet(folder, settings)
+def start_fleet(folder: Path, settings: Mapping[str, object]) -> Iterator[Fleet]:
+    """Start both servers; stop everything at the end."""
+    fleet = Fleet(folder, settings)
     try:
-        yield running
+        yield fleet
     finally:
-        running.close()
+        fleet.close()

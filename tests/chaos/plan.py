@@ -1,10 +1,11 @@
-"""What is sent and what is killed, drawn from a seed before anything starts."""
+"""The plan of a run, drawn from a seed before anything starts: what is submitted and killed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import cycle, islice
 from random import Random
 
 from tests.poison import EXHAUST, HANG, SEGFAULT
@@ -12,13 +13,13 @@ from tests.poison import EXHAUST, HANG, SEGFAULT
 SOURCE = "chaos"
 POISONS = (SEGFAULT, EXHAUST, HANG)
 WORDS = ("your", "parcel", "call", "now", "to", "claim", "a", "free", "prize", "see", "you", "at")
-BATCH = 24
-CLI_BATCH = 100
-# From here to there in the share of jobs that have ended.
+BATCH_SIZES = (1, 3, 24)
+CLI_BATCH_SIZE = 100
+# Shares of the jobs that have ended.
 FIRST_KILL, LAST_KILL = 0.02, 0.90
 
 
-class Door(StrEnum):
+class SubmissionPath(StrEnum):
     CLIENT = "client, one by one"
     CLIENT_MANY = "client, many"
     CLI = "command line"
@@ -26,8 +27,11 @@ class Door(StrEnum):
     MESSAGE = "bare message"
 
 
-class Kind(StrEnum):
-    """NORMAL must be scored, POISON set aside; LATE comes after its deadline, SOON before."""
+class JobKind(StrEnum):
+    """NORMAL jobs end as scored, POISON as quarantined, LATE (deadline has passed) as expired.
+
+    SOON jobs have a deadline that passes soon, and end as either scored or expired.
+    """
 
     NORMAL = "normal"
     POISON = "poison"
@@ -46,23 +50,17 @@ class Target(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A text with its number in it, so that it is known whatever id it was given."""
+    """The text contains the number, which identifies the job under any id."""
 
     number: int
-    kind: Kind
+    kind: JobKind
     text: str
     key: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
-    door: Door
-    jobs: Sequence[Job]
-
-
-@dataclass(frozen=True, slots=True)
 class Kill:
-    """One SIGKILL, when `share` of the jobs have ended; a server comes back `down_s` later."""
+    """One SIGKILL once `share` of the jobs have ended; a server starts again after `down_s`."""
 
     share: float
     target: Target
@@ -71,59 +69,63 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    """`batches` are the jobs that are submitted together, per path in order of submission."""
+
     jobs: Sequence[Job]
-    sendings: dict[Door, list[Sending]] = field(default_factory=dict)
+    batches: dict[SubmissionPath, list[Sequence[Job]]] = field(default_factory=dict)
     kills: Sequence[Kill] = ()
 
 
 def make_plan(count: int, kills: int, seed: int, *, poisons: int, outage_s: float) -> Plan:
-    """Draw everything. `poisons` of each kind; one long outage each of Redis and PostgreSQL."""
+    """Draw a plan with `poisons` jobs of each poison and one long outage of each server."""
     random = Random(seed)
-    jobs = [_job(number, random) for number in range(count)]
+    jobs = [_draw_job(number, random) for number in range(count)]
     for mark in POISONS:
         for number in random.sample(range(count), poisons):
-            jobs[number] = Job(number, Kind.POISON, f"{mark} #{number} ", f"job {number}")
-    return Plan(jobs, _sendings(jobs, random), _kills(kills, random, outage_s))
+            jobs[number] = Job(number, JobKind.POISON, f"{mark} #{number} ", f"job {number}")
+    return Plan(jobs, _draw_batches(jobs, random), _draw_kills(kills, random, outage_s))
 
 
-def _job(number: int, random: Random) -> Job:
-    kind = random.choices([Kind.NORMAL, Kind.LATE, Kind.SOON], [97, 2, 1])[0]
+def _draw_job(number: int, random: Random) -> Job:
+    kind = random.choices([JobKind.NORMAL, JobKind.LATE, JobKind.SOON], [97, 2, 1])[0]
     words = random.choices(WORDS, k=random.choice([5, 12, 20, 60]))
     return Job(number, kind, f"#{number} " + " ".join(words), f"job {number}")
 
 
-def _sendings(jobs: Sequence[Job], random: Random) -> dict[Door, list[Sending]]:
-    """Every job through one door, every sixth through another one too (or the same again)."""
-    by_door: dict[Door, list[Job]] = {door: [] for door in Door}
+def _draw_batches(jobs: Sequence[Job], random: Random) -> dict[SubmissionPath, list[Sequence[Job]]]:
+    """Submit every job through one path, and every sixth a second time through any path."""
+    by_path: dict[SubmissionPath, list[Job]] = {path: [] for path in SubmissionPath}
     for job in jobs:
-        # The command line gives one deadline for a whole file.
-        doors = [d for d in Door if d is not Door.CLI or job.kind in (Kind.NORMAL, Kind.POISON)]
-        door = random.choice(doors)
+        # The command line takes no deadline per text.
+        without_deadline = job.kind in (JobKind.NORMAL, JobKind.POISON)
+        paths = [p for p in SubmissionPath if p is not SubmissionPath.CLI or without_deadline]
+        path = random.choice(paths)
         if random.random() < 1 / 6:
-            by_door[random.choice(doors)].append(job)
-        elif door is Door.MESSAGE and job.kind is Kind.NORMAL and random.random() < 0.5:
+            by_path[random.choice(paths)].append(job)
+        elif (
+            path is SubmissionPath.MESSAGE and job.kind is JobKind.NORMAL and random.random() < 0.5
+        ):
             job = Job(job.number, job.kind, job.text, None)
-        by_door[door].append(job)
-    return {door: list(_batched(door, found, random)) for door, found in by_door.items()}
+        by_path[path].append(job)
+    return {path: list(_split(path, group, random)) for path, group in by_path.items()}
 
 
-def _batched(door: Door, jobs: Sequence[Job], random: Random) -> Iterator[Sending]:
+def _split(path: SubmissionPath, jobs: Sequence[Job], random: Random) -> Iterator[Sequence[Job]]:
     position = 0
     while position < len(jobs):
-        if door is Door.CLI:
-            size = CLI_BATCH
-        elif door is Door.CLIENT:
+        if path is SubmissionPath.CLI:
+            size = CLI_BATCH_SIZE
+        elif path is SubmissionPath.CLIENT:
             size = 1
         else:
-            size = random.choice([1, 3, BATCH])
-        yield Sending(door, jobs[position : position + size])
+            size = random.choice(BATCH_SIZES)
+        yield jobs[position : position + size]
         position += size
 
 
-def _kills(count: int, random: Random, outage_s: float) -> list[Kill]:
-    """Every target in turn, in an order of chance, at shares evenly apart but for some chance."""
-    turn = list(Target)
-    targets = [turn[position % len(turn)] for position in range(count)]
+def _draw_kills(count: int, random: Random, outage_s: float) -> list[Kill]:
+    """Kill every target about equally often, in random order, at jittered regular shares."""
+    targets = list(islice(cycle(Target), count))
     random.shuffle(targets)
     step = (LAST_KILL - FIRST_KILL) / max(count, 1)
     kills = []

@@ -1,5 +1,7 @@
-"""Those who submit: one thread a door, each sending again, under the same key, what is not
-acknowledged, as a producer who cares would do."""
+"""The producers: one thread per submission path.
+
+Each submits again, under the same key, what was not acknowledged, as a careful producer does.
+"""
 
 from __future__ import annotations
 
@@ -8,72 +10,72 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
 from celery import Celery
 
-from plumbline.settings import Settings
 from plumbline_client import Client, Receipt, Submission
 from plumbline_client.errors import StorageError
 from plumbline_client.states import JobState
-from tests.chaos.plan import SOURCE, Door, Job, Kind, Plan, Sending
+from tests.chaos.fleet import Fleet
+from tests.chaos.plan import SOURCE, Job, JobKind, Plan, SubmissionPath
 from tests.command import PLUMBLINE
 
-AGAIN_S = 0.1
+RETRY_PAUSE_S = 0.1
 SOON_S = 0.3
 CLI_TIMEOUT_S = 120.0
+MESSAGE_SIZE = 12
 
 
 @dataclass
-class Ledgered:
-    """What the doors acknowledged, and what was only handed to the broker."""
+class Submitted:
+    """The ids that the paths acknowledged, by job number, and the jobs sent as bare messages."""
 
-    accepted: dict[int, set[uuid.UUID]] = field(default_factory=dict)
+    acknowledged: dict[int, set[uuid.UUID]] = field(default_factory=dict)
     sent: set[int] = field(default_factory=set)
-    submissions: int = 0
+    count: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def accept(self, job: Job, job_id: uuid.UUID) -> None:
+    def add_acknowledged(self, job: Job, job_id: uuid.UUID) -> None:
         with self._lock:
-            self.accepted.setdefault(job.number, set()).add(job_id)
-            self.submissions += 1
+            self.acknowledged.setdefault(job.number, set()).add(job_id)
+            self.count += 1
 
-    def hand_over(self, jobs: Iterable[Job]) -> None:
+    def add_sent(self, jobs: Iterable[Job]) -> None:
         with self._lock:
             for job in jobs:
                 self.sent.add(job.number)
-                self.submissions += 1
+                self.count += 1
 
 
-class Pace:
-    """Producers wait while `window` jobs are open, so that kills meet them as well as workers."""
+class Throttle:
+    """Blocks producers while `max_open` jobs are open, so that kills interrupt them as well."""
 
-    def __init__(self, window: int) -> None:
-        self._window = window
+    def __init__(self, max_open: int) -> None:
+        self._max_open = max_open
         self._open = 0
         self._sent_since = 0
         self._stopped = False
         self._changed = threading.Condition()
 
-    def take(self, count: int) -> bool:
-        """Wait for one's turn; False where the run is over."""
+    def acquire(self, count: int) -> bool:
+        """Wait until more jobs may be submitted; return False if the run is over."""
         with self._changed:
             self._changed.wait_for(
-                lambda: self._stopped or self._open + self._sent_since < self._window
+                lambda: self._stopped or self._open + self._sent_since < self._max_open
             )
             self._sent_since += count
             return not self._stopped
 
-    def tell(self, still_open: int) -> None:
-        """How many jobs of the ledger have not ended at this moment."""
+    def update(self, open_jobs: int) -> None:
+        """Set the number of jobs in the ledger that have not ended."""
         with self._changed:
-            self._open, self._sent_since = still_open, 0
+            self._open, self._sent_since = open_jobs, 0
             self._changed.notify_all()
 
     def stop(self) -> None:
@@ -87,33 +89,24 @@ class Pace:
 
 
 class Producers:
-    def __init__(
-        self,
-        plan: Plan,
-        database_url: str,
-        broker_url: str,
-        environment: Mapping[str, str],
-        folder: Path,
-        pace: Pace,
-    ) -> None:
-        self.known = Ledgered()
-        self._plan = plan
-        self._database_url = database_url
-        self._broker_url = broker_url
-        self._environment = environment
-        self._folder = folder
-        self._pace = pace
+    def __init__(self, plan: Plan, fleet: Fleet, throttle: Throttle) -> None:
+        self.submitted = Submitted()
+        self._database_url = fleet.postgres.url
+        self._broker_url = fleet.redis.url
+        self._environment = fleet.environment
+        self._folder = fleet.folder
+        self._throttle = throttle
         self._failures: list[BaseException] = []
-        doors: dict[Door, Callable[[Sequence[Sending]], None]] = {
-            Door.CLIENT: self._client,
-            Door.CLIENT_MANY: self._client,
-            Door.CLI: self._cli,
-            Door.SQL: self._sql,
-            Door.MESSAGE: self._messages,
+        submit: dict[SubmissionPath, Callable[[Sequence[Sequence[Job]]], None]] = {
+            SubmissionPath.CLIENT: self._submit_by_client,
+            SubmissionPath.CLIENT_MANY: self._submit_by_client,
+            SubmissionPath.CLI: self._submit_by_cli,
+            SubmissionPath.SQL: self._submit_by_sql,
+            SubmissionPath.MESSAGE: self._submit_by_message,
         }
         self._threads = [
-            threading.Thread(target=self._run, args=(doors[door], sendings), name=door)
-            for door, sendings in plan.sendings.items()
+            threading.Thread(target=self._run, args=(submit[path], batches), name=path)
+            for path, batches in plan.batches.items()
         ]
 
     def start(self) -> None:
@@ -121,52 +114,62 @@ class Producers:
             thread.start()
 
     def done(self) -> bool:
-        """Whether all is sent; raises what went wrong in a thread."""
+        """Return whether everything is submitted. Raises the first error of a thread."""
         if self._failures:
             raise self._failures[0]
         return not any(thread.is_alive() for thread in self._threads)
 
     def stop(self) -> None:
-        self._pace.stop()
+        self._throttle.stop()
         for thread in self._threads:
             thread.join(CLI_TIMEOUT_S)
 
-    def _run(self, send: Callable[[Sequence[Sending]], None], sendings: Sequence[Sending]) -> None:
+    def _run(
+        self,
+        submit: Callable[[Sequence[Sequence[Job]]], None],
+        batches: Sequence[Sequence[Job]],
+    ) -> None:
         try:
-            send(sendings)
+            submit(batches)
         except BaseException as error:
             self._failures.append(error)
 
-    def _client(self, sendings: Sequence[Sending]) -> None:
-        settings = Settings(message_size=12)
-        with Client(self._database_url, self._broker_url, source=SOURCE, settings=settings) as door:
-            for sending in self._turns(sendings):
-                for job, receipt in zip(
-                    sending.jobs, self._until_taken(door, sending.jobs), strict=True
-                ):
-                    assert receipt.state is not JobState.REJECTED, receipt
-                    self.known.accept(job, receipt.job_id)
+    def _throttled(self, batches: Sequence[Sequence[Job]]) -> Iterable[Sequence[Job]]:
+        for jobs in batches:
+            if not self._throttle.acquire(len(jobs)):
+                return
+            yield jobs
 
-    def _until_taken(self, door: Client, jobs: Sequence[Job]) -> list[Receipt]:
-        given = [Submission(job.text, job.key, deadline(job)) for job in jobs]
-        while not self._pace.stopped:
+    def _submit_by_client(self, batches: Sequence[Sequence[Job]]) -> None:
+        with Client(
+            self._database_url, self._broker_url, source=SOURCE, message_size=MESSAGE_SIZE
+        ) as client:
+            for jobs in self._throttled(batches):
+                receipts = self._submit_until_acknowledged(client, jobs)
+                for job, receipt in zip(jobs, receipts, strict=True):
+                    assert receipt.state is not JobState.REJECTED, receipt
+                    self.submitted.add_acknowledged(job, receipt.job_id)
+
+    def _submit_until_acknowledged(self, client: Client, jobs: Sequence[Job]) -> list[Receipt]:
+        submissions = [Submission(job.text, job.key, deadline(job)) for job in jobs]
+        while not self._throttle.stopped:
             with suppress(StorageError):
-                return list(door.submit_many(given))
-            time.sleep(AGAIN_S)  # what a producer does between two tries
+                return list(client.submit_many(submissions))
+            time.sleep(RETRY_PAUSE_S)  # the pause of a producer between two attempts
         return []
 
-    def _sql(self, sendings: Sequence[Sending]) -> None:
-        for sending in self._turns(sendings):
-            while not self._pace.stopped:
+    def _submit_by_sql(self, batches: Sequence[Sequence[Job]]) -> None:
+        for jobs in self._throttled(batches):
+            while not self._throttle.stopped:
                 with suppress(psycopg.OperationalError, psycopg.InterfaceError):
-                    ids = self._commit(sending.jobs)
-                    for job, job_id in zip(sending.jobs, ids, strict=True):
-                        self.known.accept(job, job_id)
+                    ids = self._commit(jobs)
+                    for job, job_id in zip(jobs, ids, strict=True):
+                        self.submitted.add_acknowledged(job, job_id)
                     break
-                time.sleep(AGAIN_S)  # what a producer does between two tries
+                time.sleep(RETRY_PAUSE_S)  # the pause of a producer between two attempts
 
     def _commit(self, jobs: Sequence[Job]) -> list[uuid.UUID]:
-        """In one transaction of the caller's own, which then did more than that."""
+        """Submit within the caller's own transaction."""
         with psycopg.connect(self._database_url, connect_timeout=5) as connection:
             ids = []
             for job in jobs:
@@ -178,52 +181,52 @@ class Producers:
                 ids.append(row[0])
         return ids
 
-    def _messages(self, sendings: Sequence[Sending]) -> None:
-        """A stranger's Celery. Sent again under the same id, a message brings no new job."""
+    def _submit_by_message(self, batches: Sequence[Sequence[Job]]) -> None:
+        """Use a Celery app without Plumbline. A message sent twice with one id adds no new job."""
         with Celery("stranger", broker=self._broker_url, set_as_current=False) as app:
             app.conf.broker_transport_options = {
                 "global_keyprefix": "plumbline:",
                 "socket_timeout": 5.0,
                 "socket_connect_timeout": 5.0,
             }
-            for sending in self._turns(sendings):
-                self._send(app, sending)
-                self.known.hand_over(sending.jobs)
+            for jobs in self._throttled(batches):
+                self._send(app, jobs)
+                self.submitted.add_sent(jobs)
 
-    def _send(self, app: Celery, sending: Sending) -> None:
+    def _send(self, app: Celery, jobs: Sequence[Job]) -> None:
         task_id = str(uuid.uuid4())
-        while not self._pace.stopped:
-            # What a broken connection raises depends on where it broke.
+        while not self._throttle.stopped:
+            # The type of the error depends on where the connection broke.
             with suppress(Exception):
                 app.send_task(
                     "plumbline.score",
-                    kwargs=message(sending.jobs),
+                    kwargs=message(jobs),
                     queue="plumbline.score",
                     task_id=task_id,
                     ignore_result=True,
                     retry=False,
                 )
                 return
-            time.sleep(AGAIN_S)  # what a producer does between two tries
+            time.sleep(RETRY_PAUSE_S)  # the pause of a producer between two attempts
 
-    def _cli(self, sendings: Sequence[Sending]) -> None:
-        for number, sending in enumerate(self._turns(sendings)):
+    def _submit_by_cli(self, batches: Sequence[Sequence[Job]]) -> None:
+        for number, jobs in enumerate(self._throttled(batches)):
             file = self._folder / f"submit-{number}.jsonl"
-            lines = [json.dumps({"text": job.text, "key": job.key}) for job in sending.jobs]
+            lines = [json.dumps({"text": job.text, "key": job.key}) for job in jobs]
             file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            while not self._pace.stopped:
-                printed = self._submit(file)
-                if printed is not None:
-                    for line in printed:
-                        job = sending.jobs[line["line"] - 1]
-                        self.known.accept(job, uuid.UUID(line["job_id"]))
+            while not self._throttle.stopped:
+                receipts = self._run_submit(str(file))
+                if receipts is not None:
+                    for receipt in receipts:
+                        job = jobs[receipt["line"] - 1]
+                        self.submitted.add_acknowledged(job, uuid.UUID(receipt["job_id"]))
                     break
-                time.sleep(AGAIN_S)  # what a producer does between two tries
+                time.sleep(RETRY_PAUSE_S)  # the pause of a producer between two attempts
 
-    def _submit(self, file: Path) -> list[dict[str, Any]] | None:
-        """The receipts of `plumbline submit`; None where it says that it failed."""
-        command = [str(PLUMBLINE), "submit", str(file), "--key-column", "key"]
-        ended = subprocess.run(
+    def _run_submit(self, file: str) -> list[dict[str, Any]] | None:
+        """Return the receipts that `plumbline submit` prints; None if it failed."""
+        command = [str(PLUMBLINE), "submit", file, "--key-column", "key"]
+        process = subprocess.run(
             [*command, "--source", SOURCE, "--json"],
             env=self._environment,
             cwd=self._folder,
@@ -232,23 +235,17 @@ class Producers:
             timeout=CLI_TIMEOUT_S,
             check=False,
         )
-        assert "Traceback" not in ended.stderr, ended.stderr
-        if ended.returncode != 0:
+        assert "Traceback" not in process.stderr, process.stderr
+        if process.returncode != 0:
             return None
-        lines = [json.loads(line) for line in ended.stdout.splitlines()]
+        lines = [json.loads(line) for line in process.stdout.splitlines()]
         return [line for line in lines if line["kind"] == "receipt"]
-
-    def _turns(self, sendings: Sequence[Sending]) -> Iterable[Sending]:
-        for sending in sendings:
-            if not self._pace.take(len(sending.jobs)):
-                return
-            yield sending
 
 
 def deadline(job: Job) -> datetime | None:
-    if job.kind is Kind.LATE:
+    if job.kind is JobKind.LATE:
         return datetime.now(UTC) - timedelta(seconds=1)
-    if job.kind is Kind.SOON:
+    if job.kind is JobKind.SOON:
         return datetime.now(UTC) + timedelta(seconds=SOON_S)
     return None
 
@@ -257,8 +254,8 @@ def message(jobs: Sequence[Job]) -> dict[str, object]:
     entries = []
     for job in jobs:
         entry: dict[str, object] = {"text": job.text}
-        when = deadline(job)
+        job_deadline = deadline(job)
         entry |= {"key": job.key} if job.key is not None else {}
-        entry |= {"deadline": when.isoformat()} if when is not None else {}
+        entry |= {"deadline": job_deadline.isoformat()} if job_deadline is not None else {}
         entries.append(entry)
     return {"version": 1, "source": SOURCE, "jobs": entries}

@@ -1,4 +1,4 @@
-"""One run: all is started and sent, much is killed, and the ledger is held to account."""
+"""One run: submit the planned jobs, kill what the plan names, and audit the ledger."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from plumbline.queues import KEY_PREFIX
 from plumbline_client.errors import BrokerUnavailable
 from storage import migrate
 from storage.database import connect
-from tests.chaos import verdict
-from tests.chaos.fleet import Fleet, fleet
+from tests.chaos.audit import Audit, audit_ledger, read_ledger, record_changes
+from tests.chaos.fleet import Fleet, start_fleet
 from tests.chaos.plan import Kill, Plan, make_plan
-from tests.chaos.producers import Pace, Producers
-from tests.chaos.verdict import Verdict
+from tests.chaos.producers import Producers, Throttle
 
 POLL_S = 0.1
-# How far producers run ahead of the workers, as a share of all jobs.
-AHEAD = 0.12
+# How many jobs may be open at a time, as a share of all jobs.
+MAX_OPEN_SHARE = 0.12
+MIN_OPEN_JOBS = 100
 SETTINGS = {
     "lease_s": 2.0,
     "sweep_every_s": 0.5,
@@ -43,7 +43,7 @@ SELECT count(*) FILTER (WHERE state NOT IN ('queued', 'leased')),
        count(*) FILTER (WHERE state IN ('queued', 'leased'))
 FROM plumbline.jobs
 """
-UNACKED = KEY_PREFIX + "unacked"
+UNACKNOWLEDGED = KEY_PREFIX + "unacked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,154 +57,155 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    verdict: Verdict
+class RunReport:
+    audit: Audit
     submissions: int
     sent: int
     killed: Counter[str]
     took_s: float
 
     @property
-    def holds(self) -> bool:
-        return self.verdict.holds
+    def passed(self) -> bool:
+        return self.audit.passed
 
     def lines(self) -> list[str]:
         kills = ", ".join(f"{count} x {target}" for target, count in sorted(self.killed.items()))
         return [
-            f"{self.submissions} submissions through all doors in {self.took_s:.0f} s; "
+            f"{self.submissions} submissions through all paths in {self.took_s:.0f} s; "
             f"{self.killed.total()} SIGKILLs: {kills}",
             f"of {self.sent} jobs sent as bare messages the broker lost "
-            f"{len(self.verdict.broker_lost)} before a worker saw them",
-            *self.verdict.evidence(),
-            self.verdict.line,
+            f"{len(self.audit.broker_lost)} before a worker received them",
+            *self.audit.evidence(),
+            self.audit.line,
         ]
 
 
-def run(size: Size, folder: Path, say: Callable[[str], None]) -> Report:
-    """Raises AssertionError where it does not come to an end in time."""
+def run(size: Size, folder: Path, print_line: Callable[[str], None]) -> RunReport:
+    """Run and audit. Raises AssertionError if jobs are still open after `timeout_s`."""
     plan = make_plan(size.jobs, size.kills, size.seed, poisons=size.poisons, outage_s=size.outage_s)
     started = time.monotonic()
-    with fleet(folder, SETTINGS) as running:
-        engine = connect(running.postgres.url)
+    with start_fleet(folder, SETTINGS) as fleet:
+        engine = connect(fleet.postgres.url)
         migrate.upgrade(engine)
-        verdict.watch(engine)
+        record_changes(engine)
         engine.dispose()
-        running.start_processes()
-        pace = Pace(max(100, int(AHEAD * size.jobs)))
-        producers = Producers(
-            plan, running.postgres.url, running.redis.url, running.environment, folder, pace
-        )
+        fleet.start_processes()
+        throttle = Throttle(max(MIN_OPEN_JOBS, int(MAX_OPEN_SHARE * size.jobs)))
+        producers = Producers(plan, fleet, throttle)
         producers.start()
         try:
-            killed = Storm(running, plan, producers, pace, size, say).pass_over()
+            killed = KillLoop(fleet, plan, producers, throttle, size, print_line).run()
         finally:
             producers.stop()
-        engine = connect(running.postgres.url)
+        engine = connect(fleet.postgres.url)
         with engine.connect() as connection:
-            rows = verdict.read(connection)
+            rows = read_ledger(connection)
         engine.dispose()
-    known = producers.known
-    return Report(
-        verdict.judge(plan.jobs, rows, known.accepted, known.sent),
-        known.submissions,
-        len(known.sent),
+    submitted = producers.submitted
+    return RunReport(
+        audit_ledger(plan.jobs, rows, submitted.acknowledged, submitted.sent),
+        submitted.count,
+        len(submitted.sent),
         killed,
         time.monotonic() - started,
     )
 
 
-class Storm:
-    """Kills by the plan, tends what was killed, and sees to it that everything ends."""
+class KillLoop:
+    """Kills by plan and supervises the fleet until every job has ended."""
 
     def __init__(
         self,
-        running: Fleet,
+        fleet: Fleet,
         plan: Plan,
         producers: Producers,
-        pace: Pace,
+        throttle: Throttle,
         size: Size,
-        say: Callable[[str], None],
+        print_line: Callable[[str], None],
     ) -> None:
-        self._running = running
+        self._fleet = fleet
         self._kills = list(plan.kills)
         self._producers = producers
-        self._pace = pace
+        self._throttle = throttle
         self._size = size
-        self._say = say
+        self._print_line = print_line
         self._random = Random(size.seed)
         self._killed: Counter[str] = Counter()
         self._ended = 0
         self._open = 0
         self._started = time.monotonic()
 
-    def pass_over(self) -> Counter[str]:
+    def run(self) -> Counter[str]:
         """Return how often each target was killed."""
         give_up_at = self._started + self._size.timeout_s
         while not self._is_over():
             if time.monotonic() > give_up_at:
                 raise AssertionError(
-                    f"{self._open} jobs are open, {self._ended} have ended and "
-                    f"{len(self._kills)} kills are to come after {self._size.timeout_s:g} s"
+                    f"after {self._size.timeout_s:g} s {self._open} jobs are open, {self._ended} "
+                    f"have ended and {len(self._kills)} kills remain"
                 )
-            self._running.supervise()
-            self._look()
+            self._fleet.supervise()
+            self._read_progress()
             self._kill()
-            time.sleep(POLL_S)  # between two looks; the deadline is above
+            time.sleep(POLL_S)  # the interval between two polls; the deadline is above
         return self._killed
 
     def _is_over(self) -> bool:
         if not self._producers.done() or self._kills or not self._servers_up():
             return False
-        if not self._look() or self._open:
+        if not self._read_progress() or self._open:
             return False
-        return self._nothing_in_redis()
+        return self._redis_is_empty()
 
     def _servers_up(self) -> bool:
-        return self._running.postgres.is_up and self._running.redis.is_up
+        return self._fleet.postgres.is_up and self._fleet.redis.is_up
 
-    def _look(self) -> bool:
-        """Read how far it is; False where PostgreSQL does not answer."""
-        if not self._running.postgres.is_up:
+    def _read_progress(self) -> bool:
+        """Count ended and open jobs; return False if PostgreSQL does not respond."""
+        if not self._fleet.postgres.is_up:
             return False
         try:
-            with psycopg.connect(self._running.postgres.url, connect_timeout=5) as connection:
+            with psycopg.connect(self._fleet.postgres.url, connect_timeout=5) as connection:
                 row = connection.execute(PROGRESS).fetchone()
         except psycopg.OperationalError:
             return False
         assert row is not None
         self._ended, self._open = row
-        self._pace.tell(self._open)
+        self._throttle.update(self._open)
         return True
 
     def _kill(self) -> None:
         share = self._ended / self._size.jobs
-        # What remains at the end, as where the broker lost some jobs, comes then.
         due = share >= self._kills[0].share if self._kills else False
+        # If the broker lost jobs, the last shares are never reached: kill at the end instead.
         idle = self._producers.done() and not self._open
-        if self._kills and (due or idle) and self._running.kill(self._kills[0], self._random):
-            self._tell(self._kills.pop(0))
+        if self._kills and (due or idle) and self._fleet.kill(self._kills[0], self._random):
+            self._record(self._kills.pop(0))
 
-    def _tell(self, kill: Kill) -> None:
+    def _record(self, kill: Kill) -> None:
         self._killed[kill.target] += 1
         down = f", back in {kill.down_s:g} s" if kill.down_s else ""
         took_s = time.monotonic() - self._started
-        self._say(f"{took_s:5.0f} s, {self._ended:,} ended: SIGKILL {kill.target}{down}")
+        self._print_line(f"{took_s:5.0f} s, {self._ended:,} ended: SIGKILL {kill.target}{down}")
 
-    def _nothing_in_redis(self) -> bool:
-        """Whether no message waits. A killed worker's come back an hour later: now is then."""
-        url = self._running.redis.url
+    def _redis_is_empty(self) -> bool:
+        """Return whether no message is left. Messages of killed workers are restored first.
+
+        Celery restores them only after an hour, the visibility timeout.
+        """
+        url = self._fleet.redis.url
         try:
-            with redis.Redis.from_url(url) as keys:
-                held = keys.hlen(UNACKED)
-            if held:
-                give_back_unacknowledged(url)
-            return not held and not queue_depth(url)
+            with redis.Redis.from_url(url) as client:
+                unacknowledged = client.hlen(UNACKNOWLEDGED)
+            if unacknowledged:
+                restore_unacknowledged(url)
+            return not unacknowledged and not queue_depth(url)
         except (redis.RedisError, OperationalError, BrokerUnavailable):
             return False
 
 
-def give_back_unacknowledged(url: str) -> None:
-    """What any worker does with messages older than the visibility timeout, here of 0 s."""
+def restore_unacknowledged(url: str) -> None:
+    """Do what any worker does with messages older than the visibility timeout, here 0 s."""
     options = {"global_keyprefix": KEY_PREFIX, "visibility_timeout": 0}
     with Connection(url, transport_options=options) as connection:
         connection.default_channel.qos.restore_visible(num=1_000, interval=1)

@@ -1,44 +1,45 @@
-"""A run can be had again from its seed."""
-
 from __future__ import annotations
 
-from tests.chaos.plan import POISONS, Door, Kind, Plan, Target, make_plan
+from tests.chaos.plan import POISONS, JobKind, Plan, SubmissionPath, Target, make_plan
 
 
 def plan(seed: int) -> Plan:
     return make_plan(3_000, 30, seed, poisons=2, outage_s=20.0)
 
 
-def test_the_same_seed_gives_the_same_run() -> None:
+def submitted_numbers(plan: Plan) -> list[int]:
+    return [job.number for batches in plan.batches.values() for jobs in batches for job in jobs]
+
+
+def test_a_seed_determines_the_plan() -> None:
     assert plan(7) == plan(7)
     assert plan(7) != plan(8)
 
 
-def test_every_door_every_target_and_every_kind_occurs() -> None:
-    made = plan(1)
-    assert {kill.target for kill in made.kills} == set(Target)
-    assert [kill.down_s for kill in made.kills].count(20.0) == 2
-    assert all(made.sendings[door] for door in Door)
-    assert {job.kind for job in made.jobs} == set(Kind)
+def test_every_path_target_and_kind_occurs() -> None:
+    drawn = plan(1)
+    assert {kill.target for kill in drawn.kills} == set(Target)
+    assert [kill.down_s for kill in drawn.kills].count(20.0) == 2
+    assert all(drawn.batches[path] for path in SubmissionPath)
+    assert {job.kind for job in drawn.jobs} == set(JobKind)
     for mark in POISONS:
-        assert sum(job.text.startswith(mark) for job in made.jobs) == 2
+        assert sum(job.text.startswith(mark) for job in drawn.jobs) == 2
 
 
-def test_every_job_is_sent_and_some_are_sent_twice() -> None:
-    made = plan(1)
-    sent = [job.number for of_door in made.sendings.values() for s in of_door for job in s.jobs]
-    assert set(sent) == set(range(3_000))
-    assert len(sent) > 3_300
+def test_every_job_is_submitted_and_some_are_submitted_twice() -> None:
+    numbers = submitted_numbers(plan(1))
+    assert set(numbers) == set(range(3_000))
+    assert len(numbers) > 3_300
 
 
-def test_what_is_sent_twice_has_a_key() -> None:
-    made = plan(1)
-    numbers = [
+def test_job_that_is_submitted_twice_has_a_key() -> None:
+    drawn = plan(1)
+    keyless = [
         job.number
-        for of_door in made.sendings.values()
-        for sending in of_door
-        for job in sending.jobs
+        for batches in drawn.batches.values()
+        for jobs in batches
+        for job in jobs
         if job.key is None
     ]
-    sent = [job.number for of_door in made.sendings.values() for s in of_door for job in s.jobs]
-    assert numbers and all(sent.count(number) == 1 for number in numbers)
+    numbers = submitted_numbers(drawn)
+    assert keyless and all(numbers.count(number) == 1 for number in keyless)
