@@ -1,60 +1,60 @@
-"""`plumbline alerts`: what is wrong now, and what was lately."""
+"""`plumbline alerts`: open alerts and recently resolved ones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from plumbline.cli.database import database
-from plumbline.cli.output.console import Json, clock, columns, out, print_json, shown
+from plumbline.cli.output.console import (
+    column_table,
+    format_short_time,
+    out,
+    printable_text,
+)
+from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.rows import row_values
+from plumbline.services import connected
 from plumbline.settings import Settings
-
-if TYPE_CHECKING:
-    from storage.tables import Alert
+from storage.reports.alerts import open_alerts, resolved_alerts
+from storage.tables import Alert
 
 STYLES = {"critical": "red", "warning": "yellow"}
 
 
 def alerts(
-    limit: Annotated[int, typer.Option(min=0, help="At most so many that are over.")] = 10,
-    as_json: Json = False,
+    limit: Annotated[int, typer.Option(min=0, help="Maximum number of resolved alerts.")] = 10,
+    as_json: JsonOption = False,
 ) -> None:
-    """List the open alerts, then those that were over last."""
-    with database(Settings.read()) as engine, engine.connect() as connection:
-        from storage.reports import alerts
-
-        firing, over = alerts.firing(connection), alerts.resolved(connection, limit)
+    """List the open alerts, then the most recently resolved ones."""
+    with database(connected(Settings.read())) as engine, engine.connect() as connection:
+        firing = open_alerts(connection)
+        resolved = resolved_alerts(connection, limit)
     if as_json:
-        print_json({"firing": rows_of(firing), "resolved": rows_of(over)})
+        lists = {"firing": firing, "resolved": resolved}
+        print_json({name: [row_values(row) for row in rows] for name, rows in lists.items()})
         return
     if not firing:
         out.print("No alert is open.")
-    if firing or over:
-        out.print(table_of([*firing, *over]))
+    if firing or resolved:
+        out.print(alerts_table([*firing, *resolved]))
 
 
-def table_of(found: Sequence[Alert]) -> Table:
-    table = columns("since", "until", "rule", "", "what")
+def alerts_table(alerts: Sequence[Alert]) -> Table:
+    table = column_table("since", "until", "rule", "", "message")
     for column in table.columns[:3]:
         column.no_wrap = True
-    for alert in found:
-        over = alert.resolved_at is not None
+    for alert in alerts:
+        style = STYLES.get(alert.severity, "") if alert.resolved_at is None else "dim"
         table.add_row(
-            clock(alert.raised_at),
-            "" if alert.resolved_at is None else clock(alert.resolved_at),
+            format_short_time(alert.raised_at),
+            "" if alert.resolved_at is None else format_short_time(alert.resolved_at),
             alert.rule,
-            Text(alert.severity, style="dim" if over else STYLES.get(alert.severity, "")),
-            shown(alert.message, 300),
+            Text(alert.severity, style=style),
+            printable_text(alert.message, 300),
         )
     return table
-
-
-def rows_of(found: Sequence[Alert]) -> list[dict[str, Any]]:
-    return [
-        {column.key: getattr(alert, column.key) for column in alert.__table__.columns}
-        for alert in found
-    ]

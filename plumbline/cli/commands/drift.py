@@ -1,72 +1,82 @@
-"""`plumbline drift`: ask for a report, and read those that were made."""
+"""`plumbline drift`: request a drift report and read the existing ones."""
 
 from __future__ import annotations
 
+import os
+import sys
 import webbrowser
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from plumbline.cli.commands.drift_page import has_display, page
-from plumbline.cli.commands.drift_request import Reference, arguments, ask, await_report
+from plumbline.cli import report_request
+from plumbline.cli.commands.drift_request import task_arguments
 from plumbline.cli.database import database
-from plumbline.cli.output.console import Json, clock, colored, columns, err, out, print_json, shown
-from plumbline.cli.output.drift_report import read, tell, values_of
-from plumbline.cli.times import seconds
-from plumbline.errors import OptionInvalid
+from plumbline.cli.output.console import (
+    colored_text,
+    column_table,
+    err,
+    format_short_time,
+    out,
+    printable_text,
+)
+from plumbline.cli.output.drift_report import print_report, read_report, read_report_of_task
+from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.rows import row_values
+from plumbline.cli.times import parse_duration
+from plumbline.errors import OptionInvalid, ReportMissing
+from plumbline.queues import DRIFT_TASK
 from plumbline.services import connected
 from plumbline.settings import Settings
+from storage.reports.drift import find_reports
+from storage.states import DriftVerdict, ReferenceKind
+from storage.tables import DriftReport
 
-if TYPE_CHECKING:
-    from storage.tables import DriftReport
+app = typer.Typer(help="Compare recent texts and predictions with those from training.")
 
-app = typer.Typer(help="Compare recent texts and answers with those of training.")
-
-ReportId = Annotated[int | None, typer.Argument(help="The report's number. Default: the newest.")]
-
-
-class Verdict(StrEnum):
-    """As `monitoring.drift.verdict` has it."""
-
-    STABLE = "stable"
-    DRIFT = "drift"
-    TOO_LITTLE_DATA = "too_little_data"
-    FAILED = "failed"
+ReportId = Annotated[
+    int | None, typer.Argument(help="The report's number. Default: the newest report.")
+]
 
 
 @app.command()
 def run(
-    source: Annotated[str | None, typer.Option(help="Only texts of this source.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only texts from this source.")] = None,
     since: Annotated[
         str | None,
         typer.Option(
-            help="Scored since: 10m, 2h, 1d ago, or a date. Default: the setting's window."
+            help="Start of the window: 10m, 2h or 1d ago, or a date. "
+            "Default: PLUMBLINE_DRIFT_WINDOW_S."
         ),
     ] = None,
     last: Annotated[
-        int | None, typer.Option(min=1, help="The newest so many predictions instead of a time.")
+        int | None, typer.Option(min=1, help="Number of newest predictions, instead of --since.")
     ] = None,
     reference: Annotated[
-        Reference | None,
-        typer.Option(help="Against the profile of training, or an earlier window of live texts."),
+        ReferenceKind | None,
+        typer.Option(
+            help="Compare with the profile from training or with an earlier window of live texts."
+        ),
     ] = None,
     reference_since: Annotated[
-        str | None, typer.Option(help="That window's beginning: 2d ago, or a date.")
+        str | None, typer.Option(help="Start of the earlier window: 2d ago, or a date.")
     ] = None,
     reference_until: Annotated[
-        str | None, typer.Option(help="And its end. Default: where the compared window begins.")
+        str | None,
+        typer.Option(help="End of the earlier window. Default: the start of the compared one."),
     ] = None,
     text: Annotated[
         bool,
-        typer.Option("--text", help="Compare the texts too; English, with --reference window."),
+        typer.Option(
+            "--text", help="Also compare the texts (English only); needs --reference window."
+        ),
     ] = False,
     timeout: Annotated[str, typer.Option(help="How long to wait for the report.")] = "2m",
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Have a report made now by the reports worker, and show it."""
-    task_arguments = arguments(
+    """Request a report from the reports worker, and print it."""
+    arguments = task_arguments(
         source=source,
         since=since,
         last=last,
@@ -75,41 +85,41 @@ def run(
         reference_until=reference_until,
         text=text,
     )
-    timeout_s = seconds(timeout, "--timeout")
+    timeout_s = parse_duration(timeout, "--timeout")
     settings = Settings.read()
     if last is not None and last > settings.drift_max_rows:
         raise OptionInvalid(
             f"--last is at most {settings.drift_max_rows:,} here (PLUMBLINE_DRIFT_MAX_ROWS)."
         )
-    settings = connected(settings)
-    with database(settings) as engine:
-        # Before anything is asked for: without tables no report could come.
+    services = connected(settings)
+    with database(services) as engine:
         with engine.connect() as connection:
-            from storage.reports.drift_search import find
-
-            find(connection, limit=1)
-        task_id = ask(settings, task_arguments)
+            # Without tables no report can be written, so this fails before the task is sent.
+            find_reports(connection, limit=1)
+        task_id = report_request.send(DRIFT_TASK, arguments, services)
         with err.status("waiting for the report ..."):
-            found = await_report(engine, task_id, timeout_s)
-    tell(found, None, None, as_json)
+            report = report_request.wait_for(
+                engine, lambda connection: read_report_of_task(connection, task_id), timeout_s
+            )
+    print_report(report, None, None, as_json)
 
 
 @app.command("list")
 def list_reports(
-    source: Annotated[str | None, typer.Option(help="Only of this source.")] = None,
-    verdict: Annotated[Verdict | None, typer.Option(help="Only with this verdict.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Newest first.")] = 20,
-    as_json: Json = False,
+    source: Annotated[str | None, typer.Option(help="Only reports on this source.")] = None,
+    verdict: Annotated[
+        DriftVerdict | None, typer.Option(help="Only reports with this verdict.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of reports.")] = 20,
+    as_json: JsonOption = False,
 ) -> None:
-    """List the reports, the newest first."""
-    with database(Settings.read()) as engine, engine.connect() as connection:
-        from storage.reports.drift_search import find
-
-        found = find(connection, source=source, verdict=verdict, limit=limit)
+    """List the reports, newest first."""
+    with database(connected(Settings.read())) as engine, engine.connect() as connection:
+        reports = find_reports(connection, source=source, verdict=verdict, limit=limit)
     if as_json:
-        print_json({"reports": [values_of(report) for report in found]})
-    elif found:
-        print_list(found)
+        print_json({"reports": [row_values(report) for report in reports]})
+    elif reports:
+        print_list(reports)
     elif source is None and verdict is None:
         out.print("There is no drift report yet; `plumbline drift run` makes one.")
     else:
@@ -120,18 +130,20 @@ def list_reports(
 def show(
     report: ReportId = None,
     feature: Annotated[
-        str | None, typer.Option(help="Draw this one. Default: the most drifted.")
+        str | None, typer.Option(help="Feature to draw. Default: the one that drifted most.")
     ] = None,
     png: Annotated[
         Path | None,
-        typer.Option(help="Write a picture too: of --feature, else of up to six that drifted."),
+        typer.Option(
+            help="Also write a picture of --feature, or of up to six features that drifted."
+        ),
     ] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Show a report's values, and one feature then and now."""
-    with database(Settings.read()) as engine, engine.connect() as connection:
-        found = read(connection, report)
-    tell(found, feature, png, as_json)
+    """Print a report's drift scores, and draw one feature in the reference and in the window."""
+    with database(connected(Settings.read())) as engine, engine.connect() as connection:
+        stored = read_report(connection, report)
+    print_report(stored, feature, png, as_json)
 
 
 @app.command("open")
@@ -139,36 +151,57 @@ def open_report(
     report: Annotated[
         int | None, typer.Argument(help="The report's number. Default: the newest with a page.")
     ] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Open a report's page in a browser, or print where it is if there is no display."""
-    with database(Settings.read()) as engine, engine.connect() as connection:
-        from storage.reports.drift_search import find
-
+    """Open a report's page in a browser, or print its path if there is no display."""
+    with database(connected(Settings.read())) as engine, engine.connect() as connection:
         if report is None:
-            # One with too little to judge has no page, and would hide those that have.
-            report = next((head.id for head in find(connection, with_page=True, limit=1)), None)
-        found = read(connection, report)
-    path = page(found.head)
+            # A newer report on too little data has no page.
+            with_page = find_reports(connection, with_page=True, limit=1)
+            report = with_page[0].id if with_page else None
+        stored = read_report(connection, report).report
+    path = find_page(stored)
     if as_json:
-        print_json({"id": found.head.id, "html_path": str(path)})
+        print_json({"id": stored.id, "html_path": str(path)})
         return
     if has_display() and webbrowser.open(path.as_uri()):
-        err.print(f"Opened report {found.head.id}.")
+        err.print(f"Opened report {stored.id}.")
     out.print(str(path), markup=False, soft_wrap=True)
 
 
 def print_list(reports: list[DriftReport]) -> None:
-    table = columns("id", "made", "source", "against", "verdict", "summary")
+    table = column_table("id", "created", "source", "reference", "verdict", "summary")
     for column in table.columns[:-1]:
         column.no_wrap = True
     for report in reports:
         table.add_row(
             str(report.id),
-            clock(report.created_at),
-            shown(report.source or "all", 16),
+            format_short_time(report.created_at),
+            printable_text(report.source or "all", 16),
             report.reference,
-            colored(report.verdict),
-            shown(report.summary, 200),
+            colored_text(report.verdict),
+            printable_text(report.summary, 200),
         )
     out.print(table)
+
+
+def find_page(report: DriftReport) -> Path:
+    """Return the report's HTML file. Raises ReportMissing with the reason why it is missing."""
+    hint = f"`plumbline drift show {report.id}` prints its values"
+    if report.html_path is None:
+        raise ReportMissing(f"Report {report.id} has no page; {hint}.")
+    path = Path(report.html_path)
+    if path.is_file():
+        return path
+    if path.parent.is_dir():
+        raise ReportMissing(
+            f"The page of report {report.id}, {path}, was removed because only the newest "
+            f"PLUMBLINE_DRIFT_PAGES are kept; {hint}."
+        )
+    raise ReportMissing(f"The page of report {report.id} is not on this machine at {path}; {hint}.")
+
+
+def has_display() -> bool:
+    return sys.platform == "darwin" or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.environ.get("BROWSER")
+    )

@@ -1,34 +1,31 @@
-"""`plumbline quality`: how good the answers are, estimated and by the labels that came."""
+"""`plumbline quality`: accuracy and F1, estimated and realized by labels."""
 
 from __future__ import annotations
 
-import time
-import uuid
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from plumbline.cli import report_request
 from plumbline.cli.database import database
-from plumbline.cli.output.console import Json, columns, err, out, print_json, shown
-from plumbline.cli.times import seconds
-from plumbline.errors import ReportMissing
+from plumbline.cli.output.console import column_table, err, out, printable_text
+from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.times import parse_duration
+from plumbline.queues import QUALITY_TASK
 from plumbline.services import connected
 from plumbline.settings import Settings
+from storage.reports.quality import MetricValues, QualityWindow, find_windows
+from storage.states import Role
 
-if TYPE_CHECKING:
-    from datetime import datetime
+SHOWN_METRICS = ("accuracy", "f1")
+DAY_S = 86_400.0
 
-    from sqlalchemy import Engine
-
-    from storage.reports.quality import Measure, Report
-
-POLL_S = 0.2
-SHOWN = ("accuracy", "f1")
-
-app = typer.Typer(help="How good the answers are: estimated, and by the labels that came.")
+app = typer.Typer(help="Quality of the predictions: estimated, and realized by labels.")
 
 
 @app.callback(invoke_without_command=True)
@@ -36,142 +33,104 @@ def quality(
     context: typer.Context,
     model: Annotated[str | None, typer.Option(help="Only this NAME/VERSION.")] = None,
     source: Annotated[
-        str | None, typer.Option(help="Texts of this source. Default: of all together.")
+        str | None, typer.Option(help="Texts from this source. Default: from all sources together.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Newest first.")] = 14,
-    as_json: Json = False,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of windows.")] = 14,
+    as_json: JsonOption = False,
 ) -> None:
-    """Show the newest windows: accuracy and F1, estimated with 95% intervals and realized."""
+    """Print the newest windows: accuracy and F1, estimated and realized, with 95% intervals."""
     if context.invoked_subcommand is not None:
         return
-    with database(Settings.read()) as engine, engine.connect() as connection:
-        from storage.reports.quality import reports
-
-        found = reports(connection, model=model, source=source, limit=limit)
-    tell(found, as_json)
+    with database(connected(Settings.read())) as engine, engine.connect() as connection:
+        windows = find_windows(connection, model=model, source=source, limit=limit)
+    print_windows(windows, as_json)
 
 
 @app.command()
 def run(
-    timeout: Annotated[str, typer.Option(help="How long to wait for it.")] = "2m",
-    as_json: Json = False,
+    timeout: Annotated[str, typer.Option(help="How long to wait for the reports.")] = "2m",
+    as_json: JsonOption = False,
 ) -> None:
-    """Bring the windows up to date now, and show those that changed and the one of now."""
-    settings = connected(Settings.read())
-    timeout_s = seconds(timeout, "--timeout")
-    with database(settings) as engine:
-        # Before anything is asked for: without tables no report could come.
+    """Update the reports now, and print the current window and those that changed."""
+    services = connected(Settings.read())
+    timeout_s = parse_duration(timeout, "--timeout")
+    with database(services) as engine:
         with engine.connect() as connection:
-            from storage.reports.quality import reports
-
-            reports(connection, limit=1)
-        task_id = ask(settings)
+            # Without tables no report can be written, so this fails before the task is sent.
+            find_windows(connection, limit=1)
+        task_id = report_request.send(QUALITY_TASK, {"asked": True}, services)
         with err.status("waiting for the reports ..."):
-            found = await_reports(engine, task_id, timeout_s)
-    tell(found, as_json)
-
-
-def ask(settings: Settings) -> str:
-    """Send the quality task; return its id. Raises BrokerUnavailable."""
-    from plumbline.queues import QUALITY_TASK, REPORT_QUEUE
-    from plumbline_client.broker import Publisher
-
-    assert settings.broker_url is not None
-    task_id = str(uuid.uuid4())
-    with Publisher(settings.broker_url.get_secret_value()) as publisher:
-        publisher.send(QUALITY_TASK, {"asked": True}, REPORT_QUEUE, task_id)
-    return task_id
-
-
-def await_reports(engine: Engine, task_id: str, timeout_s: float) -> list[Report]:
-    """The reports the task made; raises ReportMissing where none came in time."""
-    from storage.reports.quality import reports
-
-    deadline = time.monotonic() + timeout_s
-    while True:
-        with engine.connect() as connection:
-            found = reports(connection, task_id=task_id)
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise ReportMissing(
-                f"No quality report came within {timeout_s:g} s: is a reports worker running? "
-                "`plumbline up` runs one, as does `celery -A worker worker -Q plumbline.reports "
-                "--concurrency=1`; the request waits for it."
+            windows = report_request.wait_for(
+                engine,
+                lambda connection: find_windows(connection, task_id=task_id) or None,
+                timeout_s,
             )
-        time.sleep(POLL_S)
+    print_windows(windows, as_json)
 
 
-def tell(reports: Sequence[Report], as_json: bool) -> None:
+def print_windows(windows: Sequence[QualityWindow], as_json: bool) -> None:
     if as_json:
-        print_json({"reports": [values_of(report) for report in reports]})
-    elif reports:
-        out.print(table_of(reports))
+        print_json({"reports": [window_to_json(window) for window in windows]})
+    elif windows:
+        out.print(windows_table(windows))
     else:
         out.print("There is no quality report yet; `plumbline quality run` makes one.")
 
 
-def table_of(reports: Sequence[Report]) -> Table:
-    table = columns("window", "version", "texts", *(title(m) for m in SHOWN), "labels", *SHOWN)
+def windows_table(windows: Sequence[QualityWindow]) -> Table:
+    estimated = (f"est. {metric}" for metric in SHOWN_METRICS)
+    table = column_table("window", "version", "texts", *estimated, "labels", *SHOWN_METRICS)
     for column in table.columns[2:]:
         column.justify = "right"
-    for report in reports:
-        measures = {measure.metric: measure for measure in report.measures}
+    for window in windows:
+        metrics = {values.metric: values for values in window.metrics}
         table.add_row(
-            span(report.window_from, report.window_to),
-            version(report),
-            f"{report.window_rows:,}",
-            *(estimated(measures.get(metric)) for metric in SHOWN),
-            f"{report.labelled_rows:,}" if report.labelled_rows else "",
-            *(realized(measures.get(metric)) for metric in SHOWN),
+            format_period(window.window_from, window.window_to),
+            format_version(window),
+            f"{window.window_rows:,}",
+            *(format_estimated(metrics.get(metric)) for metric in SHOWN_METRICS),
+            f"{window.labelled_rows:,}" if window.labelled_rows else "",
+            *(format_realized(metrics.get(metric)) for metric in SHOWN_METRICS),
         )
     return table
 
 
-def title(metric: str) -> str:
-    return f"est. {metric}"
-
-
-def span(start: datetime, end: datetime) -> str:
-    """A day by its date; the windows are UTC's, so their times are too."""
-    if (end - start).total_seconds() == 86_400 and f"{start:%H%M}" == "0000":
+def format_period(start: datetime, end: datetime) -> str:
+    """Format a whole day as its date. Times are UTC because windows are aligned to UTC."""
+    if (end - start).total_seconds() == DAY_S and f"{start:%H%M}" == "0000":
         return f"{start:%Y-%m-%d}"
     return f"{start:%Y-%m-%d}\n{start:%H:%M}-{end:%H:%M}"
 
 
-def version(report: Report) -> Text:
-    text = shown(report.model)
-    for word in (report.source, "shadow" if report.role == "shadow" else None):
-        if word is not None:
-            text = text + Text("\n") + Text(str(shown(word, 20)), style="dim")
+def format_version(window: QualityWindow) -> Text:
+    text = printable_text(window.model)
+    for note in (window.source, "shadow" if window.role == Role.SHADOW else None):
+        if note is not None:
+            text = text + Text("\n") + Text(str(printable_text(note, 20)), style="dim")
     return text
 
 
-def estimated(measure: Measure | None) -> Text:
-    if measure is None:
+def format_estimated(values: MetricValues | None) -> Text:
+    if values is None:
         return Text()
-    return bounded(measure.estimated, measure.estimated_low, measure.estimated_high)
+    return format_interval(values.estimated, values.estimated_low, values.estimated_high)
 
 
-def realized(measure: Measure | None) -> Text:
-    if measure is None:
+def format_realized(values: MetricValues | None) -> Text:
+    if values is None:
         return Text()
-    return bounded(measure.realized, measure.realized_low, measure.realized_high)
+    return format_interval(values.realized, values.realized_low, values.realized_high)
 
 
-def bounded(value: float | None, low: float | None, high: float | None) -> Text:
-    """A value above its interval."""
+def format_interval(value: float | None, low: float | None, high: float | None) -> Text:
+    """Format a value above its interval."""
     if value is None or low is None or high is None:
         return Text()
     return Text(f"{value:.3f}\n") + Text(f"{low:.3f}-{high:.3f}", style="dim")
 
 
-def values_of(report: Report) -> dict[str, Any]:
-    """As in the view `plumbline.quality`, the metrics by name."""
-    from dataclasses import asdict
-
-    values = asdict(report)
-    measures = values.pop("measures")
-    return values | {
-        "metrics": {measure.pop("metric"): measure for measure in measures},
-    }
+def window_to_json(window: QualityWindow) -> dict[str, Any]:
+    """Return the columns of the view `plumbline.quality`, with the metrics by name."""
+    values = asdict(window)
+    metrics = values.pop("metrics")
+    return values | {"metrics": {metric.pop("metric"): metric for metric in metrics}}

@@ -1,7 +1,4 @@
-"""`plumbline retrain`: the same as `python -m training`, which alone knows TensorFlow.
-
-What it adds are texts out of the database, whose labels came later.
-"""
+"""`plumbline retrain`: run `python -m training`, optionally on labelled texts from the database."""
 
 from __future__ import annotations
 
@@ -16,43 +13,37 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from plumbline.atomic_file import replacing, translate_write_errors
 from plumbline.cli.database import database
 from plumbline.cli.output.console import err
-from plumbline.cli.times import moment
-from plumbline.errors import ExtraMissing, FileUnwritable, OptionInvalid
+from plumbline.cli.times import parse_time
+from plumbline.errors import ExtraMissing, OptionInvalid
+from plumbline.services import connected
 from plumbline.settings import Settings
+from storage.jobs.labels import LabelledText, labelled_texts
 
-if TYPE_CHECKING:
-    from storage.jobs.labels import LabelledText
-
-# Options, --help among them, are training's to read.
-PASS_EVERYTHING_ON = {
-    "allow_extra_args": True,
-    "ignore_unknown_options": True,
-    "help_option_names": [],
-}
-NEEDED = ("training", "tensorflow", "keras")
-KEPT_S = 7 * 86_400.0
-# Half-written ones too, which a kill may leave.
-EXPORTS = "labels-*"
+REQUIRED_PACKAGES = ("training", "tensorflow", "keras")
+EXPORT_LIFETIME_S = 7 * 86_400.0
+# Also matches the partial file of an export that was killed.
+EXPORT_PATTERN = "labels-*"
 HELP = """\
 plumbline retrain adds three options to those of training, which follow:
 
-  --from-labels      Learn from texts whose labels `plumbline label` told. A --data may be given
-                     too: all of them are put together.
-  --since 30d        Only labels told since then: 12h, 30d, or a date.
+  --from-labels      Learn from texts that were labelled with `plumbline label`. If --data is
+                     given too, both are combined.
+  --since 30d        Only labels given since then: 12h, 30d, or a date.
   --job-source NAME  Only texts that this source submitted.
 
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
-    """A file of labelled texts, and how many it holds of each class."""
+class LabelExport:
+    """A file of labelled texts, and its number of texts per class."""
 
     path: Path
     negative: int
@@ -72,88 +63,83 @@ def retrain(
     since: Annotated[str | None, typer.Option()] = None,
     job_source: Annotated[str | None, typer.Option()] = None,
 ) -> None:
-    """Train the next model version. `plumbline retrain --help` tells its options."""
-    missing = [name for name in NEEDED if find_spec(name) is None]
+    """Train the next model version. `plumbline retrain --help` lists the options."""
+    missing = [name for name in REQUIRED_PACKAGES if find_spec(name) is None]
     if missing:
-        raise ExtraMissing(f"Training needs plumbline[train] installed: no {missing[0]} is there.")
+        raise ExtraMissing(
+            "Training needs plumbline-scoring[train], which is not installed: there is no module "
+            f"named {missing[0]}."
+        )
     settings, arguments = Settings.read(), list(ctx.args)
     if "--help" in arguments:
         sys.stdout.write(HELP)
     elif from_labels:
         arguments += data_arguments(settings, since, job_source, arguments)
     elif since is not None or job_source is not None:
-        raise OptionInvalid("--since and --job-source say which labels: add --from-labels.")
+        raise OptionInvalid("--since and --job-source select labels: add --from-labels.")
     command = training_command(arguments, settings)
     sys.stdout.flush()
     os.execv(command[0], command)
 
 
 def training_command(arguments: list[str], settings: Settings) -> list[str]:
-    """The command, with the setting's folder of models unless the arguments name one."""
-    named = given(arguments, "--models-dir") is not None
-    folder = [] if named or "--help" in arguments else ["--models-dir", str(settings.models_dir)]
-    # -P: a `training.py` in the folder one works in is not ours.
-    return [sys.executable, "-P", "-m", "training", *arguments, *folder]
+    """Return the command, with the configured models folder unless the arguments name one."""
+    has_folder = option_value(arguments, "--models-dir") is not None
+    if not has_folder and "--help" not in arguments:
+        arguments = [*arguments, "--models-dir", str(settings.models_dir)]
+    # -P: do not import a user's `training.py` from the working directory.
+    return [sys.executable, "-P", "-m", "training", *arguments]
 
 
-def given(arguments: list[str], option: str) -> str | None:
-    """The value of an option of training's among the arguments; the last one counts."""
-    found = None
-    for position, word in enumerate(arguments):
-        name, equals, value = word.partition("=")
+def option_value(arguments: list[str], option: str) -> str | None:
+    """Return the value of one of training's options; the last occurrence wins."""
+    value = None
+    for position, argument in enumerate(arguments):
+        name, equals, inline = argument.partition("=")
         if name == option:
-            found = value if equals else "".join(arguments[position + 1 : position + 2])
-    return found
+            value = inline if equals else "".join(arguments[position + 1 : position + 2])
+    return value
 
 
 def data_arguments(
     settings: Settings, since: str | None, job_source: str | None, arguments: list[str]
 ) -> list[str]:
-    """Export the labelled texts, say how many, and return what names the file to training."""
-    start = None if since is None else moment(since, "--since")
+    """Export the labelled texts, print their number, and return the options that name the file."""
+    start = None if since is None else parse_time(since, "--since")
     folder = settings.state_dir / "retrain"
     # All files of a run have the same columns.
     columns = (
-        given(arguments, "--text-column") or "text",
-        given(arguments, "--label-column") or "label",
+        option_value(arguments, "--text-column") or "text",
+        option_value(arguments, "--label-column") or "label",
     )
-    forget_old(folder, time.time() - KEPT_S)
-    with database(settings) as engine, engine.connect() as connection:
-        from storage.jobs.labels import labelled_texts
-
-        found = export(labelled_texts(connection, start, job_source), folder, columns)
-    err.print(f"{found.sentence()}.", markup=False, soft_wrap=True)
-    return ["--data", str(found.path)]
+    remove_old_exports(folder, time.time() - EXPORT_LIFETIME_S)
+    with database(connected(settings)) as engine, engine.connect() as connection:
+        export = export_labels(labelled_texts(connection, start, job_source), folder, columns)
+    err.print(f"{export.sentence()}.", markup=False, soft_wrap=True)
+    return ["--data", str(export.path)]
 
 
-def export(
+def export_labels(
     labelled: Iterable[LabelledText],
     folder: Path,
     columns: tuple[str, str] = ("text", "label"),
     now: datetime | None = None,
-) -> Export:
-    """Write JSON lines only this user can read, whole or not at all; raises FileUnwritable.
+) -> LabelExport:
+    """Write JSON lines that only this user can read, whole or not at all.
 
-    `columns` are the names of (text, label).
+    `columns` are the names of (text, label). Raises FileUnwritable.
     """
     path = folder / f"labels-{now or datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.jsonl"
-    part = path.with_suffix(".part")
-    try:
+    with translate_write_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
-        part.touch(mode=0o600, exist_ok=False)
-        counts = _write(labelled, part, columns)
-        part.replace(path)
-    except OSError as error:
-        raise FileUnwritable(f"{path} cannot be written: {error.strerror or error}.") from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
-    return Export(path, counts[0], counts[1])
+        with replacing(path, mode=0o600) as partial:
+            counts = _write(labelled, partial, columns)
+    return LabelExport(path, counts[0], counts[1])
 
 
-def forget_old(folder: Path, before: float) -> None:
-    """Remove exports last written before this time, since nothing else does: they hold texts."""
-    for path in folder.glob(EXPORTS):
+def remove_old_exports(folder: Path, before: float) -> None:
+    """Remove exports last written before this time, since nothing else does; they contain texts."""
+    for path in folder.glob(EXPORT_PATTERN):
         with suppress(OSError):
             if path.stat().st_mtime < before:
                 path.unlink()

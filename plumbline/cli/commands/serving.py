@@ -1,4 +1,4 @@
-"""`plumbline models promote, rollback, shadow, canary`: what changes which versions serve."""
+"""`plumbline models promote, rollback, shadow, canary`: change which versions serve."""
 
 from __future__ import annotations
 
@@ -7,269 +7,282 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from sqlalchemy import Connection, Engine
 
 from plumbline.cli.database import database
 from plumbline.cli.extras import extra_needed
-from plumbline.cli.output.console import Json, err, out, percent, print_json
-from plumbline.cli.output.gate_results import refuse
-from plumbline.cli.trial import try_out
-from plumbline.cli.user import user
+from plumbline.cli.output.console import err, format_percent, out
+from plumbline.cli.output.gate_results import gates_failed
+from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.smoke_test import smoke_test
+from plumbline.cli.user import current_user
 from plumbline.errors import ModelUnchanged, OptionInvalid
+from plumbline.services import connected
 from plumbline.settings import Settings
+from plumbline.shipped import resolve_model
 from scoring.artifact.gates import failed_gates
-from scoring.artifact.registry import resolve
+from scoring.artifact.registry import model_name
 from scoring.errors import ArtifactInvalid
+from storage.serving import deployments
+from storage.serving.deployments import Serving, VersionRecord
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from scoring.artifact.artifact import Artifact
-    from storage.serving.deployments import Serving
 
-Ref = Annotated[str, typer.Argument(help="NAME/VERSION, or NAME for its newest version.")]
-OptionalRef = Annotated[
+ModelArgument = Annotated[str, typer.Argument(help="NAME/VERSION, or NAME for its newest version.")]
+OptionalModelArgument = Annotated[
     str | None, typer.Argument(help="NAME/VERSION, or NAME for its newest version.")
 ]
-Reason = Annotated[str, typer.Option(help="Why, for the history.")]
-Force = Annotated[bool, typer.Option("--force", help="Though it failed its gates, or has none.")]
-Off = Annotated[bool, typer.Option("--off", help="Have none.")]
+ReasonOption = Annotated[str, typer.Option(help="Reason, recorded in the history.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Deploy it even if it failed its gates or has none.")
+]
+OffOption = Annotated[bool, typer.Option("--off", help="Remove the current one.")]
 
 
 def promote(
-    model: Ref, reason: Reason = "none given", force: Force = False, as_json: Json = False
+    model: ModelArgument,
+    reason: ReasonOption = "none given",
+    force: ForceOption = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Make a version the one that answers, if it passed its gates and scores a text.
+    """Make a version live if it passed its gates and can score a text.
 
-    A shadow and a canary end with it.
+    This removes a shadow and a canary.
     """
-    from storage.serving import deployments
-
     settings = Settings.read()
-    artifact = load(resolve(settings.models_dir, model))
-    failed = failed_gates(artifact.manifest)
-    with database(settings) as engine:
+    artifact = load_verified(resolve_model(settings.models_dir, model))
+    failures = failed_gates(artifact.manifest)
+    with database(connected(settings)) as engine:
         with engine.connect() as connection:
-            refuse_live(connection, artifact)
-        if failed and not force:
-            raise refuse(artifact.name, failed)
-        try_out(artifact.name, artifact.folder)
+            check_not_live(connection, artifact)
+        check_gates(artifact, failures, force)
+        smoke_test(artifact.name, artifact.folder)
         with engine.begin() as connection:
             deployments.lock_deployments(connection)
-            before = refuse_live(connection, artifact)
+            before = check_not_live(connection, artifact)
             deployments.promote(
                 connection,
-                artifact.name,
-                manifest_sha256=artifact.manifest.sha256,
-                metrics=artifact.manifest.metrics,
-                labels=artifact.config.labels,
-                deployed_by=user(),
+                version_record(artifact),
+                deployed_by=current_user(),
                 reason=reason,
-                forced=bool(failed),
+                forced=bool(failures),
             )
-    tell_live(artifact.name, before, as_json, failed)
+    print_live(artifact.name, before, as_json, failures)
 
 
 def rollback(
-    reason: Annotated[str | None, typer.Option(help="Why, for the history.")] = None,
-    as_json: Json = False,
+    reason: Annotated[str | None, typer.Option(help="Reason, recorded in the history.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Return to the version that served before; again, and to the one before that.
+    """Return to the version that was live before; repeat to go further back.
 
-    It served, so its gates are not asked again. A shadow and a canary end with it.
+    That version served before, so its gates are not checked again. This removes a shadow and a
+    canary.
     """
-    from storage.serving import deployments
-
     settings = Settings.read()
-    with database(settings) as engine, engine.begin() as connection:
+    with database(connected(settings)) as engine, engine.begin() as connection:
         deployments.lock_deployments(connection)
         before = deployments.serving(connection)
         previous = deployments.previous_model(connection)
         if before is None or previous is None:
-            raise ModelUnchanged(
-                "No other version served before, so there is nothing to return to."
-            )
-        artifact = load(resolve(settings.models_dir, previous))
-        register(connection, artifact)
+            raise ModelUnchanged("No other version was live before, so a rollback is not possible.")
+        artifact = load_verified(resolve_model(settings.models_dir, previous))
+        deployments.register(connection, version_record(artifact))
         reason = reason or f"rolled back from {before.live}"
-        deployments.roll_back(connection, deployed_by=user(), reason=reason)
-    tell_live(artifact.name, before, as_json)
+        deployments.roll_back(connection, deployed_by=current_user(), reason=reason)
+    print_live(artifact.name, before, as_json)
 
 
 def shadow(
-    model: OptionalRef = None,
-    off: Off = False,
-    reason: Reason = "none given",
-    as_json: Json = False,
+    model: OptionalModelArgument = None,
+    off: OffOption = False,
+    reason: ReasonOption = "none given",
+    as_json: JsonOption = False,
 ) -> None:
-    """Have a version score beside what answers, to be compared; it never answers itself."""
-    from storage.serving import deployments
-
+    """Let a version score jobs for comparison only; its scores never become results."""
     settings = Settings.read()
-    artifact = named(settings, model, off)
+    artifact = load_candidate(settings.models_dir, model, off)
     name = artifact.name if artifact else None
-    with database(settings) as engine:
-        with engine.connect() as connection:
-            to_change(connection, name, "shadow")
-        if artifact is not None:
-            try_out(artifact.name, artifact.folder)
+    with database(connected(settings)) as engine:
+        check_can_serve(engine, artifact, "shadow")
         with engine.begin() as connection:
-            before = to_change(connection, name, "shadow")
+            before = lock_serving(connection, name, "shadow")
             if before.shadow == name:
                 raise ModelUnchanged(f"The shadow is {name or 'off'} already.")
-            register(connection, artifact)
-            deployments.set_shadow(connection, name, deployed_by=user(), reason=reason)
+            if artifact is not None:
+                deployments.register(connection, version_record(artifact))
+            deployments.set_shadow(connection, name, deployed_by=current_user(), reason=reason)
     if as_json:
         print_json({"live": before.live, "shadow": name, "before": before.shadow})
     else:
-        tell_beside("shadow", name, before.shadow)
+        print_role_change("shadow", name, before.shadow)
 
 
 def canary(
-    model: OptionalRef = None,
+    model: OptionalModelArgument = None,
     share: Annotated[
-        float | None, typer.Option(help="What share of jobs it answers, between 0 and 1.")
+        float | None, typer.Option(help="Share of jobs that it answers, between 0 and 1.")
     ] = None,
-    off: Off = False,
-    reason: Reason = "none given",
-    force: Force = False,
-    as_json: Json = False,
+    off: OffOption = False,
+    reason: ReasonOption = "none given",
+    force: ForceOption = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Have a version answer a share of jobs, if it passed its gates and scores a text."""
-    from storage.serving import deployments
-
+    """Let a version answer a share of jobs, if it passed its gates and can score a text."""
     check_share(share, off)
     settings = Settings.read()
-    artifact = named(settings, model, off)
+    artifact = load_candidate(settings.models_dir, model, off)
     name = artifact.name if artifact else None
-    failed = failed_gates(artifact.manifest) if artifact else ()
-    with database(settings) as engine:
-        with engine.connect() as connection:
-            to_change(connection, name, "canary")
-        if artifact is not None:
-            if failed and not force:
-                raise refuse(artifact.name, failed)
-            try_out(artifact.name, artifact.folder)
+    failures = failed_gates(artifact.manifest) if artifact else []
+    with database(connected(settings)) as engine:
+        check_can_serve(engine, artifact, "canary", failures, force)
         with engine.begin() as connection:
-            before = to_change(connection, name, "canary")
+            before = lock_serving(connection, name, "canary")
             if (before.canary, before.canary_share) == (name, share or 0.0):
-                raise ModelUnchanged(f"The canary is {canary_text(before) or 'off'} already.")
-            register(connection, artifact)
+                raise ModelUnchanged(f"The canary is {format_canary(before) or 'off'} already.")
+            if artifact is not None:
+                deployments.register(connection, version_record(artifact))
             deployments.set_canary(
-                connection, name, share, deployed_by=user(), reason=reason, forced=bool(failed)
+                connection,
+                name,
+                share,
+                deployed_by=current_user(),
+                reason=reason,
+                forced=bool(failures),
             )
     if as_json:
-        told = {"live": before.live, "canary": name, "canary_share": share}
-        print_json(told | {"before": before.canary, "forced": bool(failed)})
+        current = {"live": before.live, "canary": name, "canary_share": share}
+        print_json(current | {"before": before.canary, "forced": bool(failures)})
         return
-    now = f"{name}, for {percent(share)} of jobs" if name and share else None
-    tell_beside("canary", now, canary_text(before))
-    tell_forced(failed)
+    now = f"{name}, for {format_percent(share)} of jobs" if name and share else None
+    print_role_change("canary", now, format_canary(before))
+    print_failed_gates(failures)
 
 
 def check_share(share: float | None, off: bool) -> None:
     if off and share is not None:
-        raise OptionInvalid("--off has no --share.")
+        raise OptionInvalid("--off cannot be combined with --share.")
     if not off and share is None:
-        raise OptionInvalid("Say what share of jobs it answers, as in --share 0.1.")
-    # Written so that NaN is refused too.
+        raise OptionInvalid("Give the share of jobs that it answers, for example --share 0.1.")
+    # This form of the comparison also refuses NaN.
     if share is not None and not 0.0 < share < 1.0:
         raise OptionInvalid(
-            f"--share is {share:g}, and must lie between 0 and 1; for all jobs there is "
+            f"--share is {share:g} but must lie between 0 and 1; to answer all jobs, use "
             "`plumbline models promote`."
         )
 
 
-def named(settings: Settings, model: str | None, off: bool) -> Artifact | None:
-    """The version that was named, verified; None for --off."""
+def load_candidate(models_dir: Path, model: str | None, off: bool) -> Artifact | None:
+    """Load and verify the named version; return None for --off."""
     if off == (model is not None):
         raise OptionInvalid("Name either a version or --off.")
-    return load(resolve(settings.models_dir, model)) if model is not None else None
+    return load_verified(resolve_model(models_dir, model)) if model is not None else None
 
 
-def to_change(connection: Connection, model: str | None, role: str) -> Serving:
-    """What serves, until the end of the transaction; raises ModelUnchanged where `model` cannot
-    have this role beside it.
-    """
-    from storage.serving import deployments
-
-    deployments.lock_deployments(connection)
-    found = deployments.serving(connection)
-    if found is None:
-        raise ModelUnchanged(
-            f"Nothing is live yet, so there is nothing a {role} could stand beside; promote a "
-            "version or start a worker first."
-        )
-    if model == found.live:
-        raise ModelUnchanged(f"{model} is live, and a {role} is another version.")
-    return found
-
-
-def refuse_live(connection: Connection, artifact: Artifact) -> Serving | None:
-    """Return what serves; raises ModelUnchanged where this version is live."""
-    from storage.serving import deployments
-
-    found = deployments.serving(connection)
-    if found is not None and found.live == artifact.name:
-        raise ModelUnchanged(f"{artifact.name} is live already.")
-    return found
-
-
-def register(connection: Connection, artifact: Artifact | None) -> None:
-    from storage.serving import deployments
-
-    if artifact is None:
-        return
-    deployments.register(
-        connection,
-        artifact.name,
-        manifest_sha256=artifact.manifest.sha256,
-        metrics=artifact.manifest.metrics,
-        labels=artifact.config.labels,
-    )
-
-
-def load(place: Path) -> Artifact:
-    """Verify a version as a worker would; raises ScoringError."""
+def load_verified(folder: Path) -> Artifact:
+    """Load a version and verify it as a worker would. Raises ScoringError."""
     with extra_needed("Checking a model", "worker"):
         from scoring.artifact.artifact import Artifact
 
-        artifact = Artifact.load(place)
-    expected = f"{place.parent.name}/{place.name}"
-    if artifact.name != expected:
-        raise ArtifactInvalid(f"{place} calls itself {artifact.name}; its folder must be its name.")
+        artifact = Artifact.load(folder)
+    if artifact.name != model_name(folder):
+        raise ArtifactInvalid(
+            f"The manifest in {folder} is that of {artifact.name}; the folder must have that name."
+        )
     artifact.profile()
     return artifact
 
 
-def canary_text(found: Serving) -> str | None:
-    return f"{found.canary}, for {percent(found.canary_share)} of jobs" if found.canary else None
-
-
-def tell_live(
-    model: str, before: Serving | None, as_json: bool, failed: Sequence[str] = ()
+def check_can_serve(
+    engine: Engine,
+    artifact: Artifact | None,
+    role: str,
+    failures: Sequence[str] = (),
+    force: bool = False,
 ) -> None:
-    """`failed` are the sentences of gates in spite of which it serves."""
+    """Check a shadow or canary before the deployments are locked, since scoring a text is slow."""
+    with engine.connect() as connection:
+        lock_serving(connection, artifact.name if artifact else None, role)
+    if artifact is not None:
+        check_gates(artifact, failures, force)
+        smoke_test(artifact.name, artifact.folder)
+
+
+def check_gates(artifact: Artifact, failures: Sequence[str], force: bool) -> None:
+    if failures and not force:
+        raise gates_failed(artifact.name, failures)
+
+
+def check_not_live(connection: Connection, artifact: Artifact) -> Serving | None:
+    """Return what serves. Raises ModelUnchanged if this version is live already."""
+    serving = deployments.serving(connection)
+    if serving is not None and serving.live == artifact.name:
+        raise ModelUnchanged(f"{artifact.name} is live already.")
+    return serving
+
+
+def lock_serving(connection: Connection, model: str | None, role: str) -> Serving:
+    """Return what serves and lock it until the end of the transaction.
+
+    Raises ModelUnchanged if `model` cannot have this role.
+    """
+    deployments.lock_deployments(connection)
+    serving = deployments.serving(connection)
+    if serving is None:
+        raise ModelUnchanged(
+            f"No version is live yet, and a {role} needs one; promote a version or start a worker "
+            "first."
+        )
+    if model == serving.live:
+        raise ModelUnchanged(f"{model} is live; the {role} must be another version.")
+    return serving
+
+
+def version_record(artifact: Artifact) -> VersionRecord:
+    return VersionRecord(
+        artifact.name,
+        artifact.manifest.sha256,
+        artifact.manifest.metrics,
+        artifact.config.labels,
+    )
+
+
+def format_canary(serving: Serving) -> str | None:
+    if serving.canary is None:
+        return None
+    return f"{serving.canary}, for {format_percent(serving.canary_share)} of jobs"
+
+
+def print_live(
+    model: str, before: Serving | None, as_json: bool, failures: Sequence[str] = ()
+) -> None:
+    """Print which version is live now; `failures` are the gates that it failed."""
     live = before.live if before else None
     if as_json:
-        print_json({"live": model, "before": live, "forced": bool(failed)})
+        print_json({"live": model, "before": live, "forced": bool(failures)})
         return
-    said = [f"Live is now {model}; before it was {live or 'none'}."]
+    sentences = [f"Live is now {model}; before it was {live or 'none'}."]
     if before is not None and before.canary is not None:
-        said.append(f"The canary is off; it was {canary_text(before)}.")
+        sentences.append(f"The canary is off; it was {format_canary(before)}.")
     if before is not None and before.shadow is not None:
-        said.append(f"The shadow is off; it was {before.shadow}.")
-    for sentence in said:
+        sentences.append(f"The shadow is off; it was {before.shadow}.")
+    for sentence in sentences:
         out.print(sentence, markup=False, soft_wrap=True)
-    tell_forced(failed)
-    err.print("Workers change over before their next message.")
+    print_failed_gates(failures)
+    print_switch_notice()
 
 
-def tell_beside(role: str, now: str | None, before: str | None) -> None:
+def print_role_change(role: str, now: str | None, before: str | None) -> None:
     sentence = f"The {role} is now {now or 'off'}; before it was {before or 'off'}."
     out.print(sentence, markup=False, soft_wrap=True)
-    err.print("Workers change over before their next message.")
+    print_switch_notice()
 
 
-def tell_forced(failed: Sequence[str]) -> None:
-    for sentence in failed:
-        err.print(f"In spite of its gates: {sentence}", markup=False, soft_wrap=True)
+def print_failed_gates(failures: Sequence[str]) -> None:
+    for sentence in failures:
+        err.print(f"Deployed despite its gates: {sentence}", markup=False, soft_wrap=True)
+
+
+def print_switch_notice() -> None:
+    err.print("Workers switch before their next message.")

@@ -1,140 +1,156 @@
-"""A drift report as people and programs read it."""
+"""Print a drift report for people or programs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
+from sqlalchemy import Connection
 
 from plumbline.cli.output.console import (
-    colored,
-    columns,
+    colored_text,
+    column_table,
     err,
-    facts,
+    format_percent,
+    format_time,
     out,
-    percent,
-    print_json,
-    shown,
-    when,
+    printable_text,
+    property_table,
 )
+from plumbline.cli.output.json_output import print_json
+from plumbline.cli.output.png import save_png
+from plumbline.cli.output.rows import row_values
 from plumbline.errors import ReportMissing
+from storage.reports.drift import find_report, find_reports, report_id_of_task
+from storage.states import JOINT_FEATURE, ReferenceKind
+from storage.tables import DriftReport, DriftValue
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from storage.tables import DriftReport, DriftValue
-
-WIDEST_PLOT = 100
-MOST_DRAWN = 6
-JOINT = "joint"
-NAMES = {JOINT: "all together", "text": "the texts"}
+MAX_PLOT_WIDTH = 100
+MAX_DRAWN = 6
+MAX_BIGINT = 2**63 - 1
+DISPLAY_NAMES = {JOINT_FEATURE: "all together", "text": "the texts"}
 TEXT_METHODS = "text_content_drift"
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """One report with its values, the drifted and strongest first."""
+class ReportWithValues:
+    """A report and its values: drifted features first, then by strength."""
 
-    head: DriftReport
+    report: DriftReport
     values: list[DriftValue]
 
 
-def read(connection: Connection, report_id: int | None) -> Report:
-    """The report, or the newest one; raises ReportMissing."""
-    from storage.reports import drift
-
+def read_report(connection: Connection, report_id: int | None) -> ReportWithValues:
+    """Return the report with this id, by default the newest. Raises ReportMissing."""
     if report_id is None:
-        newest = drift.reports(connection, limit=1)
+        newest = find_reports(connection, limit=1)
         if not newest:
             raise ReportMissing("There is no drift report yet; `plumbline drift run` makes one.")
         report_id = newest[0].id
-    # PostgreSQL's bigint ends there, and asking beyond it is an error of its own.
-    found = drift.report(connection, report_id) if 0 < report_id < 2**63 else None
-    if found is None:
+    # PostgreSQL refuses a larger number as an id instead of finding no row.
+    row = find_report(connection, report_id) if 0 < report_id <= MAX_BIGINT else None
+    if row is None:
         raise ReportMissing(f"There is no drift report {report_id}; see `plumbline drift list`.")
-    return Report(*found)
+    return ReportWithValues(*row)
 
 
-def tell(report: Report, feature: str | None, png: Path | None, as_json: bool) -> None:
-    """Print the report and draw `feature`, else the furthest; with `png` write the picture too."""
-    drawn = to_draw(report, feature)
+def read_report_of_task(connection: Connection, task_id: str) -> ReportWithValues | None:
+    """Return the report that this task made; None while there is none."""
+    report_id = report_id_of_task(connection, task_id)
+    return None if report_id is None else read_report(connection, report_id)
+
+
+def print_report(
+    report: ReportWithValues, feature: str | None, png: Path | None, as_json: bool
+) -> None:
+    """Print the report and draw `feature`, by default the strongest; also write `png` if given."""
+    drawn = values_to_draw(report, feature)
     if png is not None:
-        draw(report, drawn, png)
+        write_picture(report, drawn, png)
     if as_json:
-        values = [values_of(value) for value in report.values]
-        print_json(values_of(report.head) | {"values": values})
+        values = [row_values(value) for value in report.values]
+        print_json(row_values(report.report) | {"values": values})
         return
-    out.print(head_table(report.head))
+    out.print(summary_table(report.report))
     if report.values:
         out.print(values_table(report.values))
-        out.print(explained(report), style="dim")
+        out.print(explanation(report), style="dim")
     if drawn:
+        # Importing plotext takes 0.3 s, which `drift list` need not wait for.
         from plumbline.cli.output.plot import histograms
 
-        out.print(histograms(drawn[0], min(out.width, WIDEST_PLOT)))
+        out.print(histograms(drawn[0], min(out.width, MAX_PLOT_WIDTH)))
 
 
-def to_draw(report: Report, feature: str | None) -> list[DriftValue]:
-    """The feature asked for, else those that drifted, else the nearest. Raises ReportMissing."""
+def values_to_draw(report: ReportWithValues, feature: str | None) -> list[DriftValue]:
+    """Return the requested feature, by default those that drifted, else the strongest.
+
+    Raises ReportMissing.
+    """
     drawable = [value for value in report.values if value.histogram]
     if feature is None:
         drifted = [value for value in drawable if value.drifted]
-        return drifted[:MOST_DRAWN] or drawable[:1]
+        return drifted[:MAX_DRAWN] or drawable[:1]
     for value in drawable:
         if value.feature == feature:
             return [value]
     if any(value.feature == feature for value in report.values):
-        raise ReportMissing(f"{feature} is no column of its own, and has no histogram to draw.")
-    there = ", ".join(sorted(value.feature for value in drawable)) or "none"
-    raise ReportMissing(f"Report {report.head.id} has no feature {feature!r}; it has: {there}.")
+        raise ReportMissing(f"{feature} is not a single column and has no histogram to draw.")
+    names = ", ".join(sorted(value.feature for value in drawable)) or "none"
+    raise ReportMissing(
+        f"Report {report.report.id} has no feature {feature!r}; its features are: {names}."
+    )
 
 
-def draw(report: Report, drawn: list[DriftValue], path: Path) -> None:
+def write_picture(report: ReportWithValues, drawn: list[DriftValue], path: Path) -> None:
     if not drawn:
-        raise ReportMissing(f"Report {report.head.id} has nothing to draw: {report.head.summary}.")
-    from plumbline.cli.output.png import save
-
-    save(report.head, drawn, path)
+        raise ReportMissing(
+            f"Report {report.report.id} has nothing to draw: {report.report.summary}."
+        )
+    save_png(report.report, drawn, path)
     err.print(f"Wrote {path}.", markup=False)
 
 
-def head_table(report: DriftReport) -> Table:
-    table = facts(f"drift report {report.id}")
-    table.add_row("verdict", colored(report.verdict))
-    table.add_row("", shown(report.summary, 1_000))
+def summary_table(report: DriftReport) -> Table:
+    table = property_table(f"drift report {report.id}")
+    table.add_row("verdict", colored_text(report.verdict))
+    table.add_row("", printable_text(report.summary, 1_000))
     table.add_row("model", report.model)
     if report.source is not None:
-        table.add_row("source", shown(report.source))
-    table.add_row("texts", f"{report.window_rows:,}, against {against(report)}")
+        table.add_row("source", printable_text(report.source))
+    table.add_row("texts", f"{report.window_rows:,}, compared with {format_reference(report)}")
     if report.window_from is not None:
-        table.add_row("scored", f"{when(report.window_from)} to {when(report.window_to)}")
+        scored = f"{format_time(report.window_from)} to {format_time(report.window_to)}"
+        table.add_row("scored", scored)
     if report.reference_from is not None:
-        table.add_row("against", f"{when(report.reference_from)} to {when(report.reference_to)}")
-    table.add_row("made", f"{when(report.created_at)} in {report.took_ms / 1000:.1f} s")
+        reference = f"{format_time(report.reference_from)} to {format_time(report.reference_to)}"
+        table.add_row("reference", reference)
+    created = f"{format_time(report.created_at)} in {report.took_ms / 1000:.1f} s"
+    table.add_row("created", created)
     if report.html_path is not None:
-        table.add_row("page", page_of(report.html_path))
+        table.add_row("page", format_page(report.html_path))
     return table
 
 
-def against(report: DriftReport) -> str:
-    kind = "of training" if report.reference == "profile" else "of an earlier window"
+def format_reference(report: DriftReport) -> str:
+    from_training = report.reference == ReferenceKind.PROFILE
+    kind = "from training" if from_training else "from an earlier window"
     return f"{report.reference_rows:,} {kind}"
 
 
-def page_of(html_path: str) -> Text:
+def format_page(html_path: str) -> Text:
     path = Path(html_path)
-    gone = path.parent.is_dir() and not path.is_file()
-    return Text("removed, for newer ones" if gone else html_path)
+    removed = path.parent.is_dir() and not path.is_file()
+    return Text("removed; only the newest pages are kept" if removed else html_path)
 
 
 def values_table(values: list[DriftValue]) -> Table:
-    table = columns("feature", "", "value", "drifts above", "method")
+    table = column_table("feature", "", "value", "threshold", "method")
     for value in values:
         table.add_row(
-            NAMES.get(value.feature, value.feature),
+            DISPLAY_NAMES.get(value.feature, value.feature),
             Text("drifted", style="red") if value.drifted else "",
             f"{value.value:.2f}",
             f"{value.threshold:.2f}",
@@ -143,20 +159,16 @@ def values_table(values: list[DriftValue]) -> Table:
     return table
 
 
-def explained(report: Report) -> str:
-    """What the values mean, in words."""
-    told = (
-        "A value says how far the window lies from the reference, in standard errors: about 1 is "
-        "what chance does to a column. Its threshold is what chance exceeds so rarely that of "
-        f"reports like this, with nothing changed, {percent(report.head.alpha)} say drift."
+def explanation(report: ReportWithValues) -> str:
+    """Explain in words what the values mean."""
+    sentences = (
+        "A value is the distance between the window and the reference in standard errors; chance "
+        "alone moves a column by about 1. Thresholds are set so that, if nothing changed, "
+        f"{format_percent(report.report.alpha)} of reports like this one are false alarms."
     )
     if any(value.method.endswith(TEXT_METHODS) for value in report.values):
-        told += (
-            " The texts' value is the ROC AUC of a classifier that is to tell them apart: 0.5 says "
-            "that it cannot."
+        sentences += (
+            " The value of the texts is the ROC AUC of a classifier that is trained to distinguish "
+            "them; 0.5 means that it cannot."
         )
-    return told
-
-
-def values_of(row: DriftReport | DriftValue) -> dict[str, Any]:
-    return {column.key: getattr(row, column.key) for column in row.__table__.columns}
+    return sentences

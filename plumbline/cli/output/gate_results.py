@@ -1,4 +1,4 @@
-"""What a version's gates said, as a person reads it, and the refusal of one that failed them."""
+"""The gate results in a version's manifest, and the error for a version that failed its gates."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from plumbline.cli.output.console import columns, shown
+from plumbline.cli.output.console import column_table, printable_text
 from plumbline.errors import GatesFailed
 from scoring.artifact.gates import failed_gates
 from scoring.artifact.manifest import Manifest
 
-SENTENCES_SHOWN = 3
+MAX_SENTENCES = 3
 
 
-class Verdict(StrEnum):
-    """Of a whole version PASSED, FAILED or NONE; of a single gate not NONE, but SKIPPED too."""
+class GateStatus(StrEnum):
+    """A single gate is PASSED, FAILED or SKIPPED; a whole version PASSED, FAILED or NONE."""
 
     PASSED = "passed"
     FAILED = "failed"
     SKIPPED = "skipped"
     NONE = "none"
 
-    def shown(self) -> Text:
-        styles = {Verdict.PASSED: "green", Verdict.FAILED: "red"}
+    def colored(self) -> Text:
+        styles = {GateStatus.PASSED: "green", GateStatus.FAILED: "red"}
         return Text(self.value, style=styles.get(self, "dim"))
 
 
-def verdict(manifest: Manifest) -> Verdict:
+def version_status(manifest: Manifest) -> GateStatus:
     if not manifest.gates:
-        return Verdict.NONE
-    return Verdict.FAILED if failed_gates(manifest) else Verdict.PASSED
+        return GateStatus.NONE
+    return GateStatus.FAILED if failed_gates(manifest) else GateStatus.PASSED
 
 
-def refuse(model: str, failed: Sequence[str]) -> GatesFailed:
-    """The error to raise for a version with these sentences about its gates."""
-    told = "; ".join(sentence.rstrip(".") for sentence in failed[:SENTENCES_SHOWN])
-    more = len(failed) - SENTENCES_SHOWN
-    told += f"; and {more} more" if more > 0 else ""
+def gates_failed(model: str, failures: Sequence[str]) -> GatesFailed:
+    """Build the error for a version with these failed gates, one sentence each."""
+    reasons = "; ".join(sentence.rstrip(".") for sentence in failures[:MAX_SENTENCES])
+    more = len(failures) - MAX_SENTENCES
+    reasons += f"; and {more} more" if more > 0 else ""
     return GatesFailed(
-        f"{model} does not serve, because of its gates: {told}. With --force it serves all the "
-        "same, and the history says so."
+        f"{model} is not deployed because of its gates: {reasons}. Use --force to deploy it "
+        "anyway; the history records that."
     )
 
 
 def gates_table(manifest: Manifest) -> Table:
-    """One line a gate, those that failed in red."""
-    table = columns("gate", "value", "bound", "")
+    """One row per gate."""
+    table = column_table("gate", "value", "bound", "")
     for column in table.columns[1:3]:
         column.justify = "right"
     for gate in manifest.gates:
@@ -58,20 +58,21 @@ def gates_table(manifest: Manifest) -> Table:
 
 
 def gate_row(gate: Any) -> tuple[Text, Text, Text, Text]:
-    """What one gate of a manifest says; whatever is not there stays empty."""
-    said = gate if isinstance(gate, dict) else {"name": repr(gate)}
-    bound = figure(said.get("bound"))
-    if bound and "at_least" in said:
-        bound = f"{'≥' if said['at_least'] else '≤'} {bound}"
-    name = said.get("measure") or said.get("name") or "?"
-    return shown(str(name)), Text(figure(said.get("value"))), Text(bound), of_one(said).shown()
+    """Return the cells of one gate of a manifest; missing or invalid values stay empty."""
+    values = gate if isinstance(gate, dict) else {"name": repr(gate)}
+    bound = format_value(values.get("bound"))
+    if bound and "at_least" in values:
+        bound = f"{'≥' if values['at_least'] else '≤'} {bound}"
+    name = values.get("measure") or values.get("name") or "?"
+    value = format_value(values.get("value"))
+    return printable_text(str(name)), Text(value), Text(bound), gate_status(values).colored()
 
 
-def of_one(gate: dict[str, Any]) -> Verdict:
+def gate_status(gate: dict[str, Any]) -> GateStatus:
     if gate.get("passed") is not True:
-        return Verdict.FAILED
-    return Verdict.SKIPPED if gate.get("skipped") is True else Verdict.PASSED
+        return GateStatus.FAILED
+    return GateStatus.SKIPPED if gate.get("skipped") is True else GateStatus.PASSED
 
 
-def figure(value: Any) -> str:
+def format_value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, int | float) else ""

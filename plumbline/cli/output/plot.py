@@ -1,35 +1,33 @@
-"""Pictures in the terminal: what a feature looked like in training, and what it looks like now."""
+"""Histograms in the terminal: a feature in the reference and in the recent window."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from plotext import figure, marker
 from rich.style import Style
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from storage.tables import DriftValue
+from storage.tables import DriftValue
 
-# Two panels of a title, a frame, an axis and eight rows of bars.
+# Lines: two panels, each with a title, a frame, an axis and eight rows of bars.
 HEIGHT = 24
-NARROWEST = 40
+MIN_WIDTH = 40
 SIDES = (("reference", "cyan"), ("window", "magenta"))
 
 
 def histograms(value: DriftValue, width: int) -> Text:
-    """The reference above the recent window, on the same axes, `width` columns wide.
+    """Draw the reference above the recent window, on the same axes, `width` columns wide.
 
-    Bars are shares of the texts, so that sides of different size can be compared.
+    Bars are shares of texts, so that a reference and a window of different sizes can be compared.
     """
-    from plotext import figure
-
     shares = {name: list(value.histogram[name]) for name, _ in SIDES}
     highest = max((share for side in shares.values() for share in side), default=0.0) or 1.0
     figure.clear()
     figure.theme("colorless")
-    figure.plot_size(max(width, NARROWEST), HEIGHT)
+    figure.plot_size(max(width, MIN_WIDTH), HEIGHT)
     figure.subplots(len(SIDES), 1)
     for row, (name, color) in enumerate(SIDES, start=1):
         panel = figure.subplot(row, 1)
@@ -38,11 +36,11 @@ def histograms(value: DriftValue, width: int) -> Text:
         panel.ruler("y").lim(0.0, highest)
     picture = Text.from_ansi(figure.build().string())
     figure.clear()
-    return _on_the_terminals_own_ground(picture)
+    return _without_background(picture)
 
 
-def _on_the_terminals_own_ground(picture: Text) -> Text:
-    """Without the background plotext paints even in its colourless theme."""
+def _without_background(picture: Text) -> Text:
+    """Remove the background, which plotext paints even in its colorless theme."""
     for number, span in enumerate(picture.spans):
         if isinstance(span.style, Style):
             picture.spans[number] = span._replace(style=Style(color=span.style.color))
@@ -50,13 +48,11 @@ def _on_the_terminals_own_ground(picture: Text) -> Text:
 
 
 def _draw(panel: Any, histogram: dict[str, Any], shares: Sequence[float], color: str) -> None:
-    from plotext import marker
-
-    look = marker("hd", color)
+    bar_marker = marker("hd", color)
     if "labels" in histogram:
-        panel.draw(panel.bar(histogram["labels"], shares, marker=look, width=0.5))
+        panel.draw(panel.bar(histogram["labels"], shares, marker=bar_marker, width=0.5))
         return
     edges = histogram["edges"]
     middles = [(left + right) / 2 for left, right in pairwise(edges)]
-    panel.draw(panel.bar(middles, shares, marker=look, width=1.0))
+    panel.draw(panel.bar(middles, shares, marker=bar_marker, width=1.0))
     panel.ruler("x").lim(edges[0], edges[-1])

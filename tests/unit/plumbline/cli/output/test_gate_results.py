@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from plumbline.cli.output.gate_results import Verdict, gate_row, refuse, verdict
+from plumbline.cli.output.gate_results import GateStatus, gate_row, gates_failed, version_status
 from scoring.artifact.manifest import Manifest
 from tests.artifacts import FAILED, PASSED, gate
 
@@ -21,27 +21,28 @@ def manifest(*gates: Any) -> Manifest:
     )
 
 
-def test_a_version_has_passed_failed_or_was_never_gated() -> None:
-    assert verdict(manifest(*PASSED)) is Verdict.PASSED
-    assert verdict(manifest(*FAILED)) is Verdict.FAILED
-    assert verdict(manifest()) is Verdict.NONE
+def test_version_passed_failed_or_has_no_gates() -> None:
+    assert version_status(manifest(*PASSED)) is GateStatus.PASSED
+    assert version_status(manifest(*FAILED)) is GateStatus.FAILED
+    assert version_status(manifest()) is GateStatus.NONE
 
 
-def test_a_refusal_names_the_gates_and_the_way_round_them() -> None:
-    assert str(refuse("m/1.0.0", ["f1 is 0.85, and at least 0.9 is wanted."])) == (
-        "m/1.0.0 does not serve, because of its gates: f1 is 0.85, and at least 0.9 is wanted. "
-        "With --force it serves all the same, and the history says so."
+def test_error_names_the_failed_gates_and_the_option_that_overrides_them() -> None:
+    assert str(gates_failed("m/1.0.0", ["f1 is 0.85, and at least 0.9 is wanted."])) == (
+        "m/1.0.0 is not deployed because of its gates: f1 is 0.85, and at least 0.9 is wanted. "
+        "Use --force to deploy it anyway; the history records that."
     )
 
 
-def test_a_refusal_for_many_gates_names_the_first_and_counts_the_rest() -> None:
-    sentence = str(refuse("m/1.0.0", [f"gate {n} failed." for n in range(5)]))
-    assert "gate 0 failed; gate 1 failed; gate 2 failed; and 2 more. With --force" in sentence
-    assert "and" not in str(refuse("m/1.0.0", ["gate 0 failed."] * 3)).partition("With")[0]
+def test_error_for_many_gates_names_the_first_and_counts_the_rest() -> None:
+    sentence = str(gates_failed("m/1.0.0", [f"gate {n} failed." for n in range(5)]))
+    assert "gate 0 failed; gate 1 failed; gate 2 failed; and 2 more. Use --force" in sentence
+    sentence = str(gates_failed("m/1.0.0", ["gate 0 failed."] * 3))
+    assert "and" not in sentence.partition("Use --force")[0]
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("entry", "expected"),
     [
         (gate("f1", 0.95, 0.9), ["f1", "0.95", "≥ 0.9", "passed"]),
         (gate("f1", 0.85, 0.9), ["f1", "0.85", "≥ 0.9", "failed"]),
@@ -53,5 +54,7 @@ def test_a_refusal_for_many_gates_names_the_first_and_counts_the_rest() -> None:
         ("f1", ["'f1'", "", "", "failed"]),
     ],
 )
-def test_a_gate_is_a_line_whatever_the_manifest_says(said: Any, expected: list[str]) -> None:
-    assert [cell.plain for cell in gate_row(said)] == expected
+def test_every_gate_of_a_manifest_is_one_row_even_if_it_is_malformed(
+    entry: Any, expected: list[str]
+) -> None:
+    assert [cell.plain for cell in gate_row(entry)] == expected

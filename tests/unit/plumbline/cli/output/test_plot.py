@@ -23,8 +23,8 @@ def value(feature: str, histogram: dict[str, list[object]]) -> DriftValue:
     )  # fmt: skip
 
 
-def filled(lines: list[str]) -> list[int]:
-    """The columns under which any bar stands."""
+def bar_columns(lines: list[str]) -> list[int]:
+    """The columns that contain a part of a bar."""
     width = max(map(len, lines))
     return [
         column
@@ -39,35 +39,37 @@ def panels(picture: str) -> tuple[list[str], list[str]]:
     return lines[1:start], lines[start + 1 :]
 
 
-def test_numbers_stand_where_they_are_on_the_same_axis() -> None:
+def test_both_panels_have_the_same_axis() -> None:
     picture = histograms(value("chars", NUMBERS), 80).plain
     assert "chars, reference" in picture
     reference, window = panels(picture)
-    assert max(filled(reference)) < min(filled(window)) + 10
-    assert min(filled(window)) > 50
+    assert max(bar_columns(reference)) < min(bar_columns(window)) + 10
+    assert min(bar_columns(window)) > 50
     assert reference[-1] == window[-1]
 
 
-def test_labels_name_their_bars() -> None:
+def test_every_bar_has_its_label() -> None:
     picture = histograms(value("decision", LABELS), 80).plain
     for label in ("negative", "positive", "review"):
         assert picture.count(label) == 2
 
 
 @pytest.mark.parametrize("width", [20, 60])
-def test_a_side_without_texts_is_an_empty_panel(width: int) -> None:
+def test_window_without_texts_is_an_empty_panel(width: int) -> None:
     empty = NUMBERS | {"window": [0.0, 0.0, 0.0]}
     picture = histograms(value("chars", empty), width).plain
     assert "chars, window" in picture
 
 
-def test_both_sides_empty_is_no_error() -> None:
+def test_two_empty_sides_are_drawn() -> None:
     nothing = NUMBERS | {"reference": [0.0] * 3, "window": [0.0] * 3}
     assert "chars" in histograms(value("chars", nothing), 80).plain
 
 
-def test_the_picture_has_no_background_of_its_own() -> None:
-    """A pale one hides the bars on a dark terminal."""
-    drawn = histograms(value("chars", NUMBERS), 60)
-    assert drawn.spans
-    assert all(span.style.bgcolor is None for span in drawn.spans if isinstance(span.style, Style))
+def test_picture_has_no_background() -> None:
+    """A pale background hides the bars on a dark terminal."""
+    picture = histograms(value("chars", NUMBERS), 60)
+    assert picture.spans
+    assert all(
+        span.style.bgcolor is None for span in picture.spans if isinstance(span.style, Style)
+    )
