@@ -1,1 +1,1 @@
-"""Alembic's migrations; `storage.migrate` runs them."""
+"""Alembic migrations; `storage.migrate` runs them."""

@@ -1,4 +1,4 @@
-"""Alembic's entry: one connection, one transaction, one migrator at a time."""
+"""Alembic's entry point: one connection, one transaction, one migrating process at a time."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from alembic import context
 from sqlalchemy import Connection, text
 
 from storage.database import connect
+from storage.locks import Lock, lock
 from storage.migrate import VERSION_TABLE
 from storage.tables import SCHEMA, Base
 
-ADVISORY_LOCK = 0x6D696772
-
 
 def migrate(connection: Connection) -> None:
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
-    # The version table lives in the schema, so the schema comes before the first migration.
+    lock(connection, Lock.MIGRATE)
+    # The version table is in the schema, so the schema must exist before the first migration.
     connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
     context.configure(
         connection=connection,
@@ -31,11 +30,11 @@ def migrate(connection: Connection) -> None:
         context.run_migrations()
 
 
-given: Connection | None = context.config.attributes.get("connection")
-if given is not None:
-    migrate(given)
+open_connection: Connection | None = context.config.attributes.get("connection")
+if open_connection is not None:
+    migrate(open_connection)
 else:
-    # `alembic` on the command line, as developers use it to write a new migration.
+    # The command line `alembic`, which developers use to write a new migration.
     engine = connect(os.environ["PLUMBLINE_DATABASE_URL"])
     with engine.begin() as connection:
         migrate(connection)

@@ -1,1 +1,1 @@
-"""The ledger and the results: the only house that speaks SQL."""
+"""The ledger and the results: tables, connections and queries."""

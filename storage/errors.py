@@ -1,4 +1,4 @@
-"""The errors of the database. Each message is one sentence for the person who can act on it.
+"""Errors of the database. Each message is one sentence that states what to do.
 
 * StorageError (`plumbline_client.errors`, with DatabaseUnavailable, DatabaseRefused and
   DatabaseUrlInvalid)

@@ -1,4 +1,4 @@
-"""Bring the tables to this release's version, from a program as from the command line."""
+"""Migrate the tables to the version of this release."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ VERSION_TABLE = "schema_version"
 
 
 def upgrade(engine: Engine, revision: str = "head") -> str:
-    """Run the migrations that are missing; return the version the tables are at now.
+    """Run the missing migrations; return the version of the tables afterwards.
 
-    Safe to call from several processes at once: they take turns under an advisory lock.
+    Several processes may call it at once; an advisory lock makes them take turns.
     """
     with engine.begin() as connection:
         command.upgrade(_config(connection), revision)
@@ -27,25 +27,25 @@ def upgrade(engine: Engine, revision: str = "head") -> str:
 
 
 def check(engine: Engine) -> str:
-    """Return the tables' version; raise `SchemaOutdated` where it is not this release's."""
-    needed = newest()
+    """Return the version of the tables; raise SchemaOutdated if it is not that of this release."""
+    required = newest()
     with engine.connect() as connection:
-        found = current(connection) or "nothing"
-    if found != needed:
+        version = current(connection) or "nothing"
+    if version != required:
         raise SchemaOutdated(
-            f"The database's tables are at version {found} and this release needs {needed}; "
+            f"The database's tables are at version {version} and this release needs {required}; "
             "run `plumbline db upgrade`."
         )
-    return found
+    return version
 
 
 def newest() -> str:
-    """The version this release needs."""
+    """Return the version that this release requires."""
     return ScriptDirectory.from_config(_config(None)).get_current_head() or "nothing"
 
 
 def current(connection: Connection) -> str | None:
-    """The version the tables are at; None where there are none."""
+    """Return the version of the tables; None if there are no tables."""
     context = MigrationContext.configure(
         connection, opts={"version_table": VERSION_TABLE, "version_table_schema": "plumbline"}
     )

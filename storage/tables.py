@@ -1,4 +1,4 @@
-"""The tables. Alembic's migrations make them; a test holds the two against each other."""
+"""The tables. Alembic's migrations create them; a test compares the two."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Base(DeclarativeBase):
 
 
 class Job(Base):
-    """The ledger: one row for every text that was accepted or refused, and what became of it."""
+    """The ledger: one row per accepted or refused text, with its state."""
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -119,7 +119,7 @@ class Prediction(Base):
 
 
 class Label(Base):
-    """What a text truly was, as one source says; said again, it replaces."""
+    """The true label of a text, one per labelling source; a newer one replaces it."""
 
     __tablename__ = "labels"
     __table_args__ = (
@@ -128,16 +128,16 @@ class Label(Base):
     )
 
     job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey(Job.id), primary_key=True)
-    # Who says so, where a job's source is who submitted.
+    # The labeller, unlike a job's source, which is the submitting service.
     source: Mapped[str] = mapped_column(primary_key=True)
     label: Mapped[int] = mapped_column(SMALLINT)
     labelled_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class ModelVersion(Base):
-    """A version that was once allowed to serve, as its manifest described it then.
+    """A version that was allowed to serve, as its manifest described it then.
 
-    `labels` are its names of (negative, positive).
+    `labels` are its names of the negative and the positive class.
     """
 
     __tablename__ = "model_versions"
@@ -150,7 +150,7 @@ class ModelVersion(Base):
 
 
 class Action(StrEnum):
-    """What a deployment changed against the one before."""
+    """What a deployment changed compared with the previous one."""
 
     PROMOTE = "promote"
     ROLLBACK = "rollback"
@@ -159,7 +159,7 @@ class Action(StrEnum):
 
 
 class Deployment(Base):
-    """What serves: the newest row says, and the older ones are the history."""
+    """The versions in service: the newest row is the current deployment, the others its history."""
 
     __tablename__ = "deployments"
     __table_args__ = (
@@ -178,11 +178,11 @@ class Deployment(Base):
     canary: Mapped[str | None] = mapped_column(ForeignKey(ModelVersion.model))
     canary_share: Mapped[float | None]
     action: Mapped[str] = mapped_column(server_default=Action.PROMOTE)
-    # The row a rollback restores.
+    # The row that a rollback restores.
     returns_to: Mapped[int | None] = mapped_column(BIGINT, ForeignKey(f"{SCHEMA}.deployments.id"))
     deployed_by: Mapped[str]
     reason: Mapped[str]
-    # Whether what it put in place answers though it had not passed its gates.
+    # Whether the version that it put into service had failed its gates.
     forced: Mapped[bool] = mapped_column(server_default=false())
     deployed_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -205,22 +205,22 @@ class DriftReport(Base):
     window_from: Mapped[datetime | None]
     window_to: Mapped[datetime | None]
     window_rows: Mapped[int]
-    # The version's profile, or an earlier window of live traffic, from and to when.
+    # The version's profile, or an earlier window of live traffic with its bounds.
     reference: Mapped[str] = mapped_column(server_default=ReferenceKind.PROFILE)
     reference_from: Mapped[datetime | None]
     reference_to: Mapped[datetime | None]
     reference_rows: Mapped[int]
-    # The share of such reports that say drift though nothing changed.
+    # The false-alarm rate: the share of reports with the verdict drift if nothing changed.
     alpha: Mapped[float] = mapped_column(server_default=sql("0.05"))
     html_path: Mapped[str | None]
-    # The Celery task that made it, so that whoever asked can find the answer.
+    # The Celery task that made the report, so that the requester can find it.
     task_id: Mapped[str | None]
     took_ms: Mapped[float]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class DriftValue(Base):
-    """What one report says of one feature: it has drifted where `value` exceeds `threshold`."""
+    """The drift score of one feature in one report: it drifted if `value` exceeds `threshold`."""
 
     __tablename__ = "drift_values"
 
@@ -236,15 +236,16 @@ class DriftValue(Base):
 
 
 class QualityReport(Base):
-    """How good one version was in one window of time: estimated, and by the labels that came.
+    """The quality of one version in one time window, estimated and realized.
 
-    `source` is None for all. `positive_share` is that of the labels predicted, None of no rows.
+    A `source` of None is all sources. `positive_share` is the share of texts predicted positive;
+    None if there are no rows.
     """
 
     __tablename__ = "quality_reports"
     __table_args__ = (
         CheckConstraint(one_of("role", Role), name="role"),
-        # One row a window; no source's name is empty.
+        # One row per window. No source has an empty name.
         Index(
             "quality_reports_window_idx",
             "window_from",
@@ -267,16 +268,17 @@ class QualityReport(Base):
     window_rows: Mapped[int] = mapped_column(BIGINT)
     labelled_rows: Mapped[int] = mapped_column(BIGINT)
     positive_share: Mapped[float | None]
-    # Texts the version's calibration was measured on; None: unknown, and not in the intervals.
+    # Texts that the version's calibration was measured on. If None, it is unknown, and the
+    # intervals leave its error out.
     calibration_rows: Mapped[int | None]
-    # The Celery task that made it last, so that whoever asked can find the answer.
+    # The last Celery task that made the report, so that the requester can find it.
     task_id: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     refreshed_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Metric(StrEnum):
-    """What a quality report tells, of the label predicted, whatever the decision was."""
+    """A metric of a quality report. It rates the predicted label, whatever the decision was."""
 
     ACCURACY = "accuracy"
     PRECISION = "precision"
@@ -285,7 +287,7 @@ class Metric(StrEnum):
 
 
 class QualityValue(Base):
-    """One metric of one quality report, in [0, 1]; None where its denominator is zero."""
+    """One metric of one quality report, in [0, 1]; None if its denominator is zero."""
 
     __tablename__ = "quality_values"
     __table_args__ = (CheckConstraint(one_of("metric", Metric), name="metric"),)
@@ -308,12 +310,12 @@ class Severity(StrEnum):
 
 
 class Alert(Base):
-    """Something that is wrong, from when it was first seen until it was well again for a while."""
+    """An alert, from when its condition first held until it has been clear for a while."""
 
     __tablename__ = "alerts"
     __table_args__ = (
         CheckConstraint(one_of("severity", Severity), name="severity"),
-        # Whoever evaluates, and however often: one open alert for one thing that is wrong.
+        # At most one open alert per rule and subject, however often the rules are evaluated.
         Index(
             "alerts_open_idx",
             "rule",
@@ -333,20 +335,20 @@ class Alert(Base):
     threshold: Mapped[float]
     raised_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    # Since when it is not seen any more; None while it is.
+    # Since when the condition no longer holds; None while it does.
     clear_since: Mapped[datetime | None]
     resolved_at: Mapped[datetime | None]
 
 
 class NoticeStatus(StrEnum):
-    """What a notice tells of its alert."""
+    """The event that a notice reports."""
 
     RAISED = "raised"
     RESOLVED = "resolved"
 
 
 class AlertNotice(Base):
-    """One message to the webhook: to be sent until it is delivered or given up."""
+    """One message to the webhook, sent again until it is delivered or given up."""
 
     __tablename__ = "alert_notices"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""The ledger, the results and their view, labels, models, drift.
+"""Create the tables of the ledger, predictions, labels, models and drift, and the view of results.
 
 Revision: 0001
 """
@@ -14,7 +14,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# What analysts and other services query; its columns are added to, never taken away.
+# Analysts and other services query this view. Columns may be added, but never removed.
 RESULTS = """
 CREATE VIEW plumbline.results AS
 SELECT jobs.id AS job_id, jobs.source, jobs.key, jobs.state, jobs.error, jobs.notes, jobs.attempts,

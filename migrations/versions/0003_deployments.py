@@ -1,4 +1,4 @@
-"""Deployments may carry a shadow and a canary, and know what a rollback returns to.
+"""Add a shadow and a canary to deployments, and the deployment that a rollback returns to.
 
 Revision: 0003
 """
@@ -20,7 +20,8 @@ CHECKS = {
     "share": "(canary IS NULL) = (canary_share IS NULL) AND canary_share > 0 AND canary_share < 1",
 }
 
-# Until now every row was a version that went live, and a rollback returned to the row before it.
+# Before this revision every row was a version that went live, and a rollback returned to the row
+# before it.
 RETURNS_TO = """
 UPDATE plumbline.deployments SET returns_to = before.id
 FROM (SELECT id AS row, lag(id) OVER (ORDER BY id) AS id FROM plumbline.deployments) AS before
@@ -62,6 +63,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # A column takes its constraints with it.
+    # Dropping a column drops its constraints as well.
     for column in ("shadow", "canary", "canary_share", "action", "returns_to"):
         op.drop_column("deployments", column, schema="plumbline")

@@ -1,4 +1,4 @@
-"""Quality reports, alerts, and labels said in SQL: `plumbline.label_v1`.
+"""Create quality reports, alerts, and `plumbline.label_v1` for labels in SQL.
 
 Revision: 0004
 """
@@ -15,13 +15,12 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-# As in `storage.jobs.identity` and `storage.jobs.labels`; written out, since a migration does not change
-# when the code does.
+# Copies from `plumbline_client.identity`, because a migration does not change when the code does.
 LONGEST_SOURCE = 200
 LONGEST_KEY = 500
 
-# The columns of `predictions` a label is read by are those `storage.jobs.labels` reads. The time is the
-# clock's, not that of a transaction the caller may have begun long before.
+# A label is resolved by the same columns of `predictions` as in `storage.jobs.labels`. The time is
+# clock_timestamp(), because the caller may have begun the transaction long before.
 LABEL = f"""
 CREATE FUNCTION plumbline.label_v1(
     job uuid DEFAULT NULL, label text DEFAULT NULL, said_by text DEFAULT NULL,
@@ -133,7 +132,7 @@ def downgrade() -> None:
 
 
 def moment(name: str, default_now: bool = True) -> sa.Column[Any]:
-    """A moment that is now where nothing else is said, or one that may be missing."""
+    """Return a timestamp column that defaults to now(), or one that may be NULL instead."""
     default = sa.text("now()") if default_now else None
     return sa.Column(
         name, sa.DateTime(timezone=True), server_default=default, nullable=not default_now

@@ -1,4 +1,4 @@
-"""Drift reports name their reference and their rate of false alarms, and may have failed.
+"""Add the reference and the false-alarm rate to drift reports, and the verdict `failed`.
 
 Revision: 0005
 """
@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("reference", sa.Text(), server_default="profile", nullable=False),
         sa.Column("reference_from", sa.TIMESTAMP(timezone=True)),
         sa.Column("reference_to", sa.TIMESTAMP(timezone=True)),
-        # Until now the rate was a setting, and this its default.
+        # Before this revision the rate was a setting with this default.
         sa.Column("alpha", sa.DOUBLE_PRECISION(), server_default=sa.text("0.05"), nullable=False),
     ):
         op.add_column("drift_reports", column, schema="plumbline")

@@ -20,11 +20,13 @@ from storage.tables import Action, Deployment, ModelVersion
 
 NEWEST_DEPLOYMENT = "SELECT * FROM plumbline.deployments ORDER BY id DESC LIMIT 1"
 
-# The live version has served since the first deployment after the last one with another version.
+# The first deployment after the last one with another live version.
 LIVE_SINCE = text(f"""
-SELECT min(deployed_at) FROM plumbline.deployments AS same, ({NEWEST_DEPLOYMENT}) AS newest
+SELECT min(same.deployed_at)
+FROM plumbline.deployments AS same, ({NEWEST_DEPLOYMENT}) AS newest
 WHERE same.model = newest.model AND same.id > coalesce((
-    SELECT max(id) FROM plumbline.deployments WHERE model <> newest.model), 0)
+    SELECT max(other.id) FROM plumbline.deployments AS other WHERE other.model <> newest.model
+), 0)
 """)
 
 

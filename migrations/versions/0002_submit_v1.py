@@ -1,4 +1,4 @@
-"""The SQL door: `plumbline.submit_v1`, and the roles of those who submit and of those who read.
+"""Create `plumbline.submit_v1` for submission in SQL, and the roles of producers and readers.
 
 Revision: 0002
 """
@@ -12,13 +12,13 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# As in `storage.jobs.identity`, `scoring.input.text` and the default of PLUMBLINE_MAX_TEXT_CHARS, which a test
-# holds equal; written out, since a migration does not change when the code does.
+# Copies from `plumbline_client.identity` and `plumbline_client.text`, because a migration does not
+# change when the code does. A test checks that they are equal.
 NAMESPACE = "1bf8bad3adcf5db09ecbde4d4dbcadc1"
 LONGEST_SOURCE = 200
 LONGEST_KEY = 500
 MAX_TEXT_CHARS = 200_000
-# What Python's str.strip() takes off.
+# The characters that Python's str.strip() removes.
 SPACES = (
     r"\u0009\u000a\u000b\u000c\u000d\u001c\u001d\u001e\u001f\u0020\u0085\u00a0\u1680"
     r"\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029"
@@ -53,8 +53,8 @@ RETURN CASE
 END
 """
 
-# PostgreSQL's text holds neither NUL nor lone surrogates, so nothing is replaced here. The times
-# are the clock's, not the transaction's, which the caller may have begun long before.
+# PostgreSQL's text contains neither NUL nor lone surrogates, so nothing is replaced here. The times
+# are clock_timestamp(), because the caller may have begun the transaction long before.
 SUBMIT = f"""
 CREATE FUNCTION plumbline.submit_v1(
     text text, key text DEFAULT NULL, source text DEFAULT 'default',
@@ -102,8 +102,8 @@ END
 $$
 """
 
-# Roles belong to the server, not to the database: another database may have made them, or may be
-# making them now. Who may not make them is told, and everything else works.
+# Roles belong to the server: another database may have created them, or may be creating them now. A
+# user without the right to create roles gets a notice, and everything else works.
 ROLES = """
 DO $$
 DECLARE
@@ -126,7 +126,7 @@ END
 $$
 """
 
-# Run again whenever the roles were made later.
+# To be called again if the roles are created later.
 GRANT = """
 CREATE PROCEDURE plumbline.grant_roles()
 LANGUAGE plpgsql
@@ -153,7 +153,7 @@ REVOKE ALL ON ROUTINE plumbline.submit_v1, plumbline.keyed_id_v1, plumbline.faul
     plumbline.grant_roles FROM PUBLIC
 """
 
-# The roles stay: other databases may use them.
+# The roles stay, because other databases may use them.
 REVOKE = """
 DO $$
 DECLARE
