@@ -60,8 +60,7 @@ UPDATE plumbline.jobs AS jobs
 FROM {HELD_LEASES}
 """)
 
-# The attempt is not counted, because nobody started to score the text. The error of an earlier
-# attempt stays.
+# An interrupted attempt is not counted. The error of an earlier attempt stays.
 RETURN_UNSTARTED = text(f"""
 UPDATE plumbline.jobs AS jobs
 SET state = 'queued', lease_until = NULL, published_at = NULL, attempts = jobs.attempts - 1
@@ -112,7 +111,7 @@ def release_lost(connection: Executor, held: HeldLeases, error: str, max_attempt
 
 
 def return_unstarted(connection: Executor, held: HeldLeases) -> int:
-    """Requeue jobs that nobody started to score; return how many leases were valid.
+    """Requeue jobs that were not started or not completed; return how many leases were valid.
 
     The attempt is not counted, and the relay publishes the jobs at once.
     """
