@@ -81,15 +81,11 @@ def recent_heartbeats(broker_url: str) -> list[Heartbeat]:
 
 def recent_progress(database_url: str, within_s: float) -> Progress:
     """Return the progress of the last `within_s` seconds. Raises StorageError."""
-    from storage.database import connect, translate_errors
+    from storage.database import open_engine
     from storage.reports.status import progress
 
-    engine = connect(database_url, pool_size=1)
-    try:
-        with translate_errors(engine), engine.connect() as connection:
-            return progress(connection, within_s)
-    finally:
-        engine.dispose()
+    with open_engine(database_url, pool_size=1) as engine, engine.connect() as connection:
+        return progress(connection, within_s)
 
 
 def assess(
@@ -104,7 +100,7 @@ def assess(
         return HealthReport(Health.NOT_LIVE, f"No beat process {silent}.", heartbeats)
     if WorkerStatus.SCORING not in statuses:
         return HealthReport(Health.NOT_READY, "No worker has loaded its model yet.", heartbeats)
-    if progress.waits and not progress.scores:
+    if progress.queued_throughout and not progress.scored:
         return HealthReport(
             Health.STUCK,
             f"Texts have been queued for {stalled_after_s:g} s, and none was scored in that time.",

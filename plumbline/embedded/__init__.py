@@ -1,1 +1,1 @@
-"""A real PostgreSQL and a real Redis in a folder, for a machine that has neither."""
+"""`plumbline up`: real PostgreSQL and Redis servers in a folder, with workers and beat."""

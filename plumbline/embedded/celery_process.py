@@ -1,4 +1,4 @@
-"""A Celery process beside us: started, watched, started again if it dies, drained at the end."""
+"""One Celery process: start it, restart it if it dies, drain it at the end."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from plumbline.embedded import child
+from plumbline.embedded import child_process
 
-RESTARTS = 4
-# Deaths longer ago than this say nothing about the next start.
-FORGET_S = 300.0
-FIRST_WAIT_S = 1.0
+MAX_RESTARTS = 4
+# Earlier deaths do not count towards MAX_RESTARTS.
+DEATH_WINDOW_S = 300.0
+FIRST_DELAY_S = 1.0
 
 
-def restart_wait_s(deaths: Sequence[float], now: float) -> float | None:
-    """How long to wait before the next start; None after too many deaths in FORGET_S.
+def restart_delay_s(deaths: Sequence[float], now: float) -> float | None:
+    """Return the delay of the next start; None if more than MAX_RESTARTS deaths are recent.
 
     `deaths` are times on the clock of `now`, the newest last.
     """
-    recent = sum(now - death < FORGET_S for death in deaths)
-    if recent > RESTARTS:
+    recent = sum(now - death < DEATH_WINDOW_S for death in deaths)
+    if recent > MAX_RESTARTS:
         return None
-    return FIRST_WAIT_S * 2.0 ** max(recent - 1, 0)
+    return FIRST_DELAY_S * 2.0 ** max(recent - 1, 0)
 
 
 @dataclass(slots=True)
-class Part:
-    """`name` is what a person reads; `node` is how Celery knows a worker, None for beat."""
+class CeleryProcess:
+    """`name` is for messages; `node` is the worker's name in Celery, None for beat."""
 
     name: str
     command: Sequence[str | Path]
@@ -38,36 +38,36 @@ class Part:
     folder: Path
     environment: Mapping[str, str]
     node: str | None = None
-    end_signal: signal.Signals = signal.SIGTERM
+    stop_signal: signal.Signals = signal.SIGTERM
     process: subprocess.Popen[bytes] | None = None
     deaths: list[float] = field(default_factory=list)
     start_at: float = 0.0
 
     def start(self) -> None:
-        self.process = child.start(
+        self.process = child_process.start(
             self.command,
             log=self.log,
             environment=self.environment,
             cwd=self.folder,
         )
 
-    def died(self) -> int | None:
-        """The exit status of a process that ended unasked, told once; None otherwise."""
+    def reap(self) -> int | None:
+        """Return the exit status if the process has died since the last call, otherwise None."""
         status = self.process.poll() if self.process is not None else None
         if status is not None:
-            # Its children may have survived it, and the next one must not share their work.
+            # Its children may have survived. They must not work next to those of its successor.
             self.kill()
             self.process = None
             self.deaths.append(time.monotonic())
         return status
 
-    def ask_to_end(self) -> None:
-        """At SIGTERM a worker takes no more texts and finishes those it holds."""
+    def request_stop(self) -> None:
+        """Send the stop signal. At SIGTERM a worker finishes its texts and takes no more."""
         if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(self.end_signal)
+            self.process.send_signal(self.stop_signal)
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait for the end asked for, or kill it. True if it went by itself."""
+        """Wait for the end of the process. Kill it and return False after `timeout_s`."""
         if self.process is None:
             return True
         try:
@@ -80,11 +80,4 @@ class Part:
 
     def kill(self) -> None:
         if self.process is not None:
-            child.kill_group(self.process.pid)
-
-
-def ending(status: int) -> str:
-    """How a process ended, in words."""
-    if status < 0:
-        return f"was killed by {signal.Signals(-status).name}"
-    return f"ended with status {status}"
+            child_process.kill_group(self.process.pid)

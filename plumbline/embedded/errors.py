@@ -1,9 +1,10 @@
-"""What can go wrong with servers of our own.
+"""The errors of `plumbline up` and its servers.
 
 * PlumblineError
-  * EmbeddedMissing
-  * EmbeddedFailed
-  * FolderBusy
+  * EmbeddedError
+    * EmbeddedFailed
+    * EmbeddedMissing
+    * FolderBusy
 """
 
 from __future__ import annotations
@@ -11,13 +12,17 @@ from __future__ import annotations
 from plumbline_client.errors import PlumblineError
 
 
-class EmbeddedMissing(PlumblineError):
-    """A server's program is not installed."""
+class EmbeddedError(PlumblineError):
+    """`plumbline up` or one of its servers cannot run."""
 
 
-class EmbeddedFailed(PlumblineError):
-    """A server did not start or did not stop."""
+class EmbeddedFailed(EmbeddedError):
+    """A server or a Celery process did not start, or died."""
 
 
-class FolderBusy(PlumblineError):
-    """Another process works in this folder."""
+class EmbeddedMissing(EmbeddedError):
+    """A program that must run is not installed."""
+
+
+class FolderBusy(EmbeddedError):
+    """Another process uses the folder."""

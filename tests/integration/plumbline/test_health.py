@@ -16,7 +16,7 @@ from plumbline_client import Client
 from plumbline_client.services import Services
 from tests import command, poison
 from tests.waiting import eventually
-from tests.workers import beat, environment, worker
+from tests.workers import environment, start_beat, start_worker
 
 STALLED_AFTER_S = 2.0
 
@@ -44,9 +44,9 @@ def test_each_state_is_reported(
         gate.touch()
 
     with (
-        beat(database_url, broker_url, tmp_path),
+        start_beat(database_url, broker_url, tmp_path),
         Client(database_url, broker_url, message_size=2) as client,
-        worker(
+        start_worker(
             database_url,
             broker_url,
             tmp_path,

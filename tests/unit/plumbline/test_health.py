@@ -7,9 +7,9 @@ from plumbline.health import Health, HealthReport, assess, assess_this_machine
 from plumbline.heartbeat import Heartbeat, WorkerStatus
 from storage.reports.status import Progress
 
-PROGRESSING = Progress(waits=True, scores=True)
-IDLE = Progress(waits=False, scores=False)
-STALLED = Progress(waits=True, scores=False)
+PROGRESSING = Progress(queued_throughout=True, scored=True)
+IDLE = Progress(queued_throughout=False, scored=False)
+STALLED = Progress(queued_throughout=True, scored=False)
 
 
 def heartbeats(*statuses: WorkerStatus) -> list[Heartbeat]:

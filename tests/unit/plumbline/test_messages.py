@@ -1,14 +1,25 @@
 import json
 import uuid
+from typing import Any
 
 import jsonschema
 import pytest
 
-from plumbline.messages import MessageRejected, ScoreMessage
+from plumbline.messages import MAX_JOBS, LabelMessage, MessageRejected, ScoreMessage
+from plumbline_client.identity import keyed_id
 from plumbline_client.message import wake_up
+from plumbline_client.queues import EXPRESS_MAX_TEXTS
+from storage.jobs.labels import LabelEntry
 from tests.paths import DOCS
 
 SCHEMA = DOCS / "message-v1.schema.json"
+JOB = uuid.UUID("7d41c2aa-0000-4000-8000-000000000000")
+BY_ID = {"job_id": str(JOB), "label": "spam", "by": "support"}
+BY_KEY = {"source": "mail", "key": "k-1", "label": "0", "by": "support"}
+
+
+def label_message(*labels: Any, version: Any = 1) -> dict[str, Any]:
+    return {"version": version, "labels": list(labels)}
 
 
 def test_a_bare_message_carries_texts() -> None:
@@ -18,13 +29,13 @@ def test_a_bare_message_carries_texts() -> None:
     assert [job.key for job in message.jobs] == [None, "7"]
 
 
-def test_a_wake_up_is_a_message() -> None:
+def test_a_wake_up_is_a_score_message() -> None:
     ids = [uuid.uuid4(), uuid.uuid4()]
     assert [job.id for job in ScoreMessage.parse(wake_up(ids)).jobs] == ids
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "reason"),
     [
         ({}, "version: Field required"),
         ({"version": 2, "jobs": [{"text": "a"}]}, "version: Input should be less than"),
@@ -46,18 +57,72 @@ def test_a_wake_up_is_a_message() -> None:
         ),
     ],
 )
-def test_a_wrong_message_says_what_is_wrong(arguments: dict[str, object], says: str) -> None:
-    with pytest.raises(MessageRejected) as rejection:
+def test_an_invalid_score_message_is_rejected_with_its_reason(
+    arguments: dict[str, object], reason: str
+) -> None:
+    with pytest.raises(MessageRejected) as rejected:
         ScoreMessage.parse(arguments)
-    assert str(rejection.value).startswith(says)
+    assert str(rejected.value).startswith(reason)
 
 
-def test_the_published_schema_is_the_one_in_force() -> None:
+def test_a_job_is_named_by_its_id_or_by_its_key() -> None:
+    assert LabelMessage.parse(label_message(BY_ID, BY_KEY)).entries() == [
+        LabelEntry(JOB, "spam", "support"),
+        LabelEntry(keyed_id("mail", "k-1"), "0", "support"),
+    ]
+
+
+def test_the_source_of_a_key_is_optional() -> None:
+    label = {"key": "k-1", "label": "1", "by": "support"}
+    (entry,) = LabelMessage.parse(label_message(label)).entries()
+    assert entry.job_id == keyed_id("default", "k-1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({}, "version: Field required"),
+        (label_message(BY_ID, version=2), "version: Input should be less than or equal to 1"),
+        (label_message(), "labels: List should have at least 1 item"),
+        (label_message(*[BY_ID] * (MAX_JOBS + 1)), "labels: List should have at most 1000 items"),
+        (label_message(BY_ID | {"job_id": "x"}), "labels.0.job_id: Input should be a valid UUID"),
+        (label_message(BY_ID | {"label": 1}), "labels.0.label: Input should be a valid string"),
+        (label_message(BY_ID | {"label": ""}), "labels.0.label: String should have at least 1 c"),
+        (label_message(BY_ID | {"by": ""}), "labels.0.by: Value error, it is empty"),
+        (
+            label_message(BY_KEY | {"source": "s" * 201}),
+            "labels.0.source: Value error, it has 201 cha",
+        ),
+        (label_message(BY_KEY | {"key": "a\0b"}), "labels.0.key: Value error, it has a NUL"),
+        (
+            label_message(BY_ID | {"key": "k"}),
+            "labels.0: Value error, a label names its job by job_id",
+        ),
+        (
+            label_message({"label": "1", "by": "x"}),
+            "labels.0: Value error, a label names its job by",
+        ),
+        (
+            label_message(BY_ID | {"text": "no"}),
+            "labels.0.(unknown): Extra inputs are not permitted",
+        ),
+        (label_message(BY_ID | {"by": None}), "labels.0.by: Input should be a valid string"),
+    ],
+)
+def test_an_invalid_label_message_is_rejected_with_its_reason(
+    arguments: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(MessageRejected) as rejected:
+        LabelMessage.parse(arguments)
+    assert str(rejected.value).startswith(reason)
+
+
+def test_the_published_schema_is_the_current_one() -> None:
     published = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    assert {**ScoreMessage.model_json_schema(), **EXTRA} == published
+    assert {**ScoreMessage.model_json_schema(), **PUBLISHED} == published
 
 
-def test_the_published_schema_accepts_its_examples_and_refuses_nonsense() -> None:
+def test_the_published_schema_accepts_its_examples_and_refuses_an_invalid_message() -> None:
     published = json.loads(SCHEMA.read_text(encoding="utf-8"))
     for example in published["examples"]:
         jsonschema.validate(example, published)
@@ -66,14 +131,15 @@ def test_the_published_schema_accepts_its_examples_and_refuses_nonsense() -> Non
         jsonschema.validate({"version": 1, "jobs": []}, published)
 
 
-EXTRA = {
+# What the published schema has in addition to the model's.
+PUBLISHED = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Plumbline message, version 1",
     "description": (
         "The keyword arguments (kwargs) of the Celery task plumbline.score, sent as JSON with "
-        "the key prefix plumbline: on Redis, to the queue plumbline.score or, where it carries "
-        f"more than {EXPRESS_MOST} texts, plumbline.bulk, so that single texts need not wait "
-        "behind it."
+        f"the key prefix plumbline: on Redis. A message of more than {EXPRESS_MAX_TEXTS} texts "
+        "belongs in the queue plumbline.bulk, so that single texts do not wait behind it; any "
+        "other belongs in the queue plumbline.score."
     ),
     "examples": [
         {
@@ -81,7 +147,7 @@ EXTRA = {
             "source": "billing",
             "jobs": [
                 {"text": "Your invoice is ready"},
-                {"text": "WIN a prize now", "key": "mail-4711"},
+                {"text": "WIN a prize now: text WIN to 80082", "key": "mail-4711"},
                 {"text": "See you at six", "deadline": "2030-01-01T00:00:00Z"},
             ],
         },

@@ -2,14 +2,23 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
-from plumbline.embedded.interrupts import Interrupts
+from plumbline.embedded.interrupts import SIGNALS, Interrupts
 
 
-def test_the_first_signal_waits_for_a_safe_place_and_the_second_does_not() -> None:
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.fixture(autouse=True)
+def default_handlers() -> Iterator[None]:
+    """A test run in the background of a script inherits ignored signals."""
+    previous = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
+    yield
+    for number, handler in previous.items():
+        signal.signal(number, handler)
+
+
+def test_the_first_signal_waits_for_a_check_and_the_second_raises_immediately() -> None:
     with Interrupts() as interrupts:
         interrupts.check()
         os.kill(os.getpid(), signal.SIGTERM)
@@ -17,24 +26,21 @@ def test_the_first_signal_waits_for_a_safe_place_and_the_second_does_not() -> No
             interrupts.check()
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
-    assert signal.getsignal(signal.SIGTERM) == before
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
-def test_once_it_is_ending_a_signal_only_hurries() -> None:
-    hurried = []
+def test_a_signal_during_the_shutdown_only_hastens_it() -> None:
+    calls = []
     with Interrupts() as interrupts:
-        interrupts.ending(lambda: hurried.append(True))
+        interrupts.begin_shutdown(lambda: calls.append(True))
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGTERM)
         interrupts.check()
-    assert hurried == [True, True]
+    assert calls == [True, True]
 
 
-def test_a_signal_that_was_ignored_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with Interrupts() as interrupts:
-            os.kill(os.getpid(), signal.SIGHUP)
-            interrupts.check()
-    finally:
-        signal.signal(signal.SIGHUP, before)
+def test_an_ignored_signal_stays_ignored() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with Interrupts() as interrupts:
+        os.kill(os.getpid(), signal.SIGHUP)
+        interrupts.check()

@@ -1,4 +1,4 @@
-"""Child processes that do not outlive us: started with their log in a file, stopped for certain."""
+"""Child processes that never outlive this one; each writes its output to a log file."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ import psutil
 
 LOCALHOST = "127.0.0.1"
 PR_SET_PDEATHSIG = 1
-LEFTOVER_TIMEOUT_S = 10.0
+ORPHAN_TIMEOUT_S = 10.0
 # Loaded before any fork: between fork and exec only the call itself is safe.
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that answers at `url`, for as long as `process` lives."""
+    """A server that accepts connections at `url` while `process` runs."""
 
     name: str
     url: str
@@ -41,9 +41,9 @@ def start(
     environment: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start `command` in a process group of its own, so that a terminal's Ctrl-C reaches only us.
+    """Start `command` in a process group of its own, so that a terminal's Ctrl-C does not reach it.
 
-    Linux sends it `death_signal` if this process dies first. `user` is (uid, gid) to run as.
+    Linux sends it `death_signal` if this process dies first. `user` is the (uid, gid) to run as.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -63,10 +63,10 @@ def start(
         )
 
 
-def stop(process: subprocess.Popen[bytes], how: signal.Signals, timeout_s: float) -> bool:
-    """Ask the process to end and wait; kill its group if it does not. True if it went by itself."""
+def stop(process: subprocess.Popen[bytes], stop_signal: signal.Signals, timeout_s: float) -> bool:
+    """Send the signal and wait. Kill the process group and return False after `timeout_s`."""
     if process.poll() is None:
-        process.send_signal(how)
+        process.send_signal(stop_signal)
     try:
         process.wait(timeout_s)
         return True
@@ -77,29 +77,29 @@ def stop(process: subprocess.Popen[bytes], how: signal.Signals, timeout_s: float
 
 
 def kill_group(group: int) -> None:
+    """Kill every process of the group; do nothing if none is left."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
 
 
-def end_leftovers(program: str, folder: Path, how: signal.Signals) -> None:
-    """End every `program` at work in `folder`: what an earlier run left behind when it was killed.
+def stop_orphans(program: str, folder: Path, stop_signal: signal.Signals) -> None:
+    """Stop the processes that a killed run left behind: every `program` that runs in `folder`.
 
-    Known by its program (its name, or a word of its command line) and its working directory, since
-    the system may have given an old number anew. A dead process nobody has waited for yet does not
-    count.
+    They are identified by program (the process name or a word of the command line) and working
+    directory, because the system may have reused their process ids. Zombies do not count.
     """
-    found = [process for process in psutil.process_iter() if _works_in(process, program, folder)]
-    for process in found:
+    orphans = [process for process in psutil.process_iter() if _runs_in(process, program, folder)]
+    for process in orphans:
         with contextlib.suppress(psutil.NoSuchProcess):
-            process.send_signal(how)
-    _, stubborn = psutil.wait_procs(found, timeout=LEFTOVER_TIMEOUT_S)
-    for process in stubborn:
+            process.send_signal(stop_signal)
+    _, survivors = psutil.wait_procs(orphans, timeout=ORPHAN_TIMEOUT_S)
+    for process in survivors:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(stubborn, timeout=LEFTOVER_TIMEOUT_S)
+    psutil.wait_procs(survivors, timeout=ORPHAN_TIMEOUT_S)
 
 
-def _works_in(process: psutil.Process, program: str, folder: Path) -> bool:
+def _runs_in(process: psutil.Process, program: str, folder: Path) -> bool:
     try:
         if process.cwd() != str(folder):
             return False
@@ -108,34 +108,41 @@ def _works_in(process: psutil.Process, program: str, folder: Path) -> bool:
         return False
 
 
-def choose_port(wanted: int | None) -> int:
-    """`wanted` if it is free, so that URLs stay as they were, else any that is."""
+def free_port(preferred: int | None) -> int:
+    """Return a free port: `preferred`, which keeps URLs stable, unless it is taken."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOCALHOST, wanted or 0))
+            probe.bind((LOCALHOST, preferred or 0))
         except OSError:
-            return choose_port(None)
+            return free_port(None)
         port: int = probe.getsockname()[1]
         return port
 
 
 def log_tail(log: Path, lines: int = 1) -> str:
-    """The last lines of a log, for a sentence that says why a server did not start."""
+    """Return the last lines of a log, for an error sentence."""
     try:
-        written = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        content = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:
-        written = []
-    return " ".join(written[-lines:]) or "its log is empty"
+        content = []
+    return " ".join(content[-lines:]) or "its log is empty"
 
 
-def _die_with_parent(how: signal.Signals) -> Callable[[], None] | None:
+def describe_exit(status: int) -> str:
+    """Return how a process ended, for a sentence with the process as its subject."""
+    if status < 0:
+        return f"was killed by {signal.Signals(-status).name}"
+    return f"exited with status {status}"
+
+
+def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
     libc, parent = _libc, os.getpid()
     if libc is None:
         return None
 
     def before_exec() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, int(how), 0, 0, 0)
+        libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)
 

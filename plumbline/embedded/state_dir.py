@@ -1,0 +1,56 @@
+"""The state folder of `plumbline up`: its logs, its workers' folder and the published URLs."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from plumbline.atomic_file import replacing
+from plumbline.embedded.errors import EmbeddedFailed
+from plumbline.services import Services, address_file
+from plumbline.settings import Settings
+
+LOG_FOLDERS = ("logs", "postgres", "redis")
+
+
+def logs_dir(settings: Settings) -> Path:
+    return settings.state_dir / "logs"
+
+
+def workers_dir(settings: Settings) -> Path:
+    """The working directory of the Celery processes, by which a later run recognizes orphans."""
+    return settings.state_dir / "workers"
+
+
+def create(settings: Settings) -> None:
+    """Create the state folder. Raises EmbeddedFailed."""
+    folder = workers_dir(settings)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EmbeddedFailed(
+            f"{folder} cannot be created ({error.strerror}); set PLUMBLINE_STATE_DIR to a folder "
+            "that is writable."
+        ) from error
+
+
+def rotate_logs(state_dir: Path) -> None:
+    """Rename every log to NAME.log.1, which replaces the log of the run before."""
+    for folder in LOG_FOLDERS:
+        for log in (state_dir / folder).glob("*.log"):
+            # A log that cannot be renamed is appended to; that must not prevent the start.
+            with suppress(OSError):
+                log.replace(log.with_name(log.name + ".1"))
+
+
+def publish_addresses(settings: Settings, services: Services) -> None:
+    """Write both URLs for the other commands, readable by this user alone."""
+    addresses = {
+        "database_url": services.database_url,
+        "broker_url": services.broker_url,
+        "pid": os.getpid(),
+    }
+    with replacing(address_file(settings)) as partial:
+        partial.write_text(json.dumps(addresses), encoding="utf-8")
