@@ -1,105 +1,167 @@
-"""The list of commands, and the one place where an error becomes a sentence and an exit code."""
+"""The `plumbline` command: it imports only the module of the command that runs.
+
+Here, and only here, an error becomes one sentence and an exit code.
+"""
 
 from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from plumbline.cli.commands import (
-    alerts,
-    cancel,
-    db,
-    demo,
-    drift,
-    health,
-    label,
-    models,
-    quality,
-    quarantine,
-    results,
-    retrain,
-    score,
-    settings,
-    show,
-    status,
-    submit,
-    up,
-)
-from plumbline.cli.output.console import end_quietly
+from plumbline.cli.output.broken_pipe import exit_after_broken_pipe
 from plumbline.version import __version__
-from plumbline_client.errors import PlumblineError, StorageError
-from scoring.errors import ScoringError
+from plumbline_client.errors import PlumblineError
 
 
-class Commands(TyperGroup):
-    """Commands whose answer may be piped into something that stops reading."""
+@dataclass(frozen=True, slots=True)
+class LazyCommand:
+    """Where a command is defined, `module:attribute`, and its line in `plumbline --help`.
+
+    The attribute is a function, or a `typer.Typer` for a group of commands.
+    """
+
+    location: str
+    help: str
+    context_settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def load(self, name: str) -> Any:
+        """Import the command; return the Click object that typer makes of it."""
+        module, _, attribute = self.location.partition(":")
+        target = getattr(import_module(f"plumbline.cli.commands.{module}"), attribute)
+        parent = typer.Typer(add_completion=False)
+        # A parent without a callback and with a single command would become that command.
+        parent.callback()(_no_options)
+        if isinstance(target, typer.Typer):
+            parent.add_typer(target, name=name)
+        else:
+            parent.command(name, context_settings=dict(self.context_settings))(target)
+        group = typer.main.get_command(parent)
+        assert isinstance(group, TyperGroup)
+        return group.commands[name]
+
+
+# `training` reads the arguments of retrain, --help among them.
+PASS_THROUGH = {
+    "allow_extra_args": True,
+    "ignore_unknown_options": True,
+    "help_option_names": [],
+}
+
+COMMANDS = {
+    "up": LazyCommand("up:up", "Run servers, workers and beat on this machine, until Ctrl-C."),
+    "demo": LazyCommand(
+        "demo:demo", "Score bundled texts, from the client to a drift report, and stop everything."
+    ),
+    "submit": LazyCommand("submit:submit", "Accept the texts of a file and have them scored."),
+    "cancel": LazyCommand("cancel:cancel", "Cancel jobs that are still queued."),
+    "results": LazyCommand("results:results", "Show the results of texts, newest first."),
+    "show": LazyCommand("show:show", "Show everything about one job."),
+    "score": LazyCommand(
+        "score:score", "Score one text on this machine, without queue or database."
+    ),
+    "status": LazyCommand(
+        "status:status",
+        "Show queue, workers and serving versions. Exit 1 if PostgreSQL or Redis is down.",
+    ),
+    "health": LazyCommand(
+        "health:health", "Report whether the system is live, ready and making progress. For probes."
+    ),
+    "label": LazyCommand(
+        "label:label", "Store the true labels of texts, for `retrain --from-labels` to learn from."
+    ),
+    "alerts": LazyCommand(
+        "alerts:alerts", "List the open alerts, then the most recently resolved ones."
+    ),
+    "retrain": LazyCommand(
+        "retrain:retrain",
+        "Train the next model version. `plumbline retrain --help` lists the options.",
+        PASS_THROUGH,
+    ),
+    "settings": LazyCommand(
+        "settings:settings", "Show every setting with its value and purpose; secrets are masked."
+    ),
+    "drift": LazyCommand(
+        "drift:app", "Compare recent texts and predictions with those from training."
+    ),
+    "quality": LazyCommand(
+        "quality:app", "Quality of the predictions: estimated, and realized by labels."
+    ),
+    "quarantine": LazyCommand("quarantine:app", "List, replay or discard quarantined jobs."),
+    "models": LazyCommand(
+        "models:app", "Model versions: which exist, which serve, which served before."
+    ),
+    "db": LazyCommand("db:app", "Upgrade and check the tables; purge old texts."),
+}
+
+
+class CommandGroup(TyperGroup):
+    """The commands of `COMMANDS`. A reader that closes the pipe of their output is not an error."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        # These show their line of help; `resolve_command` imports the one that runs.
+        for name, command in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=command.help))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, COMMANDS[name].load(name) if name else command, rest
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            answer = super().invoke(ctx)
+            result = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
-            end_quietly()
-        return answer
+            exit_after_broken_pipe()
+        return result
 
 
 app = typer.Typer(
     name="plumbline",
-    cls=Commands,
-    help="Hand over texts, and each is scored exactly once or ends in a row that says why not.",
+    cls=CommandGroup,
+    help="Score texts: each accepted text is scored exactly once or ends in a row with the reason.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 
-def print_version(wanted: bool) -> None:
-    if wanted:
+def print_version(requested: bool) -> None:
+    if requested:
         typer.echo(__version__)
         raise typer.Exit
 
 
 @app.callback()
-def common(
+def common_options(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=print_version)
+        bool,
+        # Eager: typer imports pydantic for the options that follow.
+        typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True),
     ] = False,
 ) -> None:
     pass
 
 
-app.command()(up.up)
-app.command()(demo.demo)
-app.command()(submit.submit)
-app.command()(cancel.cancel)
-app.command()(results.results)
-app.command()(show.show)
-app.command()(score.score)
-app.command()(status.status)
-app.command()(health.health)
-app.command()(label.label)
-app.add_typer(drift.app, name="drift")
-app.add_typer(quality.app, name="quality")
-app.command()(alerts.alerts)
-app.add_typer(quarantine.app, name="quarantine")
-app.add_typer(models.app, name="models")
-app.command(context_settings=retrain.PASS_EVERYTHING_ON)(retrain.retrain)
-app.add_typer(db.app, name="db")
-app.command()(settings.settings)
-
-
 def main() -> None:
-    """Run a command. Exit 1 with one sentence for what a person can put right, 130 on Ctrl-C."""
+    """Run a command. Exit 1 with one sentence after an error that a user can fix, 130 on Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A terminal that cannot show a character shows its escape instead.
+            # A terminal that cannot show a character shows its escape sequence instead.
             stream.reconfigure(errors="backslashreplace")
     try:
         app()
-    except (PlumblineError, StorageError, ScoringError) as error:
+    except PlumblineError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from error
+
+
+def _no_options() -> None:
+    pass

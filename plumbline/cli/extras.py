@@ -1,4 +1,4 @@
-"""What a command needs beyond the client, and how to install it."""
+"""Imports that need an optional extra of the distribution."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from plumbline.errors import ExtraMissing
 
 
 @contextmanager
-def extra_needed(what: str, extra: str) -> Iterator[None]:
-    """Name the extra to install where an import of ours or of a library finds nothing."""
+def extra_needed(feature: str, extra: str) -> Iterator[None]:
+    """Raise ExtraMissing, which names the extra to install, if an import in the block fails."""
     try:
         yield
     except ModuleNotFoundError as error:
-        raise ExtraMissing(f"{what} needs plumbline[{extra}] installed: {error}.") from error
+        raise ExtraMissing(
+            f"{feature} needs plumbline-scoring[{extra}], which is not installed: {error}."
+        ) from error

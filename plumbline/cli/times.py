@@ -1,4 +1,4 @@
-"""Times as people type them: 30s, 10m, 2h, 1d, or a date."""
+"""Durations and times on the command line: 30s, 10m, 2h, 1d, or a date."""
 
 from __future__ import annotations
 
@@ -12,26 +12,31 @@ DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 LONGEST_S = 100 * 366 * 86_400
 
 
-def seconds(given: str, option: str) -> float:
-    """Read a duration; raise OptionInvalid naming the option."""
-    found = DURATION.fullmatch(given.strip().lower())
-    if found is None:
-        raise OptionInvalid(f"{option} wants a duration such as 30s, 10m, 2h or 1d, not {given!r}.")
-    value = float(found[1]) * UNITS_S[found[2]]
-    if value > LONGEST_S:
-        raise OptionInvalid(f"{option} {given} is longer than a hundred years.")
-    return value
+def parse_duration(value: str, option: str) -> float:
+    """Return the seconds of a duration; raise OptionInvalid, which names the option."""
+    match = DURATION.fullmatch(value.strip().lower())
+    if match is None:
+        raise OptionInvalid(
+            f"{option} must be a duration such as 30s, 10m, 2h or 1d, not {value!r}."
+        )
+    duration_s = float(match[1]) * UNITS_S[match[2]]
+    if duration_s > LONGEST_S:
+        raise OptionInvalid(f"{option} {value} is longer than a hundred years.")
+    return duration_s
 
 
-def moment(given: str, option: str, now: datetime | None = None) -> datetime:
-    """Read a date and time, local where it names no zone, or a duration before `now`."""
-    if DURATION.fullmatch(given.strip().lower()):
-        return (now or datetime.now(UTC)) - timedelta(seconds=seconds(given, option))
+def parse_time(value: str, option: str, now: datetime | None = None) -> datetime:
+    """Return the time `value` ago if it is a duration, else the date and time.
+
+    A date without a time zone is local. Raises OptionInvalid.
+    """
+    if DURATION.fullmatch(value.strip().lower()):
+        return (now or datetime.now(UTC)) - timedelta(seconds=parse_duration(value, option))
     try:
-        # Python reads a moment without a zone as local time.
-        return datetime.fromisoformat(given.strip()).astimezone(UTC)
+        # `astimezone` takes a time without a zone as local time.
+        return datetime.fromisoformat(value.strip()).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise OptionInvalid(
-            f"{option} wants 10m, 2h or 1d for that long ago, or a date such as "
-            f"2026-01-31T12:00, not {given!r}."
+            f"{option} must be a duration such as 10m, 2h or 1d, for that long ago, or a date such "
+            f"as 2026-01-31T12:00, not {value!r}."
         ) from error

@@ -1,4 +1,4 @@
-"""Who sits at the command line, as the database names them."""
+"""The name of the person who runs a command, for the rows that record it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import getpass
 import os
 
 
-def user() -> str:
+def current_user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        # A container's user need not have a name.
+        # The user of a container may have no name.
         return f"user {os.getuid()}"

@@ -1,1 +1,1 @@
-"""The demo: texts of its own, the whole loop on real servers, and what there is to see of it."""
+"""The demo: bundled texts from the client to a drift report, on servers of its own."""

@@ -1,7 +1,8 @@
 """The demo's texts, all written for it. Names, shops, numbers and prizes are made up.
 
-The first batch is everyday messages with some spam and some oddities; the second is what another
-trade would send, so that the drift report has something to find.
+The first batch consists of everyday messages, with some spam and some odd texts. The second comes
+from a different domain, so that the drift report detects drift. Changing a text changes the drift
+scores.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from itertools import product
 
 SEED = 7
 
-# Most are as short and careless as what the shipped model was trained on, in the same proportion
-# of spam, since the first drift report should find nothing.
+# Most texts are as short and informal as the training data of the shipped model, with the same
+# share of spam, because the first drift report must be stable.
 EVERYDAY = (
     "Running ten minutes late, order me a tea?",
     "Did you feed the cat?? She says no...",
@@ -35,7 +36,7 @@ EVERYDAY = (
     "20 for it, nice man!",
     "Dont wait for me, im stuck in a meeting.. Eat without me and keep some soup pls..",
     "What time is grandma's train?",
-    # Neither chat nor spam, and written like spam: the kind of text a model gets wrong.
+    # Not spam, but written like spam: the model gets such texts wrong.
     "Your dentist appointment is on 14/03 at 10.30. Call us on 5550142 to change it",
     "Thanks for yesterday, it was so good to see you all again. The kids talked about the frogs "
     "the whole way home & now they want a pond...",
@@ -50,7 +51,8 @@ EVERYDAY = (
     "Are you angry with me? You were so quiet at dinner..",
 )
 
-# Languages the model never learned, emoji and a NUL byte: a few in forty are drift, and rightly so.
+# Languages that the model was not trained on, emoji and a NUL byte. Even a few of them in forty
+# texts are drift, so they are submitted under a source of their own.
 ODD = (
     "Kommst du heute noch vorbei? Ich habe Suppe gekocht 🍲",
     "On se voit à la gare vers huit heures, je t'attends près du kiosque",
@@ -70,7 +72,7 @@ SPAM = (
     "call 08715550163 to arrange delivery. 10p per min, ntt only",
     "Last chance! Your 400 bonus points expire today. Claim your gift at www.prize-parade.example "
     "or txt GIFT to 80555. Cost 150p a week",
-    # No capitals, no number, nothing shouted: the kind that gets past a model.
+    # No capitals and no phone number: the model misses such spam.
     "hi its jenny from the agency, your parcel fee is still open, pay it at parcels.example/pay "
     "before tonight or we send it back",
 )
@@ -99,23 +101,23 @@ _CLOSINGS = (
 
 
 def long_text() -> str:
-    """A walk told in 2,000 words: many windows of the model's 512 tokens."""
-    told = (
+    """Return the story of a walk in 2,000 words, which is several windows of 512 tokens."""
+    sentences = (
         f"{when}, {how}; {who} {what}. {closing}"
         for closing, (who, what), (when, how) in product(_CLOSINGS, _COMPANIONS, _STAGES)
     )
-    return " ".join(" ".join(told).split()[:2_000])
+    return " ".join(" ".join(sentences).split()[:2_000])
 
 
 def enormous_text(max_chars: int) -> str:
-    """One character more than is accepted."""
+    """Return a text that is one character too long."""
     return ("once upon a time " * (max_chars // 17 + 1))[: max_chars + 1]
 
 
 def first_batch(max_chars: int) -> list[str]:
-    """Everyday texts with some spam, in no order that helps anyone, and two that are refused."""
-    usual = [*EVERYDAY, *ODD, *SPAM, EMPTY, long_text(), enormous_text(max_chars)]
-    return random.Random(SEED).sample(usual, len(usual))
+    """Return everyday texts, odd ones, spam and two that are rejected, in a fixed random order."""
+    batch = [*EVERYDAY, *ODD, *SPAM, EMPTY, long_text(), enormous_text(max_chars)]
+    return random.Random(SEED).sample(batch, len(batch))
 
 
 _KINDS = ("ORDER", "INVOICE", "RETURN", "BACKORDER", "PICKUP")
@@ -129,14 +131,14 @@ _ENDINGS = (
 
 
 def is_odd(text: str) -> bool:
-    """Whether it is nothing that the shipped model's kind of traffic would bring."""
+    """Return whether the text is unlike the training data of the shipped model."""
     return text in ODD or text == long_text()
 
 
 def second_batch() -> list[str]:
-    """A hundred notices of a warehouse: capitals, numbers, none of the small talk."""
-    made = product(_KINDS, _GOODS, _ENDINGS)
+    """Return a hundred notices of a warehouse, in capitals and with many numbers."""
+    notices = product(_KINDS, _GOODS, _ENDINGS)
     return [
         f"{kind} #{55_000 + 37 * i}: {i % 9 + 1} X {goods}, {(i * 7) % 90 + 9}.90 EUR. {end}"
-        for i, (kind, goods, end) in enumerate(made)
+        for i, (kind, goods, end) in enumerate(notices)
     ]

@@ -1,4 +1,4 @@
-"""`plumbline db`: the tables' version, and what is kept of old texts."""
+"""`plumbline db`: the version of the tables, and the retention of texts."""
 
 from __future__ import annotations
 
@@ -9,55 +9,58 @@ import typer
 
 from plumbline.cli.database import database
 from plumbline.cli.extras import extra_needed
-from plumbline.cli.output.console import Json, err, out, print_json, when
-from plumbline.cli.times import seconds
+from plumbline.cli.output.console import err, format_time, out
+from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.times import parse_duration
+from plumbline.services import connected
 from plumbline.settings import Settings
+from storage.jobs.retention import purge_texts
 
-app = typer.Typer(help="The tables: their version, and how long texts are kept.")
+app = typer.Typer(help="Upgrade and check the tables; purge old texts.")
 
 
 @app.command()
-def upgrade(as_json: Json = False) -> None:
-    """Bring the tables to this release's version."""
-    with extra_needed("Changing the tables", "worker"):
+def upgrade(as_json: JsonOption = False) -> None:
+    """Upgrade the tables to the version of this release."""
+    with extra_needed("Upgrading the tables", "worker"):
         from storage import migrate
-    with database(Settings.read()) as engine:
+    with database(connected(Settings.read())) as engine:
         version = migrate.upgrade(engine)
-    tell(version, as_json)
+    print_version(version, as_json)
 
 
 @app.command()
-def check(as_json: Json = False) -> None:
-    """Say whether the tables are at this release's version. Exit 1 where they are not."""
+def check(as_json: JsonOption = False) -> None:
+    """Check that the tables are at the version of this release. Exit 1 if they are not."""
     with extra_needed("Checking the tables", "worker"):
         from storage import migrate
-    with database(Settings.read()) as engine:
+    with database(connected(Settings.read())) as engine:
         version = migrate.check(engine)
-    tell(version, as_json)
+    print_version(version, as_json)
 
 
 @app.command()
 def purge(
-    older_than: Annotated[str, typer.Option(help="Since they ended, as in 30d.")],
-    as_json: Json = False,
+    older_than: Annotated[str, typer.Option(help="Time since the jobs ended, as in 30d.")],
+    as_json: JsonOption = False,
 ) -> None:
-    """Forget the texts of jobs that ended long ago. Scores, keys and the texts' hashes stay."""
-    before = datetime.now(UTC) - timedelta(seconds=seconds(older_than, "--older-than"))
+    """Delete the texts of jobs that ended long ago. Scores, keys and the texts' hashes stay."""
+    before = datetime.now(UTC) - timedelta(seconds=parse_duration(older_than, "--older-than"))
     purged = 0
-    with database(Settings.read()) as engine:
-        from storage.jobs.retention import purge_texts
-
-        with err.status("forgetting texts ...") as spinner:
-            for count in purge_texts(engine, before):
-                purged += count
-                spinner.update(f"forgetting texts: {purged:,} ...")
+    with (
+        database(connected(Settings.read())) as engine,
+        err.status("deleting texts ...") as spinner,
+    ):
+        for count in purge_texts(engine, before):
+            purged += count
+            spinner.update(f"deleting texts: {purged:,} ...")
     if as_json:
         print_json({"purged": purged, "before": before})
         return
-    out.print(f"{purged:,} texts of jobs that ended before {when(before)} are forgotten.")
+    out.print(f"Deleted {purged:,} texts of jobs that ended before {format_time(before)}.")
 
 
-def tell(version: str, as_json: bool) -> None:
+def print_version(version: str, as_json: bool) -> None:
     if as_json:
         print_json({"version": version})
         return

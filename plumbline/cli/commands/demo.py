@@ -1,4 +1,4 @@
-"""`plumbline demo`: the whole loop on bundled texts, in front of your eyes, then all of it gone."""
+"""`plumbline demo`: bundled texts from the client to a drift report, on servers of its own."""
 
 from __future__ import annotations
 
@@ -6,31 +6,28 @@ import time
 from datetime import UTC, datetime
 
 from plumbline.cli.output.console import out
-from plumbline.cli.output.progress import Narration
+from plumbline.cli.output.progress import TerminalReporter
+from plumbline.demo.display import print_next_steps, show_both_batches
+from plumbline.demo.loop import demo_settings
+from plumbline.embedded.stack import stack
 from plumbline.settings import Settings
 
 
 def demo() -> None:
-    """Watch bundled texts travel from the client to a drift report; nothing stays running."""
-    # Celery and SQLAlchemy, which no other command should wait for.
-    from plumbline.demo.loop import demo_settings
-    from plumbline.demo.show import both_batches, where_next
-    from plumbline.embedded.stack import stack
-
+    """Score bundled texts, from the client to a drift report, and stop everything."""
     started = time.monotonic()
     settings = demo_settings(Settings.read(), datetime.now(UTC))
-    narration = Narration(out)
+    reporter = TerminalReporter(out)
     try:
-        with stack(settings, narration) as running:
-            html_path = both_batches(running, narration)
-        narration.done()
+        with stack(settings, reporter) as running:
+            html_path = show_both_batches(running, reporter)
+        reporter.done()
     except KeyboardInterrupt:
-        narration.done()
-        out.print("Interrupted; everything the demo started is stopped.")
+        reporter.done()
+        out.print("Interrupted; everything that the demo started has stopped.")
         raise
     finally:
-        narration.stopped()
-    where_next(settings, html_path)
-    out.print(
-        f"\nDone in {time.monotonic() - started:.0f} s. Everything the demo started is stopped."
-    )
+        reporter.cancel()
+    print_next_steps(settings, html_path)
+    took_s = time.monotonic() - started
+    out.print(f"\nDone in {took_s:.0f} s. Everything that the demo started has stopped.")

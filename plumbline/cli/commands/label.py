@@ -1,268 +1,285 @@
-"""`plumbline label`: what texts truly were, told by people or by time, after they were scored."""
+"""`plumbline label`: the true labels of texts, which people or time provide after the scoring."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Table
+from sqlalchemy import Engine
 
 from plumbline.cli.database import database
-from plumbline.cli.output.console import counted, err, out, print_json, print_jsonl
-from plumbline.cli.user import user
+from plumbline.cli.output.console import count_table, err, out
+from plumbline.cli.output.json_output import print_json, print_jsonl
+from plumbline.cli.output.row_errors import RowErrors
+from plumbline.cli.user import current_user
 from plumbline.errors import FileUnreadable, OptionInvalid
-from plumbline.files import BadRow, Columns, Format, Row, Texts, format_of
+from plumbline.files import Columns, Format, InvalidRow, Row, TextFile, format_of
+from plumbline.services import connected
 from plumbline.settings import Settings
 from plumbline_client.errors import SourceInvalid, StorageError
 from plumbline_client.identity import LONGEST_KEY, LONGEST_SOURCE, invalid_reason, keyed_id
+from storage.jobs import labels
+from storage.jobs.labels import LabelEntry, LabelOutcome
 
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
+BATCH_ROWS = 1_000
+# In characters of an id or a label that an error sentence quotes.
+LONGEST_QUOTE = 40
 
-    from storage.jobs.labels import Entry, Outcome
-
-BATCH = 1_000
-REASONS_SHOWN = 5
-LONGEST_SHOWN = 40
-
-Kind = Literal["unknown", "unusable"]
+SkipKind = Literal["unknown", "unusable"]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What one line of the file says."""
+class LabelRow:
+    """The label that one line of the file gives a job."""
 
     line: int
-    entry: Entry
+    entry: LabelEntry
 
 
 @dataclass(frozen=True, slots=True)
-class Missed:
-    """A line that was not taken, and why."""
+class SkippedRow:
+    """A line whose label was not stored, with the reason."""
 
-    kind: Kind
+    kind: SkipKind
     line: int
     error: str
 
 
 class LabelColumns(Columns):
-    """Columns of the label and of whose it is. A label may be a number, or true or false."""
+    """The columns of the label and of its job. A label may be a number or a boolean as well."""
 
     __slots__ = ()
 
-    def pick(self, line: int, values: Mapping[str, Any]) -> Row | BadRow:
+    def parse_row(self, line: int, values: Mapping[str, Any]) -> Row | InvalidRow:
         label = values.get(self.text)
         if isinstance(label, int | float):
-            said = str(int(label)) if label in (0, 1) else str(label)
-            values = {**values, self.text: said}
-        return super().pick(line, values)
+            name = str(int(label)) if label in (0, 1) else str(label)
+            values = {**values, self.text: name}
+        return super().parse_row(line, values)
 
 
 @dataclass(slots=True)
-class Tally:
-    """What became of the rows so far; `reasons` are of the first that were not taken."""
+class LabelCounts:
+    """How many labels were stored, and what happened to the others."""
 
     accepted: int = 0
     changed: int = 0
     known: int = 0
     unknown: int = 0
     unusable: int = 0
-    reasons: list[tuple[int, str]] = field(default_factory=list)
+    errors: RowErrors = field(default_factory=RowErrors)
 
-    def add(self, outcome: Outcome, missed: Sequence[Missed]) -> None:
+    def add(self, outcome: LabelOutcome, skipped: Sequence[SkippedRow]) -> None:
         self.accepted += outcome.accepted
         self.changed += outcome.changed
         self.known += outcome.known
-        self.unknown += sum(row.kind == "unknown" for row in missed)
-        self.unusable += sum(row.kind == "unusable" for row in missed)
-        room = REASONS_SHOWN - len(self.reasons)
-        self.reasons += [(row.line, row.error) for row in missed[:room]]
+        for row in skipped:
+            self.unknown += row.kind == "unknown"
+            self.unusable += row.kind == "unusable"
+            self.errors.add(row.line, row.error)
 
     def counts(self) -> dict[str, int]:
-        return {name: value for name, value in asdict(self).items() if name != "reasons"}
+        return {
+            "accepted": self.accepted,
+            "changed": self.changed,
+            "known": self.known,
+            "unknown": self.unknown,
+            "unusable": self.unusable,
+        }
 
     def table(self) -> Table:
         notes = {
             "accepted": "",
-            "changed": "which said something else before",
-            "known": "which said so before",
-            "unknown": "of jobs that do not exist",
-            "unusable": "not taken",
+            "changed": "replaced a different label",
+            "known": "already; nothing was changed",
+            "unknown": "name a job that does not exist",
+            "unusable": "skipped",
         }
-        return counted(self.counts(), notes)
+        return count_table(self.counts(), notes)
 
 
 def label(
     file: Annotated[
-        str, typer.Argument(help="CSV or JSONL (also .gz), Parquet, or - for standard input.")
+        str,
+        typer.Argument(help="A CSV, JSONL (also .gz) or Parquet file, or - for standard input."),
     ],
-    format: Annotated[Format | None, typer.Option(help="Default: by the name.")] = None,
-    job_column: Annotated[str, typer.Option(help="Column of the job's id.")] = "job_id",
+    format: Annotated[Format | None, typer.Option(help="Default: by the file name.")] = None,
+    job_column: Annotated[str, typer.Option(help="Column with the job's id.")] = "job_id",
     key_column: Annotated[
-        str | None, typer.Option(help="Column of the key it was submitted with, instead.")
+        str | None,
+        typer.Option(help="Column with the key the job was submitted with, instead of its id."),
     ] = None,
     source: Annotated[
         str | None,
-        typer.Option(help="Who submitted the jobs of these keys. Default: PLUMBLINE_SOURCE."),
+        typer.Option(help="Submitter of the jobs with these keys. Default: PLUMBLINE_SOURCE."),
     ] = None,
     label_column: Annotated[
-        str, typer.Option(help="Column of the label: 0, 1, or a name as in ham or spam.")
+        str, typer.Option(help="Column with the label: 0, 1, or a class name such as spam.")
     ] = "label",
     by: Annotated[
-        str | None, typer.Option(help="Who says so; saying it again replaces. Default: you.")
+        str | None,
+        typer.Option(
+            help="Name of the labeller, whose new label of a job replaces the old. Default: you."
+        ),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="JSON lines: one for each row not taken, then counts.")
+        bool, typer.Option("--json", help="Print JSON lines: one per skipped row, then the counts.")
     ] = False,
 ) -> None:
-    """Tell what texts truly were, so that `retrain --from-labels` can learn from it.
+    """Store the true labels of texts, for `retrain --from-labels` to learn from.
 
-    A row that cannot be used costs only itself: it is told by number, and the exit code is 1.
+    Invalid rows are skipped and reported by line number; the command then exits with 1.
     """
     settings = Settings.read()
-    whose = job_of(key_column, source, settings)
-    teller = checked_source("--by", user() if by is None else by)
+    job_id_of = job_id_parser(key_column, source, settings)
+    labeller = check_source("--by", current_user() if by is None else by)
     columns = LabelColumns(label_column, key_column or job_column)
-    tally = Tally()
-    with Texts(file, table_format(file, format), columns) as rows:
+    counts = LabelCounts()
+    with TextFile(file, table_format(file, format), columns) as rows:
         try:
-            with database(settings) as engine, err.status("labelling ..."):
-                for batch in batches(said(rows, whose, teller)):
-                    outcome, missed = write(engine, batch)
-                    tally.add(outcome, missed)
+            with database(connected(settings)) as engine, err.status("storing labels ..."):
+                for batch in batches(parse_rows(rows, job_id_of, labeller)):
+                    outcome, skipped = add_labels(engine, batch)
+                    counts.add(outcome, skipped)
                     if as_json:
-                        print_jsonl(asdict(row) for row in missed)
+                        print_jsonl(asdict(row) for row in skipped)
         except (StorageError, KeyboardInterrupt):
-            tell_interrupted(tally)
+            print_interrupted(counts)
             raise
     if as_json:
-        print_json({"kind": "summary", "source": teller, **tally.counts()})
+        print_json({"kind": "summary", "source": labeller, **counts.counts()})
     else:
-        tell(tally, file)
-    if tally.unusable:
+        print_counts(counts, file)
+    if counts.unusable:
         raise typer.Exit(1)
 
 
-def table_format(file: str, given: Format | None) -> Format:
-    """A format with columns; raises FileUnreadable for one text a line."""
-    format = given or format_of(file)
+def table_format(file: str, format: Format | None) -> Format:
+    """Return a format that has columns; raise FileUnreadable for plain text."""
+    format = format or format_of(file)
     if format is Format.TEXT:
         raise FileUnreadable(
-            "Labels need columns; name a .csv, .jsonl or .parquet file, or say --format."
+            "Labels need columns; name a .csv, .jsonl or .parquet file, or add --format."
         )
     return format
 
 
-def job_of(
+def job_id_parser(
     key_column: str | None, source: str | None, settings: Settings
 ) -> Callable[[str], uuid.UUID]:
-    """What turns a row's id or key into its job; that raises ValueError with the reason."""
+    """Return the function that turns a row's id or key into a job id.
+
+    That function raises ValueError with the reason if it cannot.
+    """
     if key_column is None:
         if source is not None:
-            raise OptionInvalid("--source goes with --key-column; a job's id needs no source.")
-        return by_id
-    submitter = checked_source("--source", settings.source if source is None else source)
-    return lambda key: by_key(submitter, key)
+            raise OptionInvalid("--source needs --key-column; a job's id is enough without it.")
+        return parse_job_id
+    submitter = check_source("--source", settings.source if source is None else source)
+    return lambda key: parse_key(submitter, key)
 
 
-def by_id(given: str) -> uuid.UUID:
+def parse_job_id(job_id: str) -> uuid.UUID:
     try:
-        return uuid.UUID(given.strip())
+        return uuid.UUID(job_id.strip())
     except ValueError as error:
-        raise ValueError(f"{given[:LONGEST_SHOWN]!r} is no job id") from error
+        raise ValueError(f"{job_id[:LONGEST_QUOTE]!r} is not a job id") from error
 
 
-def by_key(source: str, key: str) -> uuid.UUID:
-    if wrong := invalid_reason(key, LONGEST_KEY):
-        raise ValueError(f"its key {wrong}")
+def parse_key(source: str, key: str) -> uuid.UUID:
+    if reason := invalid_reason(key, LONGEST_KEY):
+        raise ValueError(f"its key {reason}")
     return keyed_id(source, key)
 
 
-def checked_source(option: str, given: str) -> str:
-    if wrong := invalid_reason(given, LONGEST_SOURCE):
-        raise SourceInvalid(f"{option} {wrong}.")
-    return given
+def check_source(option: str, source: str) -> str:
+    if reason := invalid_reason(source, LONGEST_SOURCE):
+        raise SourceInvalid(f"{option} {reason}.")
+    return source
 
 
-def said(
-    rows: Iterable[Row | BadRow], whose: Callable[[str], uuid.UUID], teller: str
-) -> Iterator[Said | BadRow]:
-    """What each row says, or why it says nothing."""
-    from storage.jobs.labels import Entry
-
+def parse_rows(
+    rows: Iterable[Row | InvalidRow], job_id_of: Callable[[str], uuid.UUID], labeller: str
+) -> Iterator[LabelRow | InvalidRow]:
     for row in rows:
-        if isinstance(row, BadRow):
+        if isinstance(row, InvalidRow):
             yield row
             continue
-        assert row.key is not None
+        assert row.key is not None, "the columns of labels always include a key"
         try:
-            yield Said(row.line, Entry(whose(row.key), row.text.strip(), teller))
+            yield LabelRow(row.line, LabelEntry(job_id_of(row.key), row.text.strip(), labeller))
         except ValueError as reason:
-            yield BadRow(row.line, str(reason))
+            yield InvalidRow(row.line, str(reason))
 
 
-def batches(items: Iterable[Said | BadRow], size: int = BATCH) -> Iterator[list[Said | BadRow]]:
-    """A job that comes again opens the next batch, so that its labels count in their order."""
-    batch: list[Said | BadRow] = []
+def batches(
+    rows: Iterable[LabelRow | InvalidRow], size: int = BATCH_ROWS
+) -> Iterator[list[LabelRow | InvalidRow]]:
+    """Split rows into batches without a repeated job, so that the last of its labels wins."""
+    batch: list[LabelRow | InvalidRow] = []
     jobs: set[uuid.UUID] = set()
-    for item in items:
-        job = item.entry.job_id if isinstance(item, Said) else None
-        if len(batch) == size or job in jobs:
+    for row in rows:
+        job_id = row.entry.job_id if isinstance(row, LabelRow) else None
+        if len(batch) == size or job_id in jobs:
             yield batch
             batch, jobs = [], set()
-        batch.append(item)
-        if job is not None:
-            jobs.add(job)
+        batch.append(row)
+        if job_id is not None:
+            jobs.add(job_id)
     if batch:
         yield batch
 
 
-def write(engine: Engine, batch: Sequence[Said | BadRow]) -> tuple[Outcome, list[Missed]]:
-    """Write a batch's labels, whole or not at all; return also the rows that were not taken."""
-    from storage.jobs import labels
-
+def add_labels(
+    engine: Engine, batch: Sequence[LabelRow | InvalidRow]
+) -> tuple[LabelOutcome, list[SkippedRow]]:
+    """Store the labels of a batch in one transaction; return also the rows without a usable one."""
+    entries = [row.entry for row in batch if isinstance(row, LabelRow)]
     with engine.begin() as connection:
-        outcome = labels.add(connection, [item.entry for item in batch if isinstance(item, Said)])
-    reasons = ((item, why_not(item, outcome)) for item in batch)
-    return outcome, [Missed(why[0], item.line, why[1]) for item, why in reasons if why is not None]
+        outcome = labels.add(connection, entries)
+    skipped = (skipped_row(row, outcome) for row in batch)
+    return outcome, [row for row in skipped if row is not None]
 
 
-def why_not(item: Said | BadRow, outcome: Outcome) -> tuple[Kind, str] | None:
-    if isinstance(item, BadRow):
-        return "unusable", item.reason
-    job_id = item.entry.job_id
+def skipped_row(row: LabelRow | InvalidRow, outcome: LabelOutcome) -> SkippedRow | None:
+    """Return None if the row's label was stored."""
+    if isinstance(row, InvalidRow):
+        return SkippedRow("unusable", row.line, row.reason)
+    job_id = row.entry.job_id
     if job_id in outcome.unknown:
-        return "unknown", f"there is no job {job_id}"
+        return SkippedRow("unknown", row.line, f"there is no job {job_id}")
     if job_id in outcome.unusable:
-        return "unusable", why_unusable(item.entry, outcome)
+        return SkippedRow("unusable", row.line, unusable_reason(row.entry, outcome))
     return None
 
 
-def why_unusable(entry: Entry, outcome: Outcome) -> str:
+def unusable_reason(entry: LabelEntry, outcome: LabelOutcome) -> str:
     names = outcome.unusable[entry.job_id]
-    others = f" nor {' nor '.join(names)}" if names else "; names are known once it is scored"
-    return f"its label {entry.label[:LONGEST_SHOWN]!r} is neither 0 nor 1{others}"
+    alternatives = (
+        f" nor {' nor '.join(names)}"
+        if names
+        else "; class names are accepted once the job is scored"
+    )
+    return f"its label {entry.label[:LONGEST_QUOTE]!r} is neither 0 nor 1{alternatives}"
 
 
-def tell(tally: Tally, file: str) -> None:
-    out.print(tally.table())
-    for line, reason in tally.reasons:
-        out.print(f"  line {line:,}: {reason}", markup=False, soft_wrap=True)
-    more = tally.unknown + tally.unusable - len(tally.reasons)
-    if more > 0:
-        out.print(f"  ... and {more:,} more")
-    if not sum(tally.counts().values()):
-        out.print(f"{file} holds no labels.", markup=False, soft_wrap=True)
+def print_counts(counts: LabelCounts, file: str) -> None:
+    out.print(counts.table())
+    counts.errors.print()
+    if not any(counts.counts().values()):
+        out.print(f"{file} contains no labels.", markup=False, soft_wrap=True)
 
 
-def tell_interrupted(tally: Tally) -> None:
-    """What was written stays; the file may be given again as it is."""
-    taken = tally.accepted + tally.changed + tally.known
-    if taken:
+def print_interrupted(counts: LabelCounts) -> None:
+    """Print that stored labels stay stored; the same file may be given again."""
+    stored = counts.accepted + counts.changed + counts.known
+    if stored:
         err.print(
-            f"Stopped after at least {taken:,} labels, which are kept; give the file again.",
+            f"Stopped after at least {stored:,} labels, which stay stored; run the command again "
+            "with the same file.",
             soft_wrap=True,
         )

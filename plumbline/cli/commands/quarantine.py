@@ -1,154 +1,158 @@
-"""`plumbline quarantine`: what was given up on, to look at, to try again, to forget."""
+"""`plumbline quarantine`: list, replay and discard quarantined jobs."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.table import Table
+from sqlalchemy import Connection, Engine
 
-from plumbline.cli.commands.show import find
+from plumbline.cli.commands.show import find_job
 from plumbline.cli.database import database
-from plumbline.cli.output.console import Json, clock, columns, err, out, print_json, shown
-from plumbline.cli.user import user
+from plumbline.cli.output.console import (
+    column_table,
+    err,
+    format_short_time,
+    out,
+    printable_text,
+)
+from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.user import current_user
 from plumbline.errors import OptionInvalid
 from plumbline.services import connected
 from plumbline.settings import Settings
+from plumbline_client.broker import Publisher
 from plumbline_client.errors import BrokerUnavailable, JobUnknown
+from plumbline_client.states import JobState
+from storage.jobs import outbox, quarantine
+from storage.jobs.quarantine import QuarantinedJob, Selection
 
-if TYPE_CHECKING:
-    from rich.table import Table
-    from sqlalchemy import Connection, Engine
+app = typer.Typer(no_args_is_help=True, help="List, replay or discard quarantined jobs.")
 
-    from storage.jobs.quarantine import QuarantinedJob, Selection
-
-app = typer.Typer(no_args_is_help=True, help="Look at, replay or discard what was given up on.")
-
-Jobs = Annotated[
-    list[str] | None, typer.Argument(help="The jobs' ids, or the first 4 digits or more of each.")
+JobsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(help="Ids of the jobs, or the first 4 or more digits of each."),
 ]
-Source = Annotated[str | None, typer.Option(help="Only those of this source.")]
-All = Annotated[bool, typer.Option("--all", help="All of them; with --source all of that one.")]
+SourceOption = Annotated[str | None, typer.Option(help="Only jobs of this source.")]
+AllOption = Annotated[bool, typer.Option("--all", help="All jobs, or all jobs of --source.")]
 
 
 @app.command("list")
 def list_quarantined(
-    source: Source = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
-    as_json: Json = False,
+    source: SourceOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of jobs.")] = 100,
+    as_json: JsonOption = False,
 ) -> None:
-    """List what was given up on and why, the newest first."""
-    from storage.jobs import quarantine
-
-    with database(Settings.read()) as engine, engine.connect() as connection:
-        found = quarantine.listing(connection, source, limit)
+    """List quarantined jobs with their reasons, newest first."""
+    with database(connected(Settings.read())) as engine, engine.connect() as connection:
+        jobs = quarantine.list_quarantined(connection, source, limit)
     if as_json:
-        print_json({"quarantined": [asdict(job) for job in found]})
-    elif found:
-        out.print(table(found))
+        print_json({"quarantined": [asdict(job) for job in jobs]})
+    elif jobs:
+        out.print(jobs_table(jobs))
     else:
-        out.print("Nothing is in quarantine.")
+        out.print("Quarantine is empty.")
 
 
 @app.command()
 def replay(
-    jobs: Jobs = None, source: Source = None, everything: All = False, as_json: Json = False
+    jobs: JobsArgument = None,
+    source: SourceOption = None,
+    everything: AllOption = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Try them again, as if for the first time."""
-    from storage.jobs import quarantine
-
-    settings = connected(Settings.read())
-    with database(settings) as engine:
+    """Queue jobs again, with no attempts counted."""
+    services = connected(Settings.read())
+    with database(services) as engine:
         with engine.begin() as connection:
-            replayed = quarantine.replay(connection, choose(connection, jobs, source, everything))
-        published = publish(settings, engine, replayed)
+            selection = select_jobs(connection, jobs, source, everything)
+            replayed = quarantine.replay(connection, selection)
+        published = publish(services.broker_url, engine, replayed)
     if as_json:
         print_json({"replayed": replayed, "published": published})
         return
-    out.print(f"{number_of(replayed)} queued again.")
+    out.print(f"Queued {count_text(replayed)} again.")
     if not published:
-        err.print("Redis is away; they are published when it is back.")
+        err.print("Redis is unavailable; the jobs are published once it is back.")
 
 
 @app.command()
 def discard(
-    jobs: Jobs = None, source: Source = None, everything: All = False, as_json: Json = False
+    jobs: JobsArgument = None,
+    source: SourceOption = None,
+    everything: AllOption = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Forget their texts for good; their rows stay, and say who did it."""
-    from storage.jobs import quarantine
-
-    with database(Settings.read()) as engine, engine.begin() as connection:
-        chosen = choose(connection, jobs, source, everything)
-        discarded = quarantine.discard(connection, chosen, user())
+    """Delete the texts of jobs for good. The rows stay and record who did it."""
+    with database(connected(Settings.read())) as engine, engine.begin() as connection:
+        selection = select_jobs(connection, jobs, source, everything)
+        discarded = quarantine.discard(connection, selection, current_user())
     if as_json:
         print_json({"discarded": discarded})
     else:
-        out.print(f"{number_of(discarded)} discarded.")
+        out.print(f"Discarded {count_text(discarded)}.")
 
 
-def choose(
+def select_jobs(
     connection: Connection, jobs: Sequence[str] | None, source: str | None, everything: bool
 ) -> Selection:
-    """Who is meant. Raises OptionInvalid where nobody or too many are said, and JobUnknown."""
-    from storage.jobs.quarantine import Selection
-
+    """Return the jobs that the arguments select. Raises OptionInvalid and JobUnknown."""
     if everything and jobs:
         raise OptionInvalid("Give either jobs or --all.")
     if not everything and not jobs:
-        raise OptionInvalid("Say which: give jobs, or --all, with --source for one source's.")
+        raise OptionInvalid("Give jobs, or --all, which --source limits to one source.")
     if not jobs:
         return Selection(None, source)
-    ids = [find(connection, job)[0].id for job in jobs]
-    demand_replayable(connection, ids)
+    ids = [find_job(connection, name)[0].id for name in jobs]
+    check_replayable(connection, ids)
     return Selection(ids, source)
 
 
-def demand_replayable(connection: Connection, ids: Sequence[uuid.UUID]) -> None:
-    """Raise JobUnknown for the first that is not in quarantine or has no text any more."""
-    from storage.jobs import quarantine
-
-    found = quarantine.standing(connection, ids)
-    for job in ids:
-        state, kept = found[job]
-        if state != "quarantined":
-            raise JobUnknown(f"Job {job} is {state}, not quarantined; nothing was changed.")
-        if not kept:
-            raise JobUnknown(f"The text of job {job} is not kept any more; nothing was changed.")
+def check_replayable(connection: Connection, ids: Sequence[uuid.UUID]) -> None:
+    """Raise JobUnknown for the first job that is not in quarantine or has no text left."""
+    locked = quarantine.lock_jobs(connection, ids)
+    for job_id in ids:
+        state, has_text = locked[job_id]
+        if state is not JobState.QUARANTINED:
+            raise JobUnknown(f"Job {job_id} is {state}, not quarantined; nothing was changed.")
+        if not has_text:
+            raise JobUnknown(f"The text of job {job_id} was deleted; nothing was changed.")
 
 
-def publish(settings: Settings, engine: Engine, jobs: Sequence[uuid.UUID]) -> bool:
-    """Wake a worker for each by itself: it killed one before. False where Redis is away."""
-    from plumbline_client.broker import Publisher
-    from storage.jobs import ledger
+def publish(broker_url: str, engine: Engine, ids: Sequence[uuid.UUID]) -> bool:
+    """Send one message per job, because each of them ended a worker before.
 
-    assert settings.broker_url is not None
-    with Publisher(settings.broker_url.get_secret_value()) as publisher:
-        for sent, job in enumerate(jobs):
+    Returns False if Redis is unavailable; the relay then publishes the rest later.
+    """
+    with Publisher(broker_url) as publisher:
+        for sent, job_id in enumerate(ids):
             try:
-                publisher.wake([job])
+                publisher.wake([job_id])
             except BrokerUnavailable:
                 with engine.begin() as connection:
-                    ledger.unpublish(connection, jobs[sent:])
+                    outbox.unpublish(connection, ids[sent:])
                 return False
     return True
 
 
-def table(found: Sequence[QuarantinedJob]) -> Table:
-    lines = columns("job", "source", "since", "attempts", "why", "text")
-    lines.columns[0].no_wrap = True
-    for job in found:
-        lines.add_row(
+def jobs_table(jobs: Sequence[QuarantinedJob]) -> Table:
+    table = column_table("job", "source", "since", "attempts", "reason", "text")
+    table.columns[0].no_wrap = True
+    for job in jobs:
+        table.add_row(
             str(job.id)[:8],
-            shown(job.source, 20),
-            clock(job.finished_at),
+            printable_text(job.source, 20),
+            format_short_time(job.finished_at),
             str(job.attempts),
-            shown(job.error, 200),
-            shown(job.text, 30) if job.text is not None else "not kept",
+            printable_text(job.error, 200),
+            printable_text(job.text, 30) if job.text is not None else "deleted",
         )
-    return lines
+    return table
 
 
-def number_of(jobs: Sequence[uuid.UUID]) -> str:
-    return "1 job is" if len(jobs) == 1 else f"{len(jobs):,} jobs are"
+def count_text(ids: Sequence[uuid.UUID]) -> str:
+    return "1 job" if len(ids) == 1 else f"{len(ids):,} jobs"

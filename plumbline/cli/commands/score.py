@@ -1,31 +1,30 @@
-"""`plumbline score`: one text here and now, with neither queue nor database."""
+"""`plumbline score`: one text, scored in this process."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from plumbline.cli.extras import extra_needed
-from plumbline.cli.output.console import Json, colored, facts, number, out, print_json
+from plumbline.cli.output.console import colored_text, format_number, out, property_table
+from plumbline.cli.output.json_output import JsonOption, print_json
 from plumbline.files import STDIN
 from plumbline.settings import Settings
 from plumbline_client.errors import TextRefused
-
-if TYPE_CHECKING:
-    from scoring.score import Score
+from scoring.score import Score
 
 
 def score(
-    text: Annotated[str, typer.Argument(help="The text, or - for all of standard input.")],
+    text: Annotated[str, typer.Argument(help="The text, or - for standard input.")],
     model: Annotated[
         str | None, typer.Option(help="NAME or NAME/VERSION. Default: PLUMBLINE_MODEL.")
     ] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Score one text here and now, without queue or database."""
+    """Score one text on this machine, without queue or database."""
     settings = Settings.read()
     if text == STDIN:
         text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
@@ -37,25 +36,25 @@ def score(
         artifact = Artifact.load(resolve(settings.models_dir, model or settings.model))
         scorer = Scorer(artifact, max_chars=settings.max_text_chars)
     try:
-        answer = scorer.score(text)
+        result = scorer.score(text)
     except TextRefused as refusal:
-        raise TextRefused(f"It cannot be scored: {refusal}.") from refusal
+        raise TextRefused(f"The text cannot be scored: {refusal}.") from refusal
     if as_json:
-        print_json(asdict(answer) | {"score_ms": answer.score_ms})
+        print_json(asdict(result) | {"score_ms": result.score_ms})
     else:
-        tell(answer)
+        print_score(result)
 
 
-def tell(answer: Score) -> None:
-    table = facts(answer.model)
-    table.add_row("decision", colored(answer.decision))
-    table.add_row("label", f"{answer.label}, confidence {number(answer.confidence, 4)}")
-    table.add_row("probability", number(answer.probability, 4))
-    table.add_row("tokens", f"{answer.tokens:,}")
-    if answer.windows > 1:
-        table.add_row("windows", f"{answer.windows}, combined by {answer.window_rule}")
-    table.add_row("tokenized in", f"{answer.tokenize_ms:.1f} ms")
-    table.add_row("scored in", f"{answer.infer_ms:.1f} ms")
-    for note in answer.notes:
+def print_score(score: Score) -> None:
+    table = property_table(score.model)
+    table.add_row("decision", colored_text(score.decision))
+    table.add_row("label", f"{score.label}, confidence {format_number(score.confidence, 4)}")
+    table.add_row("probability", format_number(score.probability, 4))
+    table.add_row("tokens", f"{score.tokens:,}")
+    if score.windows > 1:
+        table.add_row("windows", f"{score.windows}, combined by {score.window_rule}")
+    table.add_row("tokenized in", f"{score.tokenize_ms:.1f} ms")
+    table.add_row("scored in", f"{score.infer_ms:.1f} ms")
+    for note in score.notes:
         table.add_row("note", note.replace("_", " "))
     out.print(table)

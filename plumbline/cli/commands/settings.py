@@ -1,21 +1,22 @@
-"""`plumbline settings`: every setting, what it is and what it is for."""
+"""`plumbline settings`: the value and the purpose of every setting."""
 
 from __future__ import annotations
 
 from rich.text import Text
 
-from plumbline.cli.output.console import Json, columns, out, print_json
+from plumbline.cli.output.console import column_table, out
+from plumbline.cli.output.json_output import JsonOption, print_json
 from plumbline.settings import PREFIX, Settings
 
 
-def settings(as_json: Json = False) -> None:
-    """Show every setting with its value, secrets masked, and what it is for."""
-    given = Settings.read()
+def settings(as_json: JsonOption = False) -> None:
+    """Show every setting with its value and purpose; secrets are masked."""
+    current = Settings.read()
     rows = [
         {
             "variable": PREFIX + name.upper(),
-            "value": None if getattr(given, name) is None else str(getattr(given, name)),
-            "is_default": getattr(given, name) == field.default,
+            "value": None if getattr(current, name) is None else str(getattr(current, name)),
+            "is_default": getattr(current, name) == field.default,
             "doc": field.description,
         }
         for name, field in Settings.model_fields.items()
@@ -23,7 +24,7 @@ def settings(as_json: Json = False) -> None:
     if as_json:
         print_json({"settings": rows})
         return
-    table = columns("variable", "value", "what it is for")
+    table = column_table("variable", "value", "purpose")
     table.columns[0].no_wrap = True
     for row in rows:
         value = Text(row["value"] or "unset", style="dim" if row["is_default"] else "bold")

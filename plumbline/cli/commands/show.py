@@ -4,109 +4,116 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
+from sqlalchemy import Connection
 
 from plumbline.cli.database import database
-from plumbline.cli.output.console import Json, colored, facts, number, out, print_json, shown, when
+from plumbline.cli.output.console import (
+    colored_text,
+    format_number,
+    format_time,
+    out,
+    printable_text,
+    property_table,
+)
+from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.rows import row_values
+from plumbline.services import connected
 from plumbline.settings import Settings
 from plumbline_client.errors import JobUnknown
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from storage.tables import Job, Prediction
+from storage.jobs import results
+from storage.tables import Job, Prediction
 
 PREFIX = re.compile(r"[0-9a-f]{4,32}")
+EXAMPLE_ID = uuid.UUID(int=0x1234 << 112)
 LONGEST_TEXT = 2_000
 TIMES = ("created_at", "published_at", "started_at", "lease_until", "deadline", "finished_at")
 
 
 def show(
-    job: Annotated[str, typer.Argument(help="The job's id, or the first 4 digits or more.")],
-    as_json: Json = False,
+    job: Annotated[str, typer.Argument(help="The id of the job, or its first 4 or more digits.")],
+    as_json: JsonOption = False,
 ) -> None:
     """Show everything about one job."""
-    with database(Settings.read()) as engine, engine.connect() as connection:
-        found, predictions = find(connection, job)
+    services = connected(Settings.read())
+    with database(services) as engine, engine.connect() as connection:
+        row, predictions = find_job(connection, job)
     if as_json:
-        print_json(document(found, predictions))
+        print_json(job_document(row, predictions))
         return
-    out.print(job_table(found))
+    out.print(job_table(row))
     for prediction in predictions:
         out.print(prediction_table(prediction))
 
 
-def find(connection: Connection, given: str) -> tuple[Job, list[Prediction]]:
-    """The job that `given` names; raises JobUnknown for none, for several, and for no id at all."""
-    from storage.jobs import results
+def find_job(connection: Connection, name: str) -> tuple[Job, list[Prediction]]:
+    """Return the job with this id or unique prefix of an id, and its predictions.
 
-    wanted = given.strip().lower().replace("-", "")
-    if not PREFIX.fullmatch(wanted):
+    Raises JobUnknown if no job or several jobs match, or if `name` cannot be part of an id.
+    """
+    digits = name.strip().lower().replace("-", "")
+    if not PREFIX.fullmatch(digits):
         raise JobUnknown(
-            f"{given!r} is no job id; an id looks like {uuid.UUID(int=0x1234 << 112)}, and its "
-            "first digits do where they are unique."
+            f"{name!r} is not a job id; an id looks like {EXAMPLE_ID}, and its first digits are "
+            "enough if they are unique."
         )
-    ids = results.ids_with_prefix(connection, wanted)
+    ids = results.ids_with_prefix(connection, digits)
     if len(ids) > 1:
-        raise JobUnknown(f"Several jobs begin with {given}; give more digits.")
-    found = results.job(connection, ids[0]) if ids else None
-    if found is None:
-        raise JobUnknown(f"There is no job {given}.")
-    return found
+        raise JobUnknown(f"Several jobs begin with {name}; give more digits.")
+    row = results.find_job(connection, ids[0]) if ids else None
+    if row is None:
+        raise JobUnknown(f"There is no job {name}.")
+    return row
 
 
-def document(job: Job, predictions: list[Prediction]) -> dict[str, Any]:
-    """Every column of the job; `predictions` is a list of every column of each."""
-    return values_of(job) | {"predictions": [values_of(prediction) for prediction in predictions]}
-
-
-def values_of(row: Job | Prediction) -> dict[str, Any]:
-    values = {column.key: getattr(row, column.key) for column in row.__table__.columns}
-    return {k: v.hex() if isinstance(v, bytes) else v for k, v in values.items()}
+def job_document(job: Job, predictions: list[Prediction]) -> dict[str, Any]:
+    """Return every column of the job, and in `predictions` every column of each prediction."""
+    return row_values(job) | {"predictions": [row_values(row) for row in predictions]}
 
 
 def job_table(job: Job) -> Table:
-    table = facts(f"job {job.id}")
-    table.add_row("state", colored(job.state))
+    table = property_table(f"job {job.id}")
+    table.add_row("state", colored_text(job.state))
     if job.error:
-        table.add_row("reason", shown(job.error, LONGEST_TEXT))
-    table.add_row("source", shown(job.source, LONGEST_TEXT))
+        table.add_row("reason", printable_text(job.error, LONGEST_TEXT))
+    table.add_row("source", printable_text(job.source, LONGEST_TEXT))
     if job.key is not None:
-        table.add_row("key", shown(job.key, LONGEST_TEXT))
-    table.add_row("text", whole_text(job))
+        table.add_row("key", printable_text(job.key, LONGEST_TEXT))
+    table.add_row("text", stored_text(job))
     table.add_row("sha256", job.text_sha256.hex())
     if job.notes:
         table.add_row("notes", ", ".join(job.notes))
     table.add_row("attempts", str(job.attempts))
     for name in TIMES:
-        if getattr(job, name) is not None:
-            table.add_row(name.removesuffix("_at").replace("_", " "), when(getattr(job, name)))
+        if (moment := getattr(job, name)) is not None:
+            table.add_row(name.removesuffix("_at").replace("_", " "), format_time(moment))
     return table
 
 
-def whole_text(job: Job) -> Text:
+def stored_text(job: Job) -> Text:
     if job.text is None:
-        return Text("not kept", style="dim")
-    text = shown(job.text, LONGEST_TEXT)
+        return Text("deleted", style="dim")
+    text = printable_text(job.text, LONGEST_TEXT)
     if len(job.text) > LONGEST_TEXT:
-        text.append(f" ({len(job.text):,} characters; --json has them all)", style="dim")
+        text.append(f" ({len(job.text):,} characters; --json prints all)", style="dim")
     return text
 
 
 def prediction_table(prediction: Prediction) -> Table:
-    table = facts(f"{prediction.role} prediction of {prediction.model}")
-    table.add_row("decision", colored(prediction.decision))
-    table.add_row("label", f"{prediction.label}, confidence {number(prediction.confidence, 4)}")
-    table.add_row("probability", number(prediction.probability, 4))
+    table = property_table(f"{prediction.role} prediction of {prediction.model}")
+    confidence = format_number(prediction.confidence, 4)
+    table.add_row("decision", colored_text(prediction.decision))
+    table.add_row("label", f"{prediction.label}, confidence {confidence}")
+    table.add_row("probability", format_number(prediction.probability, 4))
     windows = f", {prediction.windows} windows ({prediction.window_rule})"
     table.add_row("tokens", f"{prediction.tokens:,}" + (windows if prediction.windows > 1 else ""))
-    table.add_row("waited", f"{prediction.queue_ms:,.0f} ms")
+    table.add_row("queued for", f"{prediction.queue_ms:,.0f} ms")
     table.add_row("scored in", f"{prediction.score_ms:,.1f} ms")
-    table.add_row("scored", when(prediction.scored_at))
+    table.add_row("scored at", format_time(prediction.scored_at))
     features = (f"{name} {value:g}" for name, value in prediction.features.items())
     table.add_row("features", ", ".join(features))
     return table

@@ -1,30 +1,50 @@
-"""`plumbline status`: how the whole stands, also where a part of it is down."""
+"""`plumbline status`: jobs, queue, workers and serving versions, even if a server is down."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from plumbline.broker import queue_depth
+from plumbline.celery_config import responding_workers
 from plumbline.cli.database import database
-from plumbline.cli.output.console import Json, colored, facts, out, percent, print_json, when
+from plumbline.cli.output.console import (
+    colored_text,
+    format_percent,
+    format_time,
+    out,
+    property_table,
+)
+from plumbline.cli.output.json_output import JsonOption, print_json
 from plumbline.services import connected
 from plumbline.settings import Settings
 from plumbline_client.errors import BrokerUnavailable, StorageError
-
-if TYPE_CHECKING:
-    from storage.reports.status import Status
+from plumbline_client.services import Services
+from storage.reports.status import Status, snapshot
 
 MINUTE_S = 60.0
+LEDGER_KEYS = (
+    "counts",
+    "oldest_queued_s",
+    "scored_last_minute",
+    "live_model",
+    "shadow_model",
+    "canary_model",
+    "canary_share",
+    "drift_verdict",
+    "drift_at",
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """`ledger` and `queued_messages` are None where PostgreSQL or Redis does not answer."""
+class SystemStatus:
+    """`ledger` or `queued_messages` is None if PostgreSQL or Redis is unavailable."""
 
     ledger: Status | None
     ledger_error: str | None
@@ -33,128 +53,118 @@ class Standing:
     broker_error: str | None
 
     @property
-    def whole(self) -> bool:
+    def available(self) -> bool:
         return self.ledger_error is None and self.broker_error is None
 
 
 def status(
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Until Ctrl-C.")] = False,
-    every: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks.")] = 2.0,
-    as_json: Json = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until Ctrl-C.")] = False,
+    every: Annotated[
+        float, typer.Option(min=0.2, help="Seconds between two refreshes of --watch.")
+    ] = 2.0,
+    as_json: JsonOption = False,
 ) -> None:
-    """Show what waits, what works and what serves. Exit 1 where PostgreSQL or Redis is down."""
-    settings = connected(Settings.read())
+    """Show queue, workers and serving versions. Exit 1 if PostgreSQL or Redis is down."""
+    services = connected(Settings.read())
     if watch:
-        keep_watching(settings, every, as_json)
-    found = look(settings)
+        watch_status(services, every, as_json)
+    current = read_status(services)
     if as_json:
-        print_json(document(found))
+        print_json(status_document(current))
     else:
-        out.print(table(found))
-    if not found.whole:
+        out.print(status_table(current))
+    if not current.available:
         raise typer.Exit(1)
 
 
-def keep_watching(settings: Settings, every: float, as_json: bool) -> None:
-    """Look again and again; JSON is then a line for each look."""
-    from rich.live import Live
-
+def watch_status(services: Services, every_s: float, as_json: bool) -> None:
+    """Print the status until Ctrl-C, as JSON one line each time."""
     if as_json:
         while True:
-            print_json(document(look(settings)))
+            print_json(status_document(read_status(services)))
             out.file.flush()
-            time.sleep(every)
-    with Live(table(look(settings)), console=out, auto_refresh=False) as live:
+            time.sleep(every_s)
+    with Live(status_table(read_status(services)), console=out, auto_refresh=False) as live:
         while True:
-            time.sleep(every)
-            live.update(table(look(settings)), refresh=True)
+            time.sleep(every_s)
+            live.update(status_table(read_status(services)), refresh=True)
 
 
-def look(settings: Settings) -> Standing:
-    """Ask PostgreSQL and Redis; either may be away without the other being left out."""
-    from plumbline.broker import queue_depth
-    from plumbline.celery_config import responding_workers
-    from storage.reports.status import snapshot
-
-    assert settings.broker_url is not None
+def read_status(services: Services) -> SystemStatus:
+    """Query PostgreSQL and Redis; either may be unavailable."""
     ledger = ledger_error = depth = broker_error = None
     workers: list[str] = []
     try:
-        with database(settings) as engine, engine.connect() as connection:
+        with database(services) as engine, engine.connect() as connection:
             ledger = snapshot(connection)
     except StorageError as error:
         ledger_error = str(error)
-    broker_url = settings.broker_url.get_secret_value()
     try:
-        depth = queue_depth(broker_url)
-        workers = responding_workers(broker_url)
+        depth = queue_depth(services.broker_url)
+        workers = responding_workers(services.broker_url)
     except BrokerUnavailable as error:
         broker_error = str(error)
-    return Standing(ledger, ledger_error, depth, workers, broker_error)
+    return SystemStatus(ledger, ledger_error, depth, workers, broker_error)
 
 
-def document(found: Standing) -> dict[str, Any]:
-    """Every key is always there; null is what is not known."""
-    ledger = asdict(found.ledger) if found.ledger is not None else {}
-    names = (
-        "counts", "oldest_queued_s", "scored_last_minute", "live_model", "shadow_model",
-        "canary_model", "canary_share", "drift_verdict", "drift_at",
-    )  # fmt: skip
+def status_document(current: SystemStatus) -> dict[str, Any]:
+    """Return the same keys in every case; the value of what is unknown is null."""
+    ledger = asdict(current.ledger) if current.ledger is not None else {}
     return {
-        "ok": found.whole,
-        **{name: ledger.get(name) for name in names},
-        "queued_messages": found.queued_messages,
-        "workers": found.workers,
-        "database_error": found.ledger_error,
-        "broker_error": found.broker_error,
+        "ok": current.available,
+        **{key: ledger.get(key) for key in LEDGER_KEYS},
+        "queued_messages": current.queued_messages,
+        "workers": current.workers,
+        "database_error": current.ledger_error,
+        "broker_error": current.broker_error,
     }
 
 
-def table(found: Standing) -> Table:
-    lines = facts("plumbline")
-    if found.ledger is None:
-        lines.add_row("ledger", Text(found.ledger_error or "", style="red"))
+def status_table(current: SystemStatus) -> Table:
+    table = property_table("plumbline")
+    if current.ledger is None:
+        table.add_row("ledger", Text(current.ledger_error or "", style="red"))
     else:
-        add_ledger(lines, found.ledger)
-    if found.broker_error is not None:
-        lines.add_row("queue", Text(found.broker_error, style="red"))
+        add_ledger_rows(table, current.ledger)
+    if current.broker_error is not None:
+        table.add_row("queue", Text(current.broker_error, style="red"))
     else:
-        lines.add_row("queue", f"{found.queued_messages:,} messages")
-        lines.add_row("workers", workers_text(found.workers))
-    return lines
+        table.add_row("queue", f"{current.queued_messages:,} messages")
+        table.add_row("workers", workers_text(current.workers))
+    return table
 
 
-def add_ledger(lines: Table, ledger: Status) -> None:
+def add_ledger_rows(table: Table, ledger: Status) -> None:
     counts = Text(", ").join(
-        Text.assemble(f"{count:,} ", colored(state))
+        Text.assemble(f"{count:,} ", colored_text(state))
         for state, count in sorted(ledger.counts.items())
     )
-    lines.add_row("jobs", counts if ledger.counts else "none yet")
+    table.add_row("jobs", counts if ledger.counts else "none yet")
     if ledger.oldest_queued_s is not None:
-        lines.add_row("oldest queued", age(ledger.oldest_queued_s))
+        table.add_row("oldest queued", format_age(ledger.oldest_queued_s))
     per_minute = ledger.scored_last_minute
-    lines.add_row("scored", f"{per_minute:,} in the last minute, {per_minute / MINUTE_S:,.1f}/s")
-    lines.add_row("live model", ledger.live_model or "none yet; the first worker to start sets it")
+    table.add_row("scored", f"{per_minute:,} in the last minute, {per_minute / MINUTE_S:,.1f}/s")
+    table.add_row("live model", ledger.live_model or "none yet; the first worker to start sets it")
     if ledger.shadow_model is not None:
-        lines.add_row("shadow", ledger.shadow_model)
+        table.add_row("shadow", ledger.shadow_model)
     if ledger.canary_model is not None and ledger.canary_share is not None:
-        lines.add_row("canary", f"{ledger.canary_model}, {percent(ledger.canary_share)} of jobs")
+        share = format_percent(ledger.canary_share)
+        table.add_row("canary", f"{ledger.canary_model}, {share} of jobs")
     if ledger.drift_verdict is None:
-        lines.add_row("last drift", "no report yet")
+        table.add_row("last drift", "no report yet")
     else:
-        lines.add_row(
-            "last drift", Text.assemble(colored(ledger.drift_verdict), f", {when(ledger.drift_at)}")
-        )
+        verdict = colored_text(ledger.drift_verdict)
+        table.add_row("last drift", Text.assemble(verdict, f", {format_time(ledger.drift_at)}"))
 
 
 def workers_text(workers: list[str]) -> Text:
     if not workers:
-        return Text("none answers; start one with `plumbline up`", style="yellow")
+        return Text("none responds; start one with `plumbline up`", style="yellow")
     return Text("\n".join(workers))
 
 
-def age(seconds: float) -> str:
-    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.1f} s"
+def format_age(age_s: float) -> str:
+    for unit, unit_s in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if age_s >= unit_s:
+            return f"{age_s / unit_s:.1f} {unit}"
+    return f"{age_s:.1f} s"

@@ -1,4 +1,4 @@
-"""`plumbline up`: everything on this machine, until Ctrl-C."""
+"""`plumbline up`: servers, workers and beat on this machine, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from plumbline.cli.output.console import Json, out, print_json
-from plumbline.cli.output.progress import Narration
+from plumbline.cli.output.console import out
+from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.progress import TerminalReporter
+from plumbline.embedded.stack import POLL_S, Stack, stack
+from plumbline.embedded.state_dir import logs_dir
 from plumbline.services import address_file
 from plumbline.settings import Settings
+from plumbline_client.urls import masked
 
-if TYPE_CHECKING:
-    from plumbline.embedded.stack import Stack
-
-SHOWN = {"model": "live_model", "database": "database_url", "broker": "broker_url"}
-NEXT = (
+PANEL_ROWS = {"model": "live_model", "database": "database_url", "broker": "broker_url"}
+NEXT_COMMANDS = (
     "submit texts.csv --text-column text --wait",
     "results",
     "status --watch",
@@ -31,78 +31,72 @@ NEXT = (
 )
 
 
-def up(as_json: Json = False) -> None:
+def up(as_json: JsonOption = False) -> None:
     """Run servers, workers and beat on this machine, until Ctrl-C."""
-    # Celery and SQLAlchemy, which no other command should wait for.
-    from plumbline.embedded.stack import POLL_S, stack
-
-    narration = Narration()
+    reporter = TerminalReporter()
     ready = False
     try:
-        with stack(Settings.read(), narration) as running:
+        with stack(Settings.read(), reporter) as running:
             ready = True
             if as_json:
-                print_json(described(running))
+                print_json(stack_document(running))
             else:
-                out.print(panel(running))
+                out.print(stack_panel(running))
             while True:
                 running.supervise()
                 time.sleep(POLL_S)
     except KeyboardInterrupt:
-        # Ctrl-C is how this command ends well; before it was ready, it was cut short.
+        # Once the system is ready, Ctrl-C is the normal way to end this command.
         if not ready:
             raise
-        narration.done()
+        reporter.done()
     finally:
-        narration.stopped()
+        reporter.cancel()
 
 
-def described(running: Stack) -> dict[str, object]:
-    """What a program needs to know; the URLs with their passwords are in `address_file`."""
-    from plumbline_client.urls import masked
-
+def stack_document(running: Stack) -> dict[str, object]:
+    """Return what a program needs to know. The passwords are only in `address_file`."""
     settings = running.settings
-    assert settings.database_url is not None and settings.broker_url is not None
     return {
         "ready": True,
         "live_model": running.live_model,
-        "database_url": masked(settings.database_url.get_secret_value()),
-        "broker_url": masked(settings.broker_url.get_secret_value()),
+        "database_url": masked(running.services.database_url),
+        "broker_url": masked(running.services.broker_url),
         "address_file": address_file(settings),
         "state_dir": settings.state_dir,
-        "logs": settings.state_dir / "logs",
+        "logs": logs_dir(settings),
         "pid": os.getpid(),
     }
 
 
-def panel(running: Stack) -> Panel:
-    """Where things are, and what to type next."""
-    told = described(running)
+def stack_panel(running: Stack) -> Panel:
+    """Return the addresses, and the commands to type next."""
+    document = stack_document(running)
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
-    for title, name in SHOWN.items():
-        grid.add_row(title, Text(str(told[name])))
-    grid.add_row("logs", Text(from_here(running.settings.state_dir / "logs")))
+    for title, name in PANEL_ROWS.items():
+        grid.add_row(title, Text(str(document[name])))
+    grid.add_row("logs", Text(relative_path(logs_dir(running.settings))))
     grid.add_row()
     grid.add_row("next", "In another terminal, in this folder:")
-    for arguments in NEXT:
-        grid.add_row("", Text(f"{program()} {arguments}"))
+    for arguments in NEXT_COMMANDS:
+        grid.add_row("", Text(f"{command_name()} {arguments}"))
     grid.add_row("", "Ctrl-C here drains and stops everything.")
-    return Panel(grid, title="Plumbline runs", title_align="left", border_style="green")
+    return Panel(grid, title="Plumbline is running", title_align="left", border_style="green")
 
 
-def program() -> str:
-    """How this command is typed here: by its name where PATH finds it, else by its path."""
-    ours = Path(sys.argv[0])
-    on_path = shutil.which(ours.name)
-    if on_path is not None and Path(on_path).resolve() == ours.resolve():
-        return ours.name
-    return shlex.quote(from_here(ours))
+def command_name() -> str:
+    """Return what to type for this command: its name if it is on PATH, else its path."""
+    command = Path(sys.argv[0])
+    on_path = shutil.which(command.name)
+    if on_path is not None and Path(on_path).resolve() == command.resolve():
+        return command.name
+    return shlex.quote(relative_path(command))
 
 
-def from_here(path: Path) -> str:
-    """The path as one would type it in the current folder."""
+def relative_path(path: Path) -> str:
+    """Return the path as a user would type it in the current folder."""
     absolute = path.absolute()
-    below = absolute.is_relative_to(Path.cwd())
-    return str(absolute.relative_to(Path.cwd()) if below else absolute)
+    inside = absolute.is_relative_to(Path.cwd())
+    return str(absolute.relative_to(Path.cwd()) if inside else absolute)

@@ -1,4 +1,4 @@
-"""What begins, what is done and how long it took, a line each, on standard error."""
+"""Progress on standard error: the steps of `plumbline up`, and bars for long operations."""
 
 from __future__ import annotations
 
@@ -7,46 +7,61 @@ from contextlib import suppress
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.status import Status
 
 from plumbline.cli.output.console import err
 
 
-class Narration:
-    """A `plumbline.embedded.stack.Narrator` for a terminal: the step at work turns a spinner.
+def progress_bar() -> Progress:
+    """Return a bar whose tasks have a field `rate`. Without a terminal it prints nothing."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
+    )
 
-    A terminal that went away is no error: whatever is being ended must still end.
+
+class TerminalReporter:
+    """A `plumbline.embedded.stack.ProgressReporter` for a terminal, with a spinner for each step.
+
+    It ignores a terminal that has gone away, because the shutdown must continue without it.
     """
 
     def __init__(self, console: Console = err) -> None:
         self._console = console
-        self._what: str | None = None
-        self._since = 0.0
+        self._name: str | None = None
+        self._started = 0.0
         self._spinner: Status | None = None
 
-    def step(self, what: str) -> None:
+    def step(self, name: str) -> None:
         self.done()
-        self._what, self._since = what, time.monotonic()
+        self._name, self._started = name, time.monotonic()
         with suppress(OSError):
-            self._spinner = self._console.status(f"{escape(what)} ...")
+            self._spinner = self._console.status(f"{escape(name)} ...")
             self._spinner.start()
 
     def done(self) -> None:
-        self._end_spinner()
-        if self._what is not None:
-            took_s = time.monotonic() - self._since
-            self._print(f"[green]✓[/green] {escape(self._what)} [dim]{took_s:.1f} s[/dim]")
-            self._what = None
+        self._stop_spinner()
+        if self._name is not None:
+            took_s = time.monotonic() - self._started
+            self._print(f"[green]✓[/green] {escape(self._name)} [dim]{took_s:.1f} s[/dim]")
+            self._name = None
 
-    def stopped(self) -> None:
-        """What began last, if it is not done by now, never will be; its line is not printed."""
-        self._end_spinner()
-        self._what = None
+    def cancel(self) -> None:
+        """Drop the current step without a line for it."""
+        self._stop_spinner()
+        self._name = None
 
-    def say(self, sentence: str) -> None:
+    def note(self, sentence: str) -> None:
         self._print(f"[yellow]•[/yellow] {escape(sentence)}")
 
-    def _end_spinner(self) -> None:
+    def _stop_spinner(self) -> None:
         if self._spinner is not None:
             with suppress(OSError):
                 self._spinner.stop()

@@ -5,24 +5,23 @@ from typing import Any
 import pytest
 
 from plumbline.cli.commands.label import (
-    REASONS_SHOWN,
     LabelColumns,
-    Missed,
-    Said,
-    Tally,
+    LabelCounts,
+    LabelRow,
+    SkippedRow,
     batches,
-    checked_source,
-    job_of,
-    said,
+    check_source,
+    job_id_parser,
+    parse_rows,
+    skipped_row,
     table_format,
-    why_not,
 )
 from plumbline.errors import FileUnreadable, OptionInvalid
-from plumbline.files import BadRow, Format, Row, Texts
+from plumbline.files import Format, InvalidRow, Row, TextFile
 from plumbline.settings import Settings
 from plumbline_client.errors import SourceInvalid
 from plumbline_client.identity import keyed_id
-from storage.jobs.labels import Entry, Outcome
+from storage.jobs.labels import LabelEntry, LabelOutcome
 
 SETTINGS = Settings(source="shop")
 ONE, TWO = uuid.UUID(int=1), uuid.UUID(int=2)
@@ -32,9 +31,9 @@ ONE, TWO = uuid.UUID(int=1), uuid.UUID(int=2)
     ("label", "expected"),
     [(1, "1"), (0.0, "0"), (True, "1"), ("spam", "spam"), ("0", "0"), (2, "2"), (0.5, "0.5")],
 )
-def test_a_label_may_be_a_number_or_a_name(label: Any, expected: str) -> None:
+def test_label_may_be_a_number_or_a_name(label: Any, expected: str) -> None:
     columns = LabelColumns("label", "job_id")
-    assert columns.pick(3, {"label": label, "job_id": "x"}) == Row(3, expected, "x")
+    assert columns.parse_row(3, {"label": label, "job_id": "x"}) == Row(3, expected, "x")
 
 
 @pytest.mark.parametrize(
@@ -42,13 +41,13 @@ def test_a_label_may_be_a_number_or_a_name(label: Any, expected: str) -> None:
     [
         ({"job_id": "x"}, "it has no 'label'"),
         ({"label": 1}, "it has no 'job_id'"),
-        ({"label": None, "job_id": "x"}, "its 'label' is null, not a text"),
-        ({"label": [1], "job_id": "x"}, "its 'label' is a list, not a text"),
+        ({"label": None, "job_id": "x"}, "its 'label' is null, not a string"),
+        ({"label": [1], "job_id": "x"}, "its 'label' is a list, not a string"),
         ({"label": 1, "job_id": ""}, "its key 'job_id' is empty"),
     ],
 )
-def test_a_row_without_a_label_or_a_job_is_bad(values: dict[str, Any], reason: str) -> None:
-    assert LabelColumns("label", "job_id").pick(3, values) == BadRow(3, reason)
+def test_row_without_a_label_or_a_job_is_invalid(values: dict[str, Any], reason: str) -> None:
+    assert LabelColumns("label", "job_id").parse_row(3, values) == InvalidRow(3, reason)
 
 
 def test_parquet_labels_of_any_type_are_read(tmp_path: Path) -> None:
@@ -56,81 +55,87 @@ def test_parquet_labels_of_any_type_are_read(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow.parquet")
     table = pyarrow.table({"key": [1, 2, 3], "label": [1.0, 0.0, None], "more": ["a", "b", "c"]})
     pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
-    with Texts(str(tmp_path / "a.parquet"), None, LabelColumns("label", "key")) as rows:
+    with TextFile(str(tmp_path / "a.parquet"), None, LabelColumns("label", "key")) as rows:
         assert list(rows) == [
             Row(1, "1", "1"),
             Row(2, "0", "2"),
-            BadRow(3, "its 'label' is null, not a text"),
+            InvalidRow(3, "its 'label' is null, not a string"),
         ]
 
 
-def test_an_id_needs_no_source_and_a_key_has_one() -> None:
-    assert job_of(None, None, SETTINGS)(f" {ONE} ") == ONE
-    assert job_of("id", None, SETTINGS)("7") == keyed_id("shop", "7")
-    assert job_of("id", "mail", SETTINGS)("7") == keyed_id("mail", "7")
-    with pytest.raises(OptionInvalid, match="--source goes with --key-column"):
-        job_of(None, "mail", SETTINGS)
+def test_key_needs_a_source_and_an_id_does_not() -> None:
+    assert job_id_parser(None, None, SETTINGS)(f" {ONE} ") == ONE
+    assert job_id_parser("id", None, SETTINGS)("7") == keyed_id("shop", "7")
+    assert job_id_parser("id", "mail", SETTINGS)("7") == keyed_id("mail", "7")
+    with pytest.raises(OptionInvalid, match="--source needs --key-column"):
+        job_id_parser(None, "mail", SETTINGS)
     with pytest.raises(SourceInvalid, match=r"^--source is empty\.$"):
-        job_of("id", "", SETTINGS)
+        job_id_parser("id", "", SETTINGS)
     with pytest.raises(SourceInvalid, match=r"^--by has a NUL"):
-        checked_source("--by", "a\0")
+        check_source("--by", "a\0")
 
 
-def test_an_id_or_a_key_that_is_none_costs_its_row() -> None:
-    rows = [Row(2, " spam ", str(ONE)), Row(3, "spam", "x" * 600), BadRow(4, "it is not JSON")]
-    assert list(said(rows, job_of(None, None, SETTINGS), "ann")) == [
-        Said(2, Entry(ONE, "spam", "ann")),
-        BadRow(3, f"'{'x' * 40}' is no job id"),
-        BadRow(4, "it is not JSON"),
+def test_invalid_id_or_key_makes_its_row_invalid() -> None:
+    rows = [Row(2, " spam ", str(ONE)), Row(3, "spam", "x" * 600), InvalidRow(4, "it is not JSON")]
+    assert list(parse_rows(rows, job_id_parser(None, None, SETTINGS), "ann")) == [
+        LabelRow(2, LabelEntry(ONE, "spam", "ann")),
+        InvalidRow(3, f"'{'x' * 40}' is not a job id"),
+        InvalidRow(4, "it is not JSON"),
     ]
-    (bad,) = said(rows[1:2], job_of("id", None, SETTINGS), "ann")
-    assert bad == BadRow(3, "its key has 600 characters, and at most 500 are accepted")
+    (invalid,) = parse_rows(rows[1:2], job_id_parser("id", None, SETTINGS), "ann")
+    assert invalid == InvalidRow(3, "its key has 600 characters, and at most 500 are accepted")
 
 
-def test_a_job_that_comes_again_opens_a_batch() -> None:
+def test_repeated_job_starts_a_new_batch() -> None:
     first, second, again = (
-        Said(line, Entry(job, "1", "ann")) for line, job in ((2, ONE), (3, TWO), (5, ONE))
+        LabelRow(line, LabelEntry(job, "1", "ann")) for line, job in ((2, ONE), (3, TWO), (5, ONE))
     )
-    bad = BadRow(4, "bad")
-    assert list(batches([first, second, bad, again])) == [[first, second, bad], [again]]
-    assert list(batches([bad, bad, bad], size=2)) == [[bad, bad], [bad]]
+    invalid = InvalidRow(4, "invalid")
+    assert list(batches([first, second, invalid, again])) == [[first, second, invalid], [again]]
+    assert list(batches([invalid, invalid, invalid], size=2)) == [[invalid, invalid], [invalid]]
     assert list(batches([])) == []
 
 
-def test_a_row_is_missed_for_a_reason() -> None:
-    outcome = Outcome(unknown=frozenset([ONE]), unusable={TWO: ["ham", "spam"]})
-    assert why_not(Said(2, Entry(ONE, "1", "ann")), outcome) == (
-        "unknown",
-        f"there is no job {ONE}",
+def test_row_is_skipped_with_a_reason() -> None:
+    outcome = LabelOutcome(unknown=frozenset([ONE]), unusable={TWO: ["ham", "spam"]})
+    assert skipped_row(LabelRow(2, LabelEntry(ONE, "1", "ann")), outcome) == SkippedRow(
+        "unknown", 2, f"there is no job {ONE}"
     )
-    assert why_not(Said(2, Entry(TWO, "Spam", "ann")), outcome) == (
-        "unusable",
-        "its label 'Spam' is neither 0 nor 1 nor ham nor spam",
+    assert skipped_row(LabelRow(3, LabelEntry(TWO, "Spam", "ann")), outcome) == SkippedRow(
+        "unusable", 3, "its label 'Spam' is neither 0 nor 1 nor ham nor spam"
     )
-    assert why_not(Said(2, Entry(uuid.UUID(int=3), "1", "ann")), outcome) is None
-    assert why_not(Said(2, Entry(TWO, "x", "ann")), Outcome(unusable={TWO: []})) == (
+    assert skipped_row(InvalidRow(4, "it is not JSON"), outcome) == SkippedRow(
+        "unusable", 4, "it is not JSON"
+    )
+    assert skipped_row(LabelRow(2, LabelEntry(uuid.UUID(int=3), "1", "ann")), outcome) is None
+    unscored = LabelOutcome(unusable={TWO: []})
+    assert skipped_row(LabelRow(2, LabelEntry(TWO, "x", "ann")), unscored) == SkippedRow(
         "unusable",
-        "its label 'x' is neither 0 nor 1; names are known once it is scored",
+        2,
+        "its label 'x' is neither 0 nor 1; class names are accepted once the job is scored",
     )
 
 
-def test_every_row_is_counted_and_the_first_reasons_are_kept() -> None:
-    tally = Tally()
-    missed = [Missed("unusable", line, "bad") for line in range(2, 5)]
+def test_every_row_is_counted() -> None:
+    counts = LabelCounts()
+    unusable = [SkippedRow("unusable", line, "invalid") for line in range(2, 5)]
     for _ in range(3):
-        tally.add(Outcome(accepted=4, changed=2, known=1), [Missed("unknown", 1, "who?"), *missed])
-    assert tally.counts() == {
+        counts.add(
+            LabelOutcome(accepted=4, changed=2, known=1),
+            [SkippedRow("unknown", 1, "which job?"), *unusable],
+        )
+    assert counts.counts() == {
         "accepted": 12,
         "changed": 6,
         "known": 3,
         "unknown": 3,
         "unusable": 9,
     }
-    assert len(tally.reasons) == REASONS_SHOWN
-    assert tally.reasons[:2] == [(1, "who?"), (2, "bad")]
+    assert counts.errors.count == 12
+    assert counts.errors.first[:2] == [(1, "which job?"), (2, "invalid")]
 
 
-def test_labels_need_columns() -> None:
+def test_labels_need_a_format_with_columns() -> None:
     assert table_format("a.csv.gz", None) is Format.CSV
     assert table_format("-", Format.JSONL) is Format.JSONL
     for file, format in (("-", None), ("a.txt", None), ("a.csv", Format.TEXT)):

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.cli.commands.results import Output, chosen
+from plumbline.cli.commands.results import Output, choose_format
 from plumbline.errors import OptionInvalid
 
 
@@ -17,10 +17,10 @@ from plumbline.errors import OptionInvalid
         (Output.JSONL, Path("a.txt"), False, Output.JSONL),
     ],
 )
-def test_the_format_is_what_was_said_else_what_the_name_says(
+def test_format_is_the_option_else_by_the_file_name(
     format: Output | None, output: Path | None, as_json: bool, expected: Output
 ) -> None:
-    assert chosen(format, output, as_json) is expected
+    assert choose_format(format, output, as_json) is expected
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_the_format_is_what_was_said_else_what_the_name_says(
         (None, Path("table"), False),
     ],
 )
-def test_options_that_contradict_each_other_are_one_sentence(
+def test_contradictory_options_are_reported_in_one_sentence(
     format: Output | None, output: Path | None, as_json: bool
 ) -> None:
     with pytest.raises(OptionInvalid, match=r"\.$"):
-        chosen(format, output, as_json)
+        choose_format(format, output, as_json)

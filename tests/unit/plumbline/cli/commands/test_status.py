@@ -1,6 +1,7 @@
 import pytest
 
-from plumbline.cli.commands.status import Standing, age, document
+from plumbline.cli.commands.status import SystemStatus, format_age, status_document
+from plumbline_client.states import JobState
 from storage.reports.status import Status
 
 KEYS = {
@@ -8,25 +9,25 @@ KEYS = {
     "canary_model", "canary_share", "drift_verdict",
     "drift_at", "queued_messages", "workers", "database_error", "broker_error",
 }  # fmt: skip
-LEDGER = Status({"scored": 2}, None, 2, "m/1.0.0", None, None)
+LEDGER = Status({JobState.SCORED: 2}, None, 2, "m/1.0.0", None, None)
 
 
 @pytest.mark.parametrize(
-    ("found", "ok"),
+    ("current", "ok"),
     [
-        (Standing(LEDGER, None, 0, ["w"], None), True),
-        (Standing(LEDGER, None, None, [], "Redis is away."), False),
-        (Standing(None, "PostgreSQL is away.", 3, ["w"], None), False),
-        (Standing(None, "PostgreSQL is away.", None, [], "Redis is away."), False),
+        (SystemStatus(LEDGER, None, 0, ["w"], None), True),
+        (SystemStatus(LEDGER, None, None, [], "Redis is down."), False),
+        (SystemStatus(None, "PostgreSQL is down.", 3, ["w"], None), False),
+        (SystemStatus(None, "PostgreSQL is down.", None, [], "Redis is down."), False),
     ],
 )
-def test_the_document_has_every_key_whatever_is_down(found: Standing, ok: bool) -> None:
-    assert document(found).keys() == KEYS
-    assert document(found)["ok"] is ok
+def test_document_has_every_key_whatever_is_down(current: SystemStatus, ok: bool) -> None:
+    assert status_document(current).keys() == KEYS
+    assert status_document(current)["ok"] is ok
 
 
 @pytest.mark.parametrize(
-    ("seconds", "expected"), [(0.3, "0.3 s"), (90, "1.5 m"), (7_200, "2.0 h"), (129_600, "1.5 d")]
+    ("age_s", "expected"), [(0.3, "0.3 s"), (90, "1.5 m"), (7_200, "2.0 h"), (129_600, "1.5 d")]
 )
-def test_ages_are_in_the_unit_that_fits(seconds: float, expected: str) -> None:
-    assert age(seconds) == expected
+def test_age_has_the_unit_that_fits(age_s: float, expected: str) -> None:
+    assert format_age(age_s) == expected

@@ -1,7 +1,9 @@
 import uuid
 
-from plumbline.cli.commands.submit import REASONS_SHOWN, Tally
-from plumbline.files import BadRow
+import pytest
+
+from plumbline.cli.commands.submit import SubmissionCounts, backlog_notice
+from plumbline.files import InvalidRow
 from plumbline_client import Receipt
 from plumbline_client.states import JobState
 
@@ -12,14 +14,14 @@ def receipt(state: JobState, *, new: bool = True, published: bool = True) -> Rec
 
 
 def test_every_text_is_counted_once() -> None:
-    tally = Tally("test")
-    tally.add(1, receipt(JobState.QUEUED))
-    tally.add(2, receipt(JobState.QUEUED, published=False))
-    tally.add(3, receipt(JobState.SCORED, new=False))
-    tally.add(4, receipt(JobState.REJECTED))
-    tally.add(5, receipt(JobState.REJECTED, new=False))
-    tally.add_unreadable(BadRow(6, "it is not JSON"))
-    assert tally.counts() == {
+    counts = SubmissionCounts("test")
+    counts.add(1, receipt(JobState.QUEUED))
+    counts.add(2, receipt(JobState.QUEUED, published=False))
+    counts.add(3, receipt(JobState.SCORED, new=False))
+    counts.add(4, receipt(JobState.REJECTED))
+    counts.add(5, receipt(JobState.REJECTED, new=False))
+    counts.add_invalid(InvalidRow(6, "it is not JSON"))
+    assert counts.document() == {
         "source": "test",
         "accepted": 2,
         "known": 2,
@@ -27,12 +29,14 @@ def test_every_text_is_counted_once() -> None:
         "unreadable": 1,
         "unpublished": 1,
     }
-    assert tally.reasons == [(4, "the text is empty"), (6, "it is not JSON")]
+    assert counts.errors.first == [(4, "the text is empty"), (6, "it is not JSON")]
+    assert counts.errors.count == 2
 
 
-def test_only_the_first_reasons_are_kept() -> None:
-    tally = Tally("test")
-    for line in range(1, 1_000):
-        tally.add_unreadable(BadRow(line, "bad"))
-    assert tally.unreadable == 999
-    assert [line for line, _ in tally.reasons] == list(range(1, REASONS_SHOWN + 1))
+def test_full_backlog_is_reported_only_once(capsys: pytest.CaptureFixture[str]) -> None:
+    notify = backlog_notice()
+    notify(2)
+    notify(3)
+    assert (
+        capsys.readouterr().err == "2 texts are queued already; waiting until there is capacity.\n"
+    )

@@ -1,10 +1,10 @@
 import csv
 import io
 import json
+import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import fields
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,29 +12,21 @@ import pytest
 from plumbline.cli.output import exports
 from plumbline.errors import FileUnwritable
 from plumbline_client.results import Result
-
-AT = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+from tests.results import AT, result
 
 
 def results(count: int) -> Iterator[Result]:
-    for number in range(count):
-        yield Result(
-            job_id=uuid.UUID(int=number), source="test", key=None, state="scored", error=None,
-            notes=["nul_replaced", "surrogate_replaced"], attempts=1, created_at=AT,
-            finished_at=AT, model="m/1.0.0", probability=0.25, label="ham", confidence=0.75,
-            decision="negative", tokens=3, windows=1, queue_ms=1.5, score_ms=2.5, scored_at=AT,
-            text='a "b",\nc',
-        )  # fmt: skip
+    return (result(number) for number in range(count))
 
 
-def test_json_is_one_document() -> None:
+def test_json_is_one_document_for_any_number_of_results() -> None:
     for count in (0, 1, 3):
         file = io.StringIO()
         exports.write_json(results(count), file)
         assert len(json.loads(file.getvalue())["results"]) == count
 
 
-def test_json_lines_have_every_column() -> None:
+def test_each_json_line_has_every_column() -> None:
     file = io.StringIO()
     assert exports.write(results(2), "jsonl", file) == 2
     rows = [json.loads(line) for line in file.getvalue().splitlines()]
@@ -67,18 +59,27 @@ def test_parquet_can_be_read_back(
         assert (row["created_at"], row["probability"], row["key"]) == (AT, 0.25, None)
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    def broken() -> Iterator[Result]:
+def test_failed_export_leaves_the_existing_file(tmp_path: Path) -> None:
+    def interrupted() -> Iterator[Result]:
         yield from results(3)
-        raise OSError("the connection is lost")
+        raise OSError("the connection was lost")
 
-    (tmp_path / "a.csv").write_text("what was there", encoding="utf-8")
+    (tmp_path / "a.csv").write_text("the old export", encoding="utf-8")
     with pytest.raises(FileUnwritable):
-        exports.save(broken(), "csv", tmp_path / "a.csv")
+        exports.save(interrupted(), "csv", tmp_path / "a.csv")
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
-    assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "what was there"
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "the old export"
 
 
-def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+def test_missing_folder_is_reported_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(FileUnwritable, match=r"cannot be written: No such file or directory\.$"):
         exports.save(results(1), "csv", tmp_path / "absent" / "a.csv")
+
+
+def test_umask_decides_who_may_read_an_export(tmp_path: Path) -> None:
+    previous = os.umask(0o027)
+    try:
+        exports.save(results(1), "csv", tmp_path / "a.csv")
+    finally:
+        os.umask(previous)
+    assert (tmp_path / "a.csv").stat().st_mode & 0o777 == 0o640

@@ -1,6 +1,6 @@
-"""One text scored with a version before it may serve, in a process of its own.
+"""A smoke test of a model version: it scores one text in a process of its own.
 
-A model file can be whole and still end the process that runs it; then it ends this one.
+A version can pass every check of its files and still crash the process that scores with it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from scoring.errors import ArtifactInvalid
 
 # Far above what the largest model takes to load and to score one text.
 TIMEOUT_S = 120.0
-# More than one window of any model, so that its longest input is tried too.
+# More than one window of any model, so that its longest input is tested too.
 TEXT = "ready when you are " * 200
-SCORE = f"""
+SCRIPT = f"""
 import sys
 from pathlib import Path
 from scoring.errors import ScoringError
@@ -28,12 +28,12 @@ try:
 except ScoringError as error:
     raise SystemExit(" ".join(str(error).split()))
 """
-# -P: a `scoring.py` in the folder one works in is not ours.
-COMMAND = (sys.executable, "-P", "-c", SCORE)
+# -P: do not import a `scoring.py` of the current folder.
+COMMAND = (sys.executable, "-P", "-c", SCRIPT)
 
 
-def try_out(model: str, folder: Path, command: Sequence[str] = COMMAND) -> None:
-    """Score one text with the version in `folder`; raise ArtifactInvalid where that fails."""
+def smoke_test(model: str, folder: Path, command: Sequence[str] = COMMAND) -> None:
+    """Score one text with the version in `folder`; raise ArtifactInvalid if that fails."""
     try:
         done = subprocess.run(
             [*command, str(folder)],
@@ -45,18 +45,18 @@ def try_out(model: str, folder: Path, command: Sequence[str] = COMMAND) -> None:
         )
     except subprocess.TimeoutExpired as error:
         raise ArtifactInvalid(
-            f"{model} did not score a text within {TIMEOUT_S:g} s, so it does not serve."
+            f"{model} did not score a text within {TIMEOUT_S:g} s, so it cannot serve."
         ) from error
     if done.returncode != 0:
-        how = told(done.returncode, done.stderr.decode("utf-8", "replace"))
-        raise ArtifactInvalid(f"{model} cannot score a text, so it does not serve: {how}.")
+        failure = describe_failure(done.returncode, done.stderr.decode("utf-8", "replace"))
+        raise ArtifactInvalid(f"{model} cannot score a text, so it cannot serve: {failure}.")
 
 
-def told(returncode: int, said: str) -> str:
-    """How the process ended: the signal that killed it, else the last thing it said."""
+def describe_failure(returncode: int, stderr: str) -> str:
+    """Return the signal that killed the process, else the last line it printed."""
     if returncode < 0:
-        return f"it crashed the process that tried it ({signal_name(-returncode)})"
-    lines = said.strip().splitlines() or [f"it ended with exit code {returncode} and no word"]
+        return f"it crashed the process that scored with it ({signal_name(-returncode)})"
+    lines = stderr.strip().splitlines() or [f"it ended with exit code {returncode} and no message"]
     return lines[-1].rstrip(". ")
 
 

@@ -1,0 +1,28 @@
+"""The output of `--json`. It imports no Rich, because a probe runs `health` every few seconds."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print one JSON object on one line; values of other types are printed as strings."""
+    sys.stdout.write(json.dumps(value, default=as_json_value, ensure_ascii=False) + "\n")
+
+
+def print_jsonl(values: Iterable[Mapping[str, Any]]) -> None:
+    """Print one JSON object per line."""
+    for value in values:
+        print_json(value)
+
+
+def as_json_value(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
