@@ -1,15 +1,16 @@
-"""What the promise costs: the ledger's path against a plain Celery task with one insert.
+"""The cost of the promise: the path through the ledger against a plain Celery task with one insert.
 
     .venv/bin/python benchmarks/cost.py [--singles 1500] [--texts 6000] [--rounds 5]
 
-Both score the same texts with the same model on the same servers, turn and turn about. The plain
-task inserts and commits what came out and acknowledges early, as Celery does unless told otherwise.
+Both score the same texts with the same model on the same servers, in turn. The plain task commits
+one row per text and acknowledges early, which is Celery's default.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import signal
 import statistics
 import subprocess
 import sys
@@ -25,20 +26,22 @@ from celery import Celery
 from rich.console import Console
 from rich.table import Table
 
-from plumbline.client import Client, Submission
-from plumbline.embedded import child
-from plumbline.embedded.postgres import postgres
+from benchmarks.sample_texts import sample_text
+from plumbline.embedded import child_process
+from plumbline.embedded.postgres import postgres_server
 from plumbline.embedded.redis import redis_server
-from plumbline.settings import PREFIX, Settings
+from plumbline.settings import PREFIX
+from plumbline_client import Client
 from storage import migrate
-from storage.database import connect
+from storage.database import open_engine
 
-HERE = Path(__file__).resolve().parent
-TEXT = "Your parcel number {} is ready at the counter, bring the code we sent you on Monday"
+CHECKOUT = Path(__file__).resolve().parent.parent
+PLAIN = "plain task, one text per message"
 PLAIN_QUEUE = "plain.score"
-LIST = 64
+SOURCE = "benchmark"
+LIST_SIZE = 64
 POLL_S = 0.02
-# Counting takes processor time from what is measured.
+# Counting the rows takes processor time from the workers.
 COUNT_EVERY_S = 0.2
 TIMEOUT_S = 300.0
 
@@ -49,52 +52,52 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=6_000, help="in lists of 64")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--concurrency", type=int, default=2)
-    parser.add_argument("--producers", type=int, default=4, help="threads that submit at once")
+    parser.add_argument("--producers", type=int, default=4, help="threads that submit")
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
-        both(Path(folder), options.concurrency, options.producers) as sides,
+        start_bench(Path(folder), options.concurrency, options.producers) as bench,
     ):
         rates: dict[str, list[float]] = {}
         cases = {
-            "plain, single": lambda: sides.plain(options.singles),
-            "ledger, single": lambda: sides.ledger(options.singles, 1),
-            "ledger, lists of 64": lambda: sides.ledger(options.texts, LIST),
+            PLAIN: lambda: bench.plain_rate(options.singles),
+            "ledger, one text per message": lambda: bench.ledger_rate(options.singles, 1),
+            "ledger, lists of 64": lambda: bench.ledger_rate(options.texts, LIST_SIZE),
         }
-        # The first round only warms up.
-        for turn in range(options.rounds + 1):
+        # The first round is the warm-up.
+        for round_number in range(options.rounds + 1):
             for name, measure in cases.items():
                 rate = measure()
-                if turn:
+                if round_number:
                     rates.setdefault(name, []).append(rate)
-    show(rates, options.concurrency)
+    Console().print(rates_table(rates, options.concurrency))
 
 
-class Sides:
-    """One database, one Redis; a worker of each kind, of which one is idle at any time."""
+class Bench:
+    """One database and one Redis with a worker of each kind, of which one is always idle."""
 
     def __init__(self, database_url: str, broker_url: str, producers: int) -> None:
         self._database_url = database_url
         self._broker_url = broker_url
         self._producers = producers
-        # One connection for all the looking: to make one costs as much as several jobs.
-        self._looking = psycopg.connect(database_url, autocommit=True)
-        self._sent = itertools.count()
+        # One connection for all counts: opening one costs as much as several jobs.
+        self._connection = psycopg.connect(database_url, autocommit=True)
+        self._numbers = itertools.count()
         self._app = Celery("plain.producer", broker=broker_url, set_as_current=False)
 
-    def plain(self, count: int) -> float:
-        """Jobs a second from the first send to the last row."""
-        return self._timed(
-            count, "plain.predictions", lambda: self._together(count, self._send_plain)
+    def plain_rate(self, count: int) -> float:
+        """Return jobs per second, from the first send to the last row."""
+        return self._rate(
+            count, "plain.predictions", lambda: self._in_threads(count, self._send_plain)
         )
 
-    def ledger(self, count: int, size: int) -> float:
-        settings = Settings(message_size=size)
-        with Client(self._database_url, self._broker_url, settings=settings) as client:
-            return self._timed(
+    def ledger_rate(self, count: int, size: int) -> float:
+        """Return jobs per second with messages of `size` texts."""
+        with Client(self._database_url, self._broker_url, message_size=size) as client:
+            return self._rate(
                 count,
                 "plumbline.predictions",
-                lambda: self._together(count, lambda share: self._submit(client, share, size)),
+                lambda: self._in_threads(count, lambda share: self._submit(client, share, size)),
             )
 
     def _send_plain(self, count: int) -> None:
@@ -104,36 +107,35 @@ class Sides:
     def _submit(self, client: Client, count: int, size: int) -> None:
         if size == 1:
             for text in self._texts(count):
-                client.submit(text, source="benchmark")
+                client.submit(text, source=SOURCE)
             return
-        texts = (Submission(text) for text in self._texts(count))
-        for _ in client.submit_many(texts, source="benchmark"):
+        for _ in client.submit_many(self._texts(count), source=SOURCE):
             pass
 
     def _texts(self, count: int) -> Iterator[str]:
         for _ in range(count):
-            yield TEXT.format(next(self._sent))
+            yield sample_text(next(self._numbers))
 
-    def _together(self, count: int, send: Callable[[int], None]) -> None:
-        """Services submit at the same time, so do these threads."""
+    def _in_threads(self, count: int, send: Callable[[int], None]) -> None:
+        """Submit from several threads at once, as several services do."""
         with ThreadPoolExecutor(self._producers) as pool:
             share = count // self._producers
-            for sent in [pool.submit(send, share) for _ in range(self._producers)]:
-                sent.result()
+            for future in [pool.submit(send, share) for _ in range(self._producers)]:
+                future.result()
 
-    def _timed(self, count: int, table: str, send: Callable[[], None]) -> float:
-        """By PostgreSQL's clock, which is this machine's."""
+    def _rate(self, count: int, table: str, send: Callable[[], None]) -> float:
+        # Rows are dated by PostgreSQL's clock, which is that of this machine.
         started = time.time()
         send()
-        while (found := self._since(started, table))[0] < count:
+        while (scored := self._scored_since(started, table))[0] < count:
             if time.time() - started > TIMEOUT_S:
-                raise SystemExit(f"Only {found[0]} of {count} were scored in {TIMEOUT_S:g} s.")
+                raise SystemExit(f"Only {scored[0]} of {count} were scored in {TIMEOUT_S:g} s.")
             time.sleep(COUNT_EVERY_S)
-        return count / (found[1] - started)
+        return count / (scored[1] - started)
 
-    def _since(self, started: float, table: str) -> tuple[int, float]:
-        """How many were scored since, and when the last of them was, in seconds since 1970."""
-        row = self._looking.execute(
+    def _scored_since(self, started: float, table: str) -> tuple[int, float]:
+        """Return the number of texts scored since, and the Unix time of the last score."""
+        row = self._connection.execute(
             f"SELECT count(*), coalesce(extract(epoch FROM max(scored_at)), 0) FROM {table} "
             "WHERE scored_at >= to_timestamp(%s)",
             [started],
@@ -143,14 +145,13 @@ class Sides:
 
 
 @contextmanager
-def both(folder: Path, concurrency: int, producers: int) -> Iterator[Sides]:
-    """Both workers, ready, on servers of their own."""
+def start_bench(folder: Path, concurrency: int, producers: int) -> Iterator[Bench]:
+    """Start servers and both workers; yield once the workers are ready."""
     with ExitStack() as opened:
-        database_url = opened.enter_context(postgres(folder / "postgres")).url
+        database_url = opened.enter_context(postgres_server(folder / "postgres")).url
         broker_url = opened.enter_context(redis_server(folder / "redis")).url
-        engine = connect(database_url)
-        migrate.upgrade(engine)
-        engine.dispose()
+        with open_engine(database_url) as engine:
+            migrate.upgrade(engine)
         with psycopg.connect(database_url) as connection:
             connection.execute("CREATE SCHEMA plain")
             connection.execute(
@@ -164,7 +165,7 @@ def both(folder: Path, concurrency: int, producers: int) -> Iterator[Sides]:
             opened.enter_context(
                 celery_worker(name, arguments, folder, concurrency, database_url, broker_url)
             )
-        yield Sides(database_url, broker_url, producers)
+        yield Bench(database_url, broker_url, producers)
 
 
 @contextmanager
@@ -174,15 +175,15 @@ def celery_worker(
     environment = {
         f"{PREFIX}DATABASE_URL": database,
         f"{PREFIX}BROKER_URL": broker,
-        f"{PREFIX}MODELS_DIR": str(HERE.parent / "models"),
+        f"{PREFIX}MODELS_DIR": str(CHECKOUT / "models"),
         f"{PREFIX}STATE_DIR": str(folder / "state"),
-        "PYTHONPATH": str(HERE.parent),
+        "PYTHONPATH": str(CHECKOUT),
         "PATH": "/usr/bin:/bin",
     }
     log = folder / f"{app}.log"
     command = [sys.executable, "-m", "celery", "-A", app, "worker", "-c", str(concurrency)]
-    # Both log what they log by default at this level: one line a task would cost both the same.
-    process = child.start(
+    # Both log their default lines at this level: one line per task would cost both the same.
+    process = child_process.start(
         [*command, "-n", f"{app}@benchmark", "--loglevel=INFO", *arguments],
         log=log,
         environment=environment,
@@ -192,32 +193,31 @@ def celery_worker(
         wait_until_ready(process, log)
         yield
     finally:
-        child.stop(process, child.signal.SIGTERM, 30.0)
-        child.kill_group(process.pid)
+        child_process.stop(process, signal.SIGTERM, 30.0)
+        child_process.kill_group(process.pid)
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + TIMEOUT_S
     while " ready." not in log.read_text(encoding="utf-8", errors="replace"):
         if process.poll() is not None or time.monotonic() > deadline:
-            raise SystemExit(f"A worker did not start: {child.log_tail(log, 3)}")
+            raise SystemExit(f"A worker did not start: {child_process.log_tail(log, 3)}")
         time.sleep(POLL_S)
 
 
-def show(rates: dict[str, list[float]], concurrency: int) -> None:
-    base = rates["plain, single"]
-    table = Table("", "jobs/s, median", "of the plain task", "rounds")
+def rates_table(rates: dict[str, list[float]], concurrency: int) -> Table:
+    table = Table("", "jobs/s, median", "relative to the plain task", "rounds")
     table.title = f"{concurrency} scoring processes"
-    for name, found in rates.items():
-        # Each against the plain one of its own round, so that what else the machine does cancels.
-        ratios = [rate / plain for rate, plain in zip(found, base, strict=True)]
+    for name, case_rates in rates.items():
+        # Comparing rates of the same round cancels out other load on the machine.
+        ratios = [rate / plain for rate, plain in zip(case_rates, rates[PLAIN], strict=True)]
         table.add_row(
             name,
-            f"{statistics.median(found):,.0f}",
+            f"{statistics.median(case_rates):,.0f}",
             f"{statistics.median(ratios):.2f}",
-            " ".join(f"{rate:,.0f}" for rate in found),
+            " ".join(f"{rate:,.0f}" for rate in case_rates),
         )
-    Console().print(table)
+    return table
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The plain Celery task `cost.py` measures against: score, insert, commit; nothing is promised."""
+"""The plain Celery task of `cost.py`: score, insert, commit, without any guarantee."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ app.conf.task_ignore_result = True
 app.conf.worker_prefetch_multiplier = 4
 
 
-class Held:
+class ProcessState:
     scorer: Scorer
     connection: psycopg.Connection
 
 
 @worker_process_init.connect
 def start(**_: object) -> None:
-    Held.scorer = Scorer.load(resolve(Path(os.environ["PLUMBLINE_MODELS_DIR"]), "sms-spam"))
-    Held.scorer.warm_up()
-    Held.connection = psycopg.connect(os.environ["PLUMBLINE_DATABASE_URL"])
+    models_dir = Path(os.environ["PLUMBLINE_MODELS_DIR"])
+    ProcessState.scorer = Scorer.load(resolve(models_dir, "sms-spam"))
+    ProcessState.scorer.warm_up()
+    ProcessState.connection = psycopg.connect(os.environ["PLUMBLINE_DATABASE_URL"])
 
 
 @app.task(name="plain.score")
 def score(text: str) -> None:
-    found = Held.scorer.score(text)
-    with Held.connection.transaction():
-        Held.connection.execute(
+    result = ProcessState.scorer.score(text)
+    with ProcessState.connection.transaction():
+        ProcessState.connection.execute(
             "INSERT INTO plain.predictions (text, label, probability, confidence) "
             "VALUES (%s, %s, %s, %s)",
-            (text, found.label, found.probability, found.confidence),
+            (text, result.label, result.probability, result.confidence),
         )

@@ -1,4 +1,4 @@
-"""Texts a second through the whole path, and how long a single one takes, on real servers.
+"""Texts per second through the whole path, and the latency of a single text, on real servers.
 
     .venv/bin/python benchmarks/throughput.py [--texts 4000] [--concurrency 2]
 
@@ -16,12 +16,16 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
-from plumbline.cli.output.progress import Narration
-from plumbline.client import Client, Submission
+from benchmarks.sample_texts import queue_wait_ms, sample_text
+from plumbline.cli.output.progress import TerminalReporter
 from plumbline.embedded.stack import stack
+from plumbline.services import open_client
 from plumbline.settings import Settings
+from plumbline_client import Client
 
-TEXT = "Your parcel number {} is ready at the counter, bring the code we sent you on Monday"
+SOURCE = "benchmark"
+MESSAGE_SIZES = (1, 64)
+TIMEOUT_S = 600.0
 
 
 def main() -> None:
@@ -31,43 +35,41 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=2)
     options = parser.parse_args()
     console = Console()
-    table = Table("", "", title=f"{options.concurrency} scoring processes, about 20 tokens a text")
+    title = f"{options.concurrency} scoring processes, about 20 tokens per text"
+    table = Table("", "", title=title)
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings.read().model_copy(
             update={"state_dir": Path(folder), "concurrency": options.concurrency}
         )
-        with stack(settings, Narration(console)) as running:
-            for size in (1, 64):
+        with stack(settings, TerminalReporter(console)) as running:
+            for size in MESSAGE_SIZES:
                 sized = running.settings.model_copy(update={"message_size": size})
-                with Client.from_settings(sized) as client:
+                with open_client(sized, running.services) as client:
                     count = options.texts if size > 1 else options.texts // 4
-                    rate = bulk(client, count)
-                table.add_row(f"texts a second, {size} a message", f"{rate:,.0f}")
-            with Client.from_settings(running.settings) as client:
-                waits = singles(client, options.singles)
-            table.add_row("one text on an idle system, median", f"{waits:.0f} ms in the queue")
+                    rate = texts_per_second(client, count)
+                table.add_row(f"texts per second, {size} per message", f"{rate:,.0f}")
+            with open_client(running.settings, running.services) as client:
+                wait_ms = median_wait_ms(client, options.singles)
+            table.add_row(
+                "one text on an idle system, from commit to claim, median", f"{wait_ms:.0f} ms"
+            )
     console.print(table)
 
 
-def bulk(client: Client, count: int) -> float:
-    """From the first submission to the last score."""
-    texts = [Submission(TEXT.format(n)) for n in range(count)]
+def texts_per_second(client: Client, count: int) -> float:
+    """Measure from the first submission to the last score."""
+    texts = [sample_text(number) for number in range(count)]
     started = perf_counter()
-    ids = [receipt.job_id for receipt in client.submit_many(texts, source="benchmark")]
-    results = client.wait(ids, timeout_s=600)
+    ids = [receipt.job_id for receipt in client.submit_many(texts, source=SOURCE)]
+    results = client.wait(ids, timeout_s=TIMEOUT_S)
     assert {result.state for result in results} == {"scored"}
     return count / (perf_counter() - started)
 
 
-def singles(client: Client, count: int) -> float:
-    """Milliseconds from the commit of one text to its claim, by PostgreSQL's clock."""
-    waits = []
-    for number in range(count):
-        receipt = client.submit(TEXT.format(-number), source="benchmark")
-        result = client.wait([receipt.job_id])[0]
-        assert result.queue_ms is not None
-        waits.append(result.queue_ms)
-    return statistics.median(waits)
+def median_wait_ms(client: Client, count: int) -> float:
+    return statistics.median(
+        queue_wait_ms(client, sample_text(-number), SOURCE) for number in range(count)
+    )
 
 
 if __name__ == "__main__":
