@@ -1,4 +1,4 @@
-"""The SQL door: in the caller's own transaction, by the same rules as every other door."""
+"""`plumbline.submit_v1` works in the caller's transaction and accepts what the client accepts."""
 
 from __future__ import annotations
 
@@ -19,58 +19,62 @@ from plumbline.messages import ScoreMessage
 from plumbline.settings import Settings
 from plumbline_client import Client, Submission
 from plumbline_client.identity import keyed_id
-from plumbline_client.new_job import new_job
+from plumbline_client.new_job import new_job, text_hash
 from plumbline_client.text import MAX_CHARS
 from storage.database import connect
-from storage.jobs import ledger
+from storage.jobs.claim import claim
 from storage.jobs.sweep import sweep
 from tests.waiting import eventually
 from worker.processing.score_message import arriving_jobs
 
-# All that str.strip() takes off.
+# Every character that str.strip() removes.
 SPACES = "".join(filter(str.isspace, map(chr, range(0x110000))))
 CALL = text(
     "SELECT plumbline.submit_v1(:text, key => :key, source => :source, deadline => :deadline)"
 )
 
 
-def submit(connection: Connection, value: str | None, **given: Any) -> uuid.UUID:
-    arguments = {"text": value, "key": None, "source": "default", "deadline": None} | given
-    found: uuid.UUID = connection.execute(CALL, arguments).scalar_one()
-    return found
+def submit(connection: Connection, value: str | None, **options: Any) -> uuid.UUID:
+    arguments = {"text": value, "key": None, "source": "default", "deadline": None} | options
+    job_id: uuid.UUID = connection.execute(CALL, arguments).scalar_one()
+    return job_id
 
 
-def row(engine: Engine, job_id: uuid.UUID) -> Any:
+def read_job(connection: Connection, job_id: uuid.UUID) -> Any:
+    return connection.execute(
+        text("SELECT * FROM plumbline.jobs WHERE id = :id"), {"id": job_id}
+    ).one_or_none()
+
+
+def committed_job(engine: Engine, job_id: uuid.UUID) -> Any:
     with engine.connect() as connection:
-        return connection.execute(
-            text("SELECT * FROM plumbline.jobs WHERE id = :id"), {"id": job_id}
-        ).one_or_none()
+        return read_job(connection, job_id)
 
 
-def count(engine: Engine) -> int:
+def count_jobs(engine: Engine) -> int:
     with engine.connect() as connection:
-        found: int = connection.execute(text("SELECT count(*) FROM plumbline.jobs")).scalar_one()
-        return found
+        count: int = connection.execute(text("SELECT count(*) FROM plumbline.jobs")).scalar_one()
+        return count
 
 
-def test_a_text_waits_for_the_relay_once_its_transaction_commits(engine: Engine) -> None:
+def test_a_text_is_queued_when_its_transaction_commits(engine: Engine) -> None:
     with engine.begin() as connection:
         job_id = submit(connection, "See you at six", key="k", source="billing")
-        assert row(engine, job_id) is None, "nobody sees it before"
-    found = row(engine, job_id)
-    assert (found.state, found.text, found.source, found.key) == (
+        assert committed_job(engine, job_id) is None, "invisible before the commit"
+    job = committed_job(engine, job_id)
+    assert (job.state, job.text, job.source, job.key) == (
         "queued", "See you at six", "billing", "k",
     )  # fmt: skip
-    assert bytes(found.text_sha256) == ledger.text_hash("See you at six")
-    assert (found.attempts, found.published_at, found.finished_at) == (0, None, None)
+    assert bytes(job.text_sha256) == text_hash("See you at six")
+    assert (job.attempts, job.published_at, job.finished_at) == (0, None, None)
     assert job_id == keyed_id("billing", "k")
 
 
-def test_what_is_rolled_back_was_never_submitted(engine: Engine) -> None:
+def test_a_rolled_back_text_was_never_submitted(engine: Engine) -> None:
     with engine.connect() as connection, connection.begin() as transaction:
         submit(connection, "text", key="k")
         transaction.rollback()
-    assert count(engine) == 0
+    assert count_jobs(engine) == 0
 
 
 def test_the_same_key_again_is_the_same_job(engine: Engine) -> None:
@@ -78,15 +82,15 @@ def test_the_same_key_again_is_the_same_job(engine: Engine) -> None:
         first, again = (submit(connection, value, key="k") for value in ("first", "second"))
         other = submit(connection, "third", key="k", source="other")
     assert first == again != other
-    assert row(engine, first).text == "first"
+    assert committed_job(engine, first).text == "first"
 
 
-def test_without_a_key_each_call_is_a_job(engine: Engine) -> None:
+def test_each_call_without_a_key_is_a_new_job(engine: Engine) -> None:
     with engine.begin() as connection:
         assert submit(connection, "text") != submit(connection, "text")
 
 
-def test_a_whole_table_is_submitted_in_one_statement(engine: Engine) -> None:
+def test_one_statement_submits_a_whole_table(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(
             text("CREATE TEMP TABLE mails AS SELECT n AS id, 'mail ' || n AS body "
@@ -95,11 +99,11 @@ def test_a_whole_table_is_submitted_in_one_statement(engine: Engine) -> None:
         connection.execute(
             text("SELECT plumbline.submit_v1(body, key => 'mail-' || id) FROM mails")
         )
-    assert count(engine) == 100
+    assert count_jobs(engine) == 100
 
 
 @pytest.mark.parametrize(
-    "given",
+    "arguments",
     [
         {"text": ""},
         {"text": SPACES},
@@ -113,34 +117,31 @@ def test_a_whole_table_is_submitted_in_one_statement(engine: Engine) -> None:
         {"text": " ", "key": ""},
     ],
 )
-def test_the_row_is_the_one_the_client_would_write(engine: Engine, given: dict[str, Any]) -> None:
-    value = given.pop("text")
-    expected = new_job(value, source="default", max_chars=MAX_CHARS, **given)
+def test_the_row_equals_the_one_that_the_client_writes(
+    engine: Engine, arguments: dict[str, Any]
+) -> None:
+    options = dict(arguments)
+    value = options.pop("text")
+    expected = new_job(value, source="default", max_chars=MAX_CHARS, **options)
     with engine.begin() as connection:
-        found = row_of(connection, submit(connection, value, **given))
-    assert (found.text, bytes(found.text_sha256), found.key, found.deadline, found.error) == (
+        job = read_job(connection, submit(connection, value, **options))
+    assert (job.text, bytes(job.text_sha256), job.key, job.deadline, job.error) == (
         expected.text, expected.text_sha256, expected.key, expected.deadline, expected.error,
     )  # fmt: skip
-    assert found.state == ("queued" if expected.error is None else "rejected")
-    assert (found.finished_at is None) == (expected.error is None)
+    assert job.state == ("queued" if expected.error is None else "rejected")
+    assert (job.finished_at is None) == (expected.error is None)
     if expected.key is not None:
-        assert found.id == expected.id
+        assert job.id == expected.id
 
 
-def row_of(connection: Connection, job_id: uuid.UUID) -> Any:
-    return connection.execute(
-        text("SELECT * FROM plumbline.jobs WHERE id = :id"), {"id": job_id}
-    ).one()
-
-
-def test_no_text_at_all_is_a_row_that_says_so(engine: Engine) -> None:
+def test_a_null_text_is_rejected_with_its_reason(engine: Engine) -> None:
     with engine.begin() as connection:
         job_id = submit(connection, None)
-    assert row(engine, job_id).error == "the text is NULL, not a string"
+    assert committed_job(engine, job_id).error == "the text is NULL, not a string"
 
 
 @pytest.mark.parametrize(
-    ("source", "says"),
+    ("source", "message"),
     [
         ("", "The source is empty."),
         (None, "The source is NULL."),
@@ -148,22 +149,22 @@ def test_no_text_at_all_is_a_row_that_says_so(engine: Engine) -> None:
     ],
 )
 def test_a_source_that_cannot_be_stored_is_an_error(
-    engine: Engine, source: str | None, says: str
+    engine: Engine, source: str | None, message: str
 ) -> None:
     with pytest.raises(DBAPIError) as refused, engine.begin() as connection:
         submit(connection, "text", source=source)
     assert isinstance(refused.value.orig, psycopg.errors.InvalidParameterValue)
-    assert refused.value.orig.diag.message_primary == says
+    assert refused.value.orig.diag.message_primary == message
 
 
-def test_the_length_accepted_is_the_settings_default() -> None:
+def test_the_maximum_text_length_is_the_default_of_the_setting() -> None:
     assert Settings.model_fields["max_text_chars"].default == MAX_CHARS
 
 
-def test_sql_and_python_name_a_key_alike(engine: Engine) -> None:
-    drawn = random.Random(4)
+def test_sql_and_python_derive_the_same_id_from_a_key(engine: Engine) -> None:
+    generator = random.Random(4)
     alphabet = "aZ09 \t\n'\"\\%:_-éßщ中🎉\u200b\ufffd\U0010ffff"
-    parts = ["".join(drawn.choices(alphabet, k=drawn.randint(1, 60))) for _ in range(400)]
+    parts = ["".join(generator.choices(alphabet, k=generator.randint(1, 60))) for _ in range(400)]
     with engine.connect() as connection:
         rows = connection.execute(
             text("SELECT source, key, plumbline.keyed_id_v1(source, key) AS id FROM "
@@ -171,18 +172,18 @@ def test_sql_and_python_name_a_key_alike(engine: Engine) -> None:
             {"sources": parts[:200], "keys": parts[200:]},
         ).all()  # fmt: skip
     assert len(rows) == 200
-    assert all(found.id == keyed_id(found.source, found.key) for found in rows)
+    assert all(row.id == keyed_id(row.source, row.key) for row in rows)
 
 
 @pytest.mark.parametrize("infinite", ["infinity", "-infinity"])
-def test_an_endless_deadline_stays_readable(engine: Engine, infinite: str) -> None:
+def test_an_infinite_deadline_can_be_read(engine: Engine, infinite: str) -> None:
     with engine.begin() as connection:
         job_id = submit(connection, "text", deadline=infinite)
-    deadline = row(engine, job_id).deadline
+    deadline = committed_job(engine, job_id).deadline
     assert (deadline is None) == (infinite == "infinity")
 
 
-def test_a_deadline_that_passed_ends_as_expired_through_each_door(
+def test_a_job_past_its_deadline_expires_on_every_submission_path(
     engine: Engine, database_url: str, broker_url: str
 ) -> None:
     past = datetime(2020, 1, 1, tzinfo=UTC)
@@ -193,47 +194,47 @@ def test_a_deadline_that_passed_ends_as_expired_through_each_door(
         bare = {"version": 1, "jobs": [{"text": "text", "deadline": past.isoformat()}]}
         arriving = arriving_jobs(ScoreMessage.parse(bare), "message", Settings())
         ids.append(arriving[0].id)
-        assert ledger.claim(connection, arriving, ids[:2], 60.0) == []
-        assert sweep(connection, max_attempts=3, republish_after_s=60.0, most=10) is not None
+        assert claim(connection, arriving, ids[:2], 60.0) == []
+        assert sweep(connection, max_attempts=3, republish_after_s=60.0, limit=10) is not None
     for job_id in ids:
-        found = row(engine, job_id)
-        assert (found.state, found.error) == (
+        job = committed_job(engine, job_id)
+        assert (job.state, job.error) == (
             "expired", "its deadline passed before it was scored",
         )  # fmt: skip
 
 
-def test_one_key_through_all_three_doors_at_once_is_one_job(
+def test_concurrent_submissions_of_one_key_on_all_paths_are_one_job(
     engine: Engine, database_url: str, broker_url: str
 ) -> None:
     pool = connect(database_url, pool_size=6)
-    doors = 9
+    submitters = 9
     rounds = 20
-    at_once = threading.Barrier(doors, timeout=60)
+    barrier = threading.Barrier(submitters, timeout=60)
 
-    def enter(door: int) -> list[uuid.UUID]:
+    def submit_each_round(submitter: int) -> list[uuid.UUID]:
         with Client(database_url, broker_url, source="app") as client:
             ids = []
             for key in map(str, range(rounds)):
-                at_once.wait()
-                ids.append(through(door % 3, client, key))
+                barrier.wait()
+                ids.append(submit_on_path(submitter % 3, client, key))
             return ids
 
-    def through(door: int, client: Client, key: str) -> uuid.UUID:
-        if door == 0:
+    def submit_on_path(path: int, client: Client, key: str) -> uuid.UUID:
+        if path == 0:
             return next(client.submit_many([Submission("text", key)])).job_id
         with pool.begin() as connection:
-            if door == 1:
+            if path == 1:
                 return submit(connection, "text", key=key, source="app")
             bare = {"version": 1, "source": "app", "jobs": [{"text": "text", "key": key}]}
             arriving = arriving_jobs(ScoreMessage.parse(bare), uuid.uuid4().hex, Settings())
-            ledger.claim(connection, arriving, [], 60.0)
+            claim(connection, arriving, [], 60.0)
             return arriving[0].id
 
-    with ThreadPoolExecutor(doors) as threads:
-        found = list(threads.map(enter, range(doors)))
+    with ThreadPoolExecutor(submitters) as threads:
+        ids_of_submitters = list(threads.map(submit_each_round, range(submitters)))
     pool.dispose()
-    assert len({tuple(ids) for ids in found}) == 1
-    assert count(engine) == rounds
+    assert len({tuple(ids) for ids in ids_of_submitters}) == 1
+    assert count_jobs(engine) == rounds
 
 
 @pytest.fixture
@@ -247,19 +248,19 @@ def reader(engine: Engine) -> Iterator[Engine]:
 
 
 def member_of(engine: Engine, role: str) -> Iterator[Engine]:
-    """Somebody who may log in and is a member of `role` and nothing else."""
-    name = "somebody_" + uuid.uuid4().hex
+    """Yield an engine for a new login role that is a member of `role` only."""
+    name = "member_" + uuid.uuid4().hex
     with engine.begin() as connection:
         connection.execute(text(f"CREATE ROLE {name} LOGIN PASSWORD 'secret' IN ROLE {role}"))
     url = engine.url.set(username=name, password="secret")
     member = connect(url.render_as_string(hide_password=False))
     yield member
     member.dispose()
-    # What it made for the time of its session is gone a moment after the session.
-    eventually(lambda: gone(engine, name), 30)
+    # The temporary objects of its session, which it owns, are dropped shortly after the session.
+    eventually(lambda: drop_role(engine, name), 30)
 
 
-def gone(engine: Engine, role: str) -> bool:
+def drop_role(engine: Engine, role: str) -> bool:
     try:
         with engine.begin() as connection:
             connection.execute(text(f"DROP ROLE {role}"))
@@ -277,10 +278,10 @@ def refused(engine: Engine, statement: str) -> bool:
     return False
 
 
-def test_a_producer_submits_and_nothing_else(engine: Engine, producer: Engine) -> None:
+def test_a_producer_may_only_submit(engine: Engine, producer: Engine) -> None:
     with producer.begin() as connection:
         job_id = submit(connection, "text", key="k")
-    assert row(engine, job_id).state == "queued"
+    assert committed_job(engine, job_id).state == "queued"
     for statement in (
         "SELECT * FROM plumbline.jobs",
         "SELECT * FROM plumbline.results",
@@ -294,8 +295,10 @@ def test_a_producer_submits_and_nothing_else(engine: Engine, producer: Engine) -
         assert refused(producer, statement), statement
 
 
-def test_a_producers_own_objects_cannot_stand_in_for_ours(engine: Engine, producer: Engine) -> None:
-    """The function runs with its owner's rights: a name it uses must never be the caller's."""
+def test_a_producers_objects_cannot_replace_those_of_the_function(
+    engine: Engine, producer: Engine
+) -> None:
+    """The function runs with its owner's rights, so its names must not resolve to the caller's."""
     with producer.begin() as connection:
         for statement in (
             "CREATE FUNCTION pg_temp.pg_notify(text, text) RETURNS void "
@@ -307,18 +310,18 @@ def test_a_producers_own_objects_cannot_stand_in_for_ours(engine: Engine, produc
             connection.execute(text(statement))
         job_id = submit(connection, "x" * (MAX_CHARS + 1))
         assert submit(connection, "text") != job_id
-    assert row(engine, job_id).state == "rejected"
+    assert committed_job(engine, job_id).state == "rejected"
 
 
-def test_a_reader_reads_results_and_changes_nothing(engine: Engine, reader: Engine) -> None:
+def test_a_reader_may_only_read_results(engine: Engine, reader: Engine) -> None:
     with engine.begin() as connection:
         job_id = submit(connection, "text", key="k")
     with reader.connect() as connection:
-        found = connection.execute(
+        result = connection.execute(
             text("SELECT job_id, state FROM plumbline.results "
                  "WHERE job_id = plumbline.keyed_id_v1('default', 'k')")
         ).one()  # fmt: skip
-        assert tuple(found) == (job_id, "queued")
+        assert tuple(result) == (job_id, "queued")
         for table in ("predictions", "labels", "model_versions", "deployments", "drift_values"):
             connection.execute(text(f"SELECT * FROM plumbline.{table}")).all()
     for statement in (
@@ -330,6 +333,6 @@ def test_a_reader_reads_results_and_changes_nothing(engine: Engine, reader: Engi
         assert refused(reader, statement), statement
 
 
-def test_nobody_else_may_submit(engine: Engine) -> None:
+def test_another_role_may_not_submit(engine: Engine) -> None:
     for stranger in member_of(engine, "pg_monitor"):
         assert refused(stranger, "SELECT plumbline.submit_v1('text')")
