@@ -1,4 +1,4 @@
-"""How far chance alone could have moved a share."""
+"""Confidence intervals for shares."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class Interval:
     high: float
 
 
-def wilson(hits: int, of: int, coverage: float = COVERAGE) -> Interval:
-    """Wilson's score interval (1927) for the share hits / of: honest near 0 and 1, unlike ± 2 sd.
+def wilson(successes: int, trials: int, coverage: float = COVERAGE) -> Interval:
+    """Return Wilson's score interval (1927) for the share successes / trials.
 
-    0 to 1 where `of` is 0.
+    Unlike ± 2 standard deviations it holds its coverage near 0 and 1. It is 0 to 1 for no trials.
     """
-    if of == 0:
+    if trials == 0:
         return Interval(0.0, 1.0)
     z = NormalDist().inv_cdf(0.5 + coverage / 2)
-    share, shrink = hits / of, 1 + z * z / of
-    middle = (share + z * z / (2 * of)) / shrink
-    half = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of)) / shrink
+    share, shrink = successes / trials, 1 + z * z / trials
+    middle = (share + z * z / (2 * trials)) / shrink
+    half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / shrink
     return Interval(max(0.0, middle - half), min(1.0, middle + half))

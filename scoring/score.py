@@ -1,4 +1,4 @@
-"""What a scored text is: plain values, and the rule that turns a probability into an answer."""
+"""The score of a text, and the rule that turns a probability into a label and a decision."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Decision(StrEnum):
-    """What the caller should do. Below the confidence threshold nobody should trust the label."""
+    """What the caller should do. REVIEW: the confidence is below the threshold."""
 
     POSITIVE = "positive"
     NEGATIVE = "negative"
@@ -23,7 +23,7 @@ class RankedLabel:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRule:
-    """How an artifact turns probabilities into answers; see `decide` and `rank`.
+    """How an artifact turns a probability into a label and a decision; see `decide` and `rank`.
 
     `labels` is (negative, positive). `threshold` is on confidence, in [0.5, 1].
     """
@@ -37,10 +37,10 @@ class DecisionRule:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One text's answer. Probabilities in [0, 1]; durations in milliseconds.
+    """The result for one text. Probabilities are in [0, 1], durations in milliseconds.
 
     `probability` is that of the positive label, `confidence` that of the predicted label.
-    `features` are the numbers drift is judged on (see `scoring.input.features`); they hold no text.
+    `features` are the numbers that drift is computed from (see `scoring.input.features`).
     """
 
     probability: float
@@ -81,15 +81,15 @@ def decide(probability: float, rule: DecisionRule) -> tuple[str, float, Decision
 
 
 def rank(probability: float, rule: DecisionRule) -> tuple[RankedLabel, ...]:
-    """The labels by probability: at most `top_k`, and no more than are needed to reach `top_p`."""
-    both = sorted(
+    """Return the most probable labels: at most `top_k`, and as few as reach `top_p`."""
+    ranked = sorted(
         (RankedLabel(rule.labels[0], 1.0 - probability), RankedLabel(rule.labels[1], probability)),
         key=lambda entry: entry.probability,
         reverse=True,
     )
     kept: list[RankedLabel] = []
-    for entry in both[: rule.top_k]:
+    for entry in ranked[: rule.top_k]:
         kept.append(entry)
-        if sum(k.probability for k in kept) >= rule.top_p:
+        if sum(label.probability for label in kept) >= rule.top_p:
             break
     return tuple(kept)

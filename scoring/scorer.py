@@ -1,4 +1,4 @@
-"""One text to one Score, start to end."""
+"""Scores one text, from cleaning to decision."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 from plumbline_client.text import MAX_CHARS, clean
 from scoring.artifact.artifact import Artifact
 from scoring.artifact.config import SPECIAL_TOKENS
-from scoring.input.features import describe
-from scoring.input.windows import combine, windows
+from scoring.input.features import plain_features
+from scoring.input.windows import combine, split_into_windows
 from scoring.runtime.protocol import Runtime
 from scoring.score import Score, decide, rank, sigmoid
 
 
 class Scorer:
-    """Scores texts one by one with one model version. Not safe for threads."""
+    """Scores texts one by one with one model version. Not thread-safe."""
 
     def __init__(
         self, artifact: Artifact, runtime: Runtime | None = None, max_chars: int = MAX_CHARS
@@ -25,30 +25,30 @@ class Scorer:
         self.artifact = artifact
         self.name = artifact.name
         self._max_chars = max_chars
-        self._runtime = runtime or _litert(artifact)
+        self._runtime = runtime or _litert_runtime(artifact)
 
     @classmethod
     def load(cls, folder: Path, max_chars: int = MAX_CHARS) -> Scorer:
-        """Verify and load the version in `folder`; raises ArtifactError."""
+        """Verify and load the version in `folder`. Raises ArtifactError."""
         return cls(Artifact.load(folder), max_chars=max_chars)
 
     def warm_up(self) -> None:
-        """Score once, so that the first real text does not pay for the first run."""
+        """Run the model once, so that the first real text does not wait for its initialization."""
         self.score("ready")
 
     def score(self, text: str) -> Score:
-        """Score one text. Raises TextRefused for one that cannot be, ScoringError if it fails."""
+        """Score one text. Raises TextRefused if it is invalid, ScoringError if the model fails."""
         cleaned = clean(text, self._max_chars)
         config, tokenizer = self.artifact.config, self.artifact.tokenizer
         started = perf_counter()
         ids = tokenizer.encode(cleaned.text)
-        pieces = self._windows(ids)
+        windows = self._windows(ids)
         tokenized = perf_counter()
-        logits = [self._logit(piece) for piece in pieces]
+        logits = [self._logit(window) for window in windows]
         probability = combine(
             [sigmoid(logit / config.temperature) for logit in logits], config.window_rule
         )
-        done = perf_counter()
+        inferred = perf_counter()
         label, confidence, decision = decide(probability, config.rule)
         return Score(
             probability=probability,
@@ -57,32 +57,32 @@ class Scorer:
             decision=decision,
             ranked=rank(probability, config.rule),
             tokens=len(ids),
-            windows=len(pieces),
+            windows=len(windows),
             window_rule=config.window_rule,
             tokenize_ms=1000.0 * (tokenized - started),
-            infer_ms=1000.0 * (done - tokenized),
-            features=describe(cleaned.text, ids, tokenizer.unknown_id)
-            | self.artifact.familiarity.describe(cleaned.text, ids),
+            infer_ms=1000.0 * (inferred - tokenized),
+            features=plain_features(cleaned.text, ids, tokenizer.unknown_id)
+            | self.artifact.familiarity.features(cleaned.text, ids),
             notes=cleaned.notes,
             model=self.name,
         )
 
     def window_logits(self, text: str) -> list[float]:
-        """The model's own logit for each window, before the temperature. Raises as `score` does."""
+        """Return the model's logit of each window, without temperature. Raises like `score`."""
         cleaned = clean(text, self._max_chars)
         ids = self.artifact.tokenizer.encode(cleaned.text)
-        return [self._logit(piece) for piece in self._windows(ids)]
+        return [self._logit(window) for window in self._windows(ids)]
 
     def _windows(self, ids: list[int]) -> list[list[int]]:
         config = self.artifact.config
-        return windows(ids, config.max_tokens - SPECIAL_TOKENS, config.window_overlap)
+        return split_into_windows(ids, config.max_tokens - SPECIAL_TOKENS, config.window_overlap)
 
-    def _logit(self, piece: list[int]) -> float:
-        token_ids = np.asarray(self.artifact.tokenizer.wrap(piece), dtype=np.int32)
+    def _logit(self, window: list[int]) -> float:
+        token_ids = np.asarray(self.artifact.tokenizer.wrap(window), dtype=np.int32)
         return self._runtime.logit(token_ids)
 
 
-def _litert(artifact: Artifact) -> Runtime:
+def _litert_runtime(artifact: Artifact) -> Runtime:
     from scoring.runtime.litert import LiteRtRuntime
 
     return LiteRtRuntime(artifact.model_path)

@@ -1,4 +1,4 @@
-"""Model versions for tests: small whole ones no runtime will read, and copies of one that runs."""
+"""Model versions for tests: small ones without a model, and copies of the shipped one."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ WORDS = ("win", "a", "prize", "see", "you", "at", "six", "ready")
 
 
 def gate(measure: str, value: float | None, bound: float, **more: Any) -> dict[str, Any]:
-    """One gate as a manifest holds it; passed where the value is at least the bound."""
-    said = f"{measure} is {value}, and at least {bound} is wanted."
+    """Return a gate result as in a manifest; it passed if the value is at least the bound."""
     return {
         "name": f"{measure} >= {bound}",
         "measure": measure,
@@ -36,7 +35,7 @@ def gate(measure: str, value: float | None, bound: float, **more: Any) -> dict[s
         "at_least": True,
         "passed": value is not None and value >= bound,
         "skipped": False,
-        "sentence": said,
+        "sentence": f"{measure} is {value}; the gate requires at least {bound}.",
     } | more
 
 
@@ -45,7 +44,7 @@ FAILED = (gate("f1", 0.85, 0.9), gate("accuracy", 0.97, 0.95))
 
 
 def write_copy(root: Path, version: str, gates: Sequence[Any], name: str = "sms-spam") -> Path:
-    """The shipped model as another version, with these gates; return its folder."""
+    """Copy the shipped model as another version with these gates; return its folder."""
     folder = root / name / version
     shutil.copytree(resolve(MODELS, "sms-spam"), folder)
     manifest = Manifest.read(folder)
@@ -68,7 +67,7 @@ def profile(model: str = "tiny/1.0.0") -> Profile:
 
 
 def familiarity() -> Familiarity:
-    """Of a training set of the one text "win a prize"."""
+    """Return the familiarity of a training set with the single text "win a prize"."""
     ids = range(len(SPECIALS), len(SPECIALS) + 3)
     return Familiarity.learn(["win a prize"], [ids], len(SPECIALS) + len(WORDS))
 
@@ -76,12 +75,12 @@ def familiarity() -> Familiarity:
 def write_artifact(
     root: Path, name: str = "tiny", version: str = "1.0.0", config: ScoringConfig | None = None
 ) -> Path:
-    """A whole version in root/NAME/VERSION; return its folder."""
+    """Write a complete version to root/NAME/VERSION; return its folder."""
     folder = root / name / version
     folder.mkdir(parents=True)
     write_tokenizer(folder / artifact.TOKENIZER)
     (config or ScoringConfig(labels=("ham", "spam"))).write(folder / artifact.CONFIG)
-    (folder / artifact.MODEL).write_bytes(b"no model at all")
+    (folder / artifact.MODEL).write_bytes(b"not a model")
     (folder / artifact.CARD).write_text("# Tiny\n", encoding="utf-8")
     profile(f"{name}/{version}").write(folder / artifact.PROFILE)
     familiarity().write(folder / artifact.FAMILIARITY)

@@ -1,0 +1,1 @@
+"""A model version on disk: its files, their verification, and the folder of versions."""

@@ -1,4 +1,4 @@
-"""A model version on disk. Loading it verifies every file before any is read."""
+"""A model version on disk. Every file is verified before any is read."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ class Artifact:
 
     @classmethod
     def load(cls, folder: Path) -> Artifact:
-        """Verify and open a version; raise an `ArtifactError` that names what is not right."""
+        """Verify and open a version. Raises an `ArtifactError` that names the invalid file."""
         manifest = Manifest.read(folder)
-        absent = [name for name in SERVING_FILES if name not in manifest.files]
-        if absent:
-            raise ArtifactInvalid(f"{folder}'s manifest does not list {', '.join(absent)}.")
+        missing = [name for name in SERVING_FILES if name not in manifest.files]
+        if missing:
+            raise ArtifactInvalid(f"{folder}'s manifest does not list {', '.join(missing)}.")
         manifest.verify(folder)
-        return cls.draft(folder, manifest)
+        return cls.open_unverified(folder, manifest)
 
     @classmethod
-    def draft(cls, folder: Path, manifest: Manifest) -> Artifact:
-        """Open a version whose manifest is not written yet, and so proves nothing."""
+    def open_unverified(cls, folder: Path, manifest: Manifest) -> Artifact:
+        """Open a version whose manifest is not written yet."""
         return cls(
             folder,
             manifest,
@@ -57,7 +57,7 @@ class Artifact:
 
     @property
     def name(self) -> str:
-        """As rows and commands name it: "sms-spam/1.0.0"."""
+        """The name in rows and commands, such as "sms-spam/1.0.0"."""
         return str(self.ref)
 
     @property
@@ -65,5 +65,5 @@ class Artifact:
         return self.folder / MODEL
 
     def profile(self) -> Profile:
-        """The reference for drift; read when asked for, since scoring does not need it."""
+        """Read the reference for drift, which scoring itself does not need."""
         return Profile.read(self.folder / PROFILE)

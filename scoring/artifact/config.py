@@ -1,4 +1,4 @@
-"""How a model version wants to be served: what config.json says, checked."""
+"""The settings a model version is served with: config.json, validated."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ class ScoringConfig:
     format: int = FORMAT
 
     def __post_init__(self) -> None:
-        for holds, rule in (
+        for valid, rule in (
             (self.format == FORMAT, f"format is {FORMAT}"),
             (len(self.labels) == 2 and len(set(self.labels)) == 2, "labels are two names"),
-            (0.5 <= self.threshold <= 1.0, "threshold lies in 0.5 to 1"),
+            (0.5 <= self.threshold <= 1.0, "threshold is between 0.5 and 1"),
             (self.temperature > 0.0, "temperature is above 0"),
             (1 <= self.top_k <= 2, "top_k is 1 or 2"),
-            (0.0 < self.top_p <= 1.0, "top_p lies above 0 and at most at 1"),
-            (self.max_tokens > SPECIAL_TOKENS, "max_tokens leaves room for a token"),
+            (0.0 < self.top_p <= 1.0, "top_p is above 0 and at most 1"),
+            (self.max_tokens > SPECIAL_TOKENS, "max_tokens leaves room for one token"),
             (
                 0 <= self.window_overlap < self.max_tokens - SPECIAL_TOKENS,
                 "window_overlap is smaller than a window",
             ),
             (self.window_rule in RULES, f"window_rule is one of {', '.join(RULES)}"),
         ):
-            if not holds:
+            if not valid:
                 raise ArtifactInvalid(f"The model's config.json breaks the rule that {rule}.")
 
     @classmethod

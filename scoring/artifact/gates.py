@@ -1,4 +1,4 @@
-"""Whether a version passed the gates it was held against when it was made."""
+"""Whether a version passed the gates that were evaluated when it was trained."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from scoring.artifact.manifest import Manifest
 
 
 def failed_gates(manifest: Manifest) -> list[str]:
-    """A sentence for each gate that was not passed; none is left for a version that may serve.
+    """Return one sentence per gate that did not pass; an empty list if the version may serve.
 
-    A version without gates was never held against any, and that is a failure too.
+    A version without gates has never been evaluated, which counts as a failure.
     """
     if not manifest.gates:
         return [f"{manifest.name}/{manifest.version} was never gated."]
@@ -23,4 +23,4 @@ def _passed(gate: Any) -> bool:
 
 def _sentence(gate: Any) -> str:
     sentence = gate.get("sentence") if isinstance(gate, dict) else None
-    return str(sentence or f"A gate in the manifest says neither how it went nor why: {gate!r}.")
+    return str(sentence or f"A gate in the manifest has neither passed nor a reason: {gate!r}.")

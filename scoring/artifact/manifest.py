@@ -1,4 +1,4 @@
-"""What a model version consists of, and the proof that it still does."""
+"""The manifest of a model version: its files with their hashes, its data, metrics and gates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class FileHash:
-    """SHA-256 in hexadecimal, and the size in bytes."""
+    """A SHA-256 in hexadecimal and a size in bytes."""
 
     sha256: str
     bytes: int
@@ -30,7 +30,7 @@ class FileHash:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`files` serve and must all be there; `training_files` may be left behind when it ships."""
+    """`files` are needed to serve; `training_files` may be missing from a shipped version."""
 
     name: str
     version: str
@@ -47,13 +47,16 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
-        """Read a version's manifest; its own hash becomes `sha256`."""
+        """Read a version's manifest and set `sha256` to the hash of the manifest itself.
+
+        Raises ArtifactMissing or ArtifactInvalid.
+        """
         path = folder / FILE_NAME
         try:
             content = path.read_bytes()
         except OSError as error:
             raise ArtifactMissing(
-                f"{folder} is no model version: it has no {FILE_NAME}."
+                f"{folder} is not a model version: it has no {FILE_NAME}."
             ) from error
         try:
             raw = json.loads(content)
@@ -64,15 +67,15 @@ class Manifest:
             raise ArtifactInvalid(f"{path} cannot be read: {error}.") from error
         if manifest.format != FORMAT:
             raise ArtifactInvalid(
-                f"{path} has format {manifest.format}, and this release reads format {FORMAT}."
+                f"{path} has format {manifest.format}, but this release reads format {FORMAT}."
             )
         return manifest
 
     def verify(self, folder: Path) -> None:
-        """Raise `ArtifactMissing` or `ArtifactDamaged` naming the first file that is not right."""
+        """Raise `ArtifactMissing` or `ArtifactDamaged` for the first missing or changed file."""
         for name, expected in self.files.items():
             if not (folder / name).is_file():
-                raise ArtifactMissing(f"{folder / name} is missing; copy the version anew.")
+                raise ArtifactMissing(f"{folder / name} is missing; copy the version again.")
             _compare(folder / name, expected)
         for name, expected in self.training_files.items():
             if (folder / name).is_file():
@@ -80,31 +83,31 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         body = asdict(self)
-        # The hash of the manifest is not something the manifest can contain.
+        # The manifest cannot contain its own hash.
         del body["sha256"]
         text = json.dumps(body, indent=2, sort_keys=True) + "\n"
         (folder / FILE_NAME).write_text(text, encoding="utf-8")
 
 
 def hashes(folder: Path, names: Iterable[str]) -> dict[str, FileHash]:
-    """The hash of each named file of the folder."""
+    """Return the hash of each of these files in the folder."""
     return {name: FileHash.of(folder / name) for name in sorted(names)}
 
 
 def _compare(path: Path, expected: FileHash) -> None:
     try:
-        found = FileHash.of(path)
+        actual = FileHash.of(path)
     except OSError as error:
         raise ArtifactMissing(f"{path} cannot be read: {error.strerror}.") from error
-    if found != expected:
+    if actual != expected:
         raise ArtifactDamaged(
-            f"{path} is not what its manifest says (sha256 {found.sha256[:12]}..., "
-            f"expected {expected.sha256[:12]}...); copy the version anew."
+            f"{path} does not match its manifest (sha256 {actual.sha256[:12]}..., "
+            f"expected {expected.sha256[:12]}...); copy the version again."
         )
 
 
 def _inside(name: str) -> str:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name:
-        raise ValueError(f"{name!r} lies outside the folder")
+        raise ValueError(f"{name!r} is outside the folder")
     return name

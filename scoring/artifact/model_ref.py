@@ -1,4 +1,4 @@
-"""The name of a model version: a name and a semantic version, as in "sms-spam/1.0.0"."""
+"""References to model versions: a name and a semantic version, as in "sms-spam/1.0.0"."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class ModelRef:
 
     @classmethod
     def parse(cls, ref: str) -> ModelRef:
-        """Read "name/1.2.3"; raise `ArtifactMissing` for anything else, since none can exist."""
+        """Parse "name/1.2.3". Raises `ArtifactMissing` for any other form, which cannot exist."""
         name, _, version = ref.partition("/")
         numbers = VERSION.fullmatch(version)
         if not NAME.fullmatch(name) or numbers is None:
             raise ArtifactMissing(
-                f"{ref!r} names no model version; write NAME/VERSION, as in sms-spam/1.0.0."
+                f"{ref!r} is not a model version; write NAME/VERSION, as in sms-spam/1.0.0."
             )
         major, minor, patch = (int(number) for number in numbers.groups())
         return cls(name, (major, minor, patch))

@@ -1,7 +1,7 @@
-"""The reference for drift, as the artifact holds it: rows of numbers and histograms, no texts.
+"""The drift reference in an artifact: numbers per text and histograms, but no texts.
 
-Made at training time on the validation split, because on training texts a model is surer than it
-will ever be live.
+Training computes it on the validation split, because a model is more confident on its training
+texts than it will ever be in production.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_ROWS = 3_000
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """`counts[i]` values lie in [edges[i], edges[i+1]); the last bin includes its right edge."""
+    """`counts[i]` values are in [edges[i], edges[i+1]); the last bin includes its right edge."""
 
     edges: list[float]
     counts: list[int]
@@ -28,7 +28,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """`columns[name]` holds one value a row: numbers for NUMBERS, strings for CATEGORIES."""
+    """`columns[name]` has one value per text: numbers for NUMBERS, strings for CATEGORIES."""
 
     model: str
     split: str
@@ -46,4 +46,4 @@ class Profile:
             raw["histograms"] = {n: Histogram(**h) for n, h in raw["histograms"].items()}
             return cls(**raw)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ArtifactInvalid(f"{path} is no drift reference: {error}") from error
+            raise ArtifactInvalid(f"{path} is not a drift reference: {error}") from error

@@ -10,28 +10,39 @@ from scoring.errors import ArtifactMissing
 
 
 def versions(root: Path, name: str | None = None) -> list[ModelRef]:
-    """Every whole version under `root`, oldest first; hidden and half-written ones are not."""
-    found = []
+    """Return the complete versions under `root`, oldest first.
+
+    Hidden folders and folders without a manifest are not versions.
+    """
+    refs = []
     for path in root.glob(f"{name or '*'}/*/{manifest.FILE_NAME}"):
         try:
-            found.append(ModelRef.parse(f"{path.parent.parent.name}/{path.parent.name}"))
+            refs.append(ModelRef.parse(model_name(path.parent)))
         except ArtifactMissing:
             continue
-    return sorted(found)
+    return sorted(refs)
 
 
 def folder(root: Path, ref: ModelRef) -> Path:
     return root / ref.name / ref.semver
 
 
-def resolve(root: Path, wanted: str) -> Path:
-    """The folder of "name/1.2.3", or of the newest version of "name"."""
+def model_name(folder: Path) -> str:
+    """Return NAME/VERSION of a version's folder."""
+    return f"{folder.parent.name}/{folder.name}"
+
+
+def resolve(root: Path, model: str) -> Path:
+    """Return the folder of "name/1.2.3", or of the newest version of "name".
+
+    Raises ArtifactMissing.
+    """
     known = versions(root)
-    if "/" in wanted:
-        matches = [ref for ref in known if ref == ModelRef.parse(wanted)]
+    if "/" in model:
+        matches = [ref for ref in known if ref == ModelRef.parse(model)]
     else:
-        matches = [ref for ref in known if ref.name == wanted]
+        matches = [ref for ref in known if ref.name == model]
     if not matches:
-        there = ", ".join(str(ref) for ref in known) or "none"
-        raise ArtifactMissing(f"There is no model {wanted} in {root}; there is: {there}.")
+        available = ", ".join(str(ref) for ref in known) or "none"
+        raise ArtifactMissing(f"There is no model {model} in {root}; available: {available}.")
     return folder(root, matches[-1])

@@ -1,0 +1,1 @@
+"""From a text to what the model reads, and to the features that drift is computed from."""

@@ -1,7 +1,7 @@
-"""How much of a text the training texts have shown before: numbers, learned without keeping a text.
+"""How familiar a text is from training, computed without storing any training text.
 
-Character pairs and triples are kept as hashed bits, tokens as their counts' logarithm, so it is the
-same for any language and a few tens of kilobytes for any amount of training data.
+Character pairs and triples are stored as hashed bits, tokens as the logarithm of their frequency.
+This works for any language and takes a few tens of kilobytes for any amount of training data.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ FAMILIARITY_FEATURES = (
     "new_pair_share",
     "new_triple_share",
 )
-# Hundreds of thousands of different pairs, as in Chinese, must not fill the table.
+# Large enough that the hundreds of thousands of pairs of Chinese text do not fill the table.
 PAIR_BITS, TRIPLE_BITS = 17, 19
-# Prior count of a token: Jeffreys' prior of a multinomial.
+# The prior count of each token: Jeffreys' prior for a multinomial.
 PRIOR = 0.5
 # Knuth's multiplicative hashing (The Art of Computer Programming, volume 3, section 6.4).
 _GOLDEN = np.uint32(2_654_435_769)
@@ -32,9 +32,10 @@ _NEXT = np.uint32(1_000_003)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Familiarity:
-    """`surprise` [vocabulary] is -ln of a token's share of training, `seen` whether it was there.
+    """Statistics of the training texts.
 
-    `pairs` and `triples` are tables of bits, one for each hash of 2 or 3 neighbouring characters.
+    `surprise` [vocabulary] is -ln of a token's share of the training tokens, and `seen` whether the
+    token occurred. `pairs` and `triples` have one bit per hash of 2 or 3 neighbouring characters.
     """
 
     surprise: NDArray[np.float32]
@@ -46,7 +47,7 @@ class Familiarity:
     def learn(
         cls, texts: Iterable[str], token_ids: Iterable[Sequence[int]], vocabulary: int
     ) -> Familiarity:
-        """From the training texts, and each one's tokens out of `vocabulary`."""
+        """Learn from the training texts and their token ids, which are below `vocabulary`."""
         counts = np.zeros(vocabulary, np.int64)
         for ids in token_ids:
             np.add.at(counts, np.asarray(ids, np.int64), 1)
@@ -58,11 +59,12 @@ class Familiarity:
         share = (counts + PRIOR) / (counts.sum() + PRIOR * vocabulary)
         return cls(-np.log(share).astype(np.float32), counts > 0, pairs, triples)
 
-    def describe(self, text: str, token_ids: Sequence[int]) -> dict[str, float]:
-        """Return every feature of FAMILIARITY_FEATURES; zeros where there is nothing to look at.
+    def features(self, text: str, token_ids: Sequence[int]) -> dict[str, float]:
+        """Return FAMILIARITY_FEATURES; a text without tokens or characters has zeros.
 
-        `token_surprise` is the mean of the tokens' surprise in nats, the cross-entropy of the text
-        under training's unigrams; the others are shares in [0, 1] of what training never showed.
+        `token_surprise` is the mean surprise of the tokens in nats: the cross-entropy of the text
+        under the unigram model of the training texts. The others are the shares in [0, 1] of
+        tokens, pairs and triples that did not occur in training.
         """
         ids, codes = np.asarray(token_ids, np.int64), _codes(text)
         return {
@@ -83,39 +85,39 @@ class Familiarity:
 
     @classmethod
     def read(cls, path: Path) -> Familiarity:
-        """Raise ArtifactInvalid for what `write` did not write."""
+        """Read a file that `write` wrote. Raises ArtifactInvalid for any other."""
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-                surprise = kept["surprise"].astype(np.float32)
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                surprise = arrays["surprise"].astype(np.float32)
                 return cls(
                     surprise,
-                    _bits(kept["seen"], len(surprise)),
-                    _bits(kept["pairs"], 1 << PAIR_BITS),
-                    _bits(kept["triples"], 1 << TRIPLE_BITS),
+                    _unpack_bits(arrays["seen"], len(surprise)),
+                    _unpack_bits(arrays["pairs"], 1 << PAIR_BITS),
+                    _unpack_bits(arrays["triples"], 1 << TRIPLE_BITS),
                 )
-        # zipfile's and NumPy's own errors have no other base.
+        # The errors of zipfile and NumPy have no other base in common.
         except Exception as error:
-            raise ArtifactInvalid(f"{path} says nothing of the training texts: {error}.") from error
+            raise ArtifactInvalid(f"{path} is not a familiarity file: {error}.") from error
 
 
 def _codes(text: str) -> NDArray[np.uint32]:
-    """Code points, a space before and behind, white space collapsed; case is kept."""
+    """Return code points: case is kept, white space collapsed, a space added at both ends."""
     framed = f" {' '.join(text.split())} "
     return np.frombuffer(framed.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
 def _hashes(codes: NDArray[np.uint32], size: int, bits: int) -> NDArray[np.uint32]:
-    """A number of `bits` bits for each `size` neighbouring characters; arithmetic modulo 2^32."""
+    """Return one hash of `bits` bits per `size` neighbouring characters; arithmetic modulo 2^32."""
     count = max(len(codes) - size + 1, 0)
-    hashed = np.zeros(count, np.uint32)
+    hashes = np.zeros(count, np.uint32)
     for offset in range(size):
-        hashed = hashed * _NEXT + codes[offset : offset + count]
-    return (hashed * _GOLDEN) >> np.uint32(32 - bits)
+        hashes = hashes * _NEXT + codes[offset : offset + count]
+    return (hashes * _GOLDEN) >> np.uint32(32 - bits)
 
 
-def _bits(packed: NDArray[np.uint8], count: int) -> NDArray[np.bool_]:
+def _unpack_bits(packed: NDArray[np.uint8], count: int) -> NDArray[np.bool_]:
     if len(packed) != (count + 7) // 8:
-        raise ValueError(f"{len(packed)} bytes hold no {count} bits")
+        raise ValueError(f"{len(packed)} bytes are not {count} bits")
     return np.unpackbits(packed, count=count).astype(np.bool_)
 
 

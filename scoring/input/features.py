@@ -1,4 +1,4 @@
-"""Numbers that describe an input without holding any of it: what drift is judged on."""
+"""The numbers that drift is computed from. They describe a text without containing any of it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ PLAIN_FEATURES = (
 INPUT_FEATURES = (*PLAIN_FEATURES, *FAMILIARITY_FEATURES)
 
 
-def describe(text: str, token_ids: Iterable[int], unknown_id: int | None) -> dict[str, float]:
-    """Return every feature of PLAIN_FEATURES. Shares are of characters, `unknown_share` of tokens.
+def plain_features(text: str, token_ids: Iterable[int], unknown_id: int | None) -> dict[str, float]:
+    """Return PLAIN_FEATURES. Shares are of characters; `unknown_share` is of tokens.
 
-    `token_ids` are those of the text itself, without the special tokens round it.
+    `token_ids` are those of the text itself, without special tokens.
     """
     ids = list(token_ids)
     chars = max(len(text), 1)

@@ -1,11 +1,11 @@
-"""From text to token ids, through a `tokenizers` file."""
+"""Converts a text to token ids with the tokenizer file of an artifact."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-# Its threads would not survive the worker's fork; one text at a time needs none.
+# The tokenizer's threads would not survive the worker's fork, and a single text needs none.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import tokenizers
@@ -21,10 +21,10 @@ SPECIALS = (PAD, UNKNOWN, CLS, SEP, MASK)
 
 
 class Tokenizer:
-    """`encode` gives the ids of the text itself; `cls_id` and `sep_id` go round them."""
+    """`encode` returns the ids of the text itself; `wrap` adds [CLS] and [SEP]."""
 
     def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
-        # Whoever trained it may have left either on, and both would cut or pad silently.
+        # The file may have either enabled, which would truncate or pad texts silently.
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
@@ -38,16 +38,16 @@ class Tokenizer:
             return cls(tokenizers.Tokenizer.from_file(str(path)))
         except ArtifactInvalid:
             raise
-        # The library raises Exception itself for a file it cannot read.
+        # The library raises a bare Exception for a file it cannot read.
         except Exception as error:
-            raise ArtifactInvalid(f"{path} is no tokenizer: {error}.") from error
+            raise ArtifactInvalid(f"{path} is not a tokenizer: {error}.") from error
 
     def encode(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
     def wrap(self, ids: list[int]) -> list[int]:
-        """[CLS], the ids, [SEP]: what the model reads."""
+        """Return the input of the model: [CLS], the ids, [SEP]."""
         return [self.cls_id, *ids, self.sep_id]
 
     def _special(self, token: str) -> int:

@@ -1,4 +1,4 @@
-"""Long texts in overlapping pieces: every token is seen, none is cut off silently."""
+"""Overlapping windows of a long text, so that the model reads every token and none is cut off."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ MAX = "max"
 RULES = (MEAN, MAX)
 
 
-def windows(ids: Sequence[int], size: int, overlap: int) -> list[list[int]]:
-    """Cut `ids` into windows of `size` tokens, each sharing `overlap` with the one before.
+def split_into_windows(ids: Sequence[int], size: int, overlap: int) -> list[list[int]]:
+    """Split `ids` into windows of `size` tokens that share `overlap` tokens with their predecessor.
 
-    The last is moved back to be full too, so that no window is too short to judge; a text of at
-    most `size` tokens is one window.
+    The last window overlaps more so that it is full too, because a short window is hard to score.
+    A text of at most `size` tokens is one window.
     """
     if not 0 <= overlap < size:
         raise ValueError(f"an overlap of {overlap} does not fit windows of {size}")
@@ -25,8 +25,8 @@ def windows(ids: Sequence[int], size: int, overlap: int) -> list[list[int]]:
 
 
 def combine(probabilities: Sequence[float], rule: str) -> float:
-    """One probability for a text from those of its windows.
+    """Return the probability of a text, given those of its windows.
 
-    "mean": as sure as the windows are on average. "max": positive if any part of it is.
+    MEAN is the average over the windows; with MAX one positive window makes the text positive.
     """
     return max(probabilities) if rule == MAX else fmean(probabilities)

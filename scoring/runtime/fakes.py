@@ -1,4 +1,4 @@
-"""Runtimes for tests: small enough to know their answers by heart."""
+"""Runtimes for tests, simple enough to compute their results by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scoring.errors import ScoringError
 
 @dataclass
 class ConstantRuntime:
-    """Always the same logit; remembers the windows it saw."""
+    """Returns the same logit for every window and records the windows in `seen`."""
 
     value: float = 0.0
     seen: list[list[int]] = field(default_factory=list)
@@ -23,7 +23,7 @@ class ConstantRuntime:
 
 
 class SumRuntime:
-    """The logit is the sum of the token ids, centred: different texts differ, always alike."""
+    """Returns the sum of the token ids modulo 13, centred: repeatable, but different per text."""
 
     def logit(self, token_ids: NDArray[int32]) -> float:
         return float(int(token_ids.sum()) % 13 - 6)

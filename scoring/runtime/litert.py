@@ -1,4 +1,4 @@
-"""LiteRT with int8 weights: one thread, one text, its exact length."""
+"""The LiteRT runtime: int8 weights, one thread, one window at its exact length."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from scoring.errors import ArtifactInvalid, ScoringError
 class LiteRtRuntime:
     """A loaded .tflite file whose one input is int32 [1, n] and whose one output is the logit.
 
-    Not safe for threads. A new length costs under a millisecond, so nothing is padded.
+    Not thread-safe. Resizing to a new length takes under a millisecond, so nothing is padded.
     """
 
     def __init__(self, path: Path) -> None:
         try:
             with quiet_stderr():
                 self._interpreter = Interpreter(model_path=str(path), num_threads=1)
-                # The delegate is chosen, and announced, at the first allocation.
+                # LiteRT chooses the delegate, and prints it, at the first allocation.
                 self._interpreter.allocate_tensors()
             self._input = self._interpreter.get_input_details()[0]["index"]
             self._output = self._interpreter.get_output_details()[0]["index"]
         except (ValueError, RuntimeError, IndexError) as error:
             raise ArtifactInvalid(
-                f"{path} is no model LiteRT can run: {_one_line(error)}."
+                f"{path} is not a model that LiteRT can run: {_one_line(error)}."
             ) from error
         self._length = 0
 
@@ -42,10 +42,10 @@ class LiteRtRuntime:
             self._interpreter.set_tensor(self._input, token_ids[np.newaxis, :])
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
-            raise ScoringError(f"The model cannot be run: {_one_line(error)}.") from error
+            raise ScoringError(f"The model failed: {_one_line(error)}.") from error
         logit = float(self._interpreter.get_tensor(self._output).reshape(-1)[0])
         if not math.isfinite(logit):
-            raise ScoringError(f"The model's answer is {logit}, which is no probability.")
+            raise ScoringError(f"The model returned {logit} instead of a finite number.")
         return logit
 
     def _resize(self, length: int) -> None:
@@ -56,7 +56,7 @@ class LiteRtRuntime:
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Keep the INFO line LiteRT writes about its delegate out of the logs."""
+    """Keep the INFO line that LiteRT prints about its delegate out of the logs."""
     saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(sink, 2)

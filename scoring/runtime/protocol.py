@@ -1,4 +1,4 @@
-"""The seam behind which a model runs."""
+"""The protocol between the scorer and a runtime that executes the model."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 class Runtime(Protocol):
     def logit(self, token_ids: NDArray[int32]) -> float:
-        """The positive label's logit for one window: `token_ids` of shape [n], specials included.
+        """Return the logit of the positive label for one window.
 
-        Raises ScoringError if the model gives no finite number.
+        `token_ids` [n] includes the special tokens. Raises ScoringError if the model fails or its
+        logit is not finite.
         """
         ...

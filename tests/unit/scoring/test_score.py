@@ -18,7 +18,7 @@ def test_sigmoid(logit: float, probability: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("probability", "answer"),
+    ("probability", "expected"),
     [
         (0.9, ("spam", 0.9, Decision.POSITIVE)),
         (0.7, ("spam", 0.7, Decision.POSITIVE)),
@@ -29,16 +29,16 @@ def test_sigmoid(logit: float, probability: float) -> None:
         (0.0, ("ham", 1.0, Decision.NEGATIVE)),
     ],
 )
-def test_below_the_threshold_nobody_should_trust_the_label(
-    probability: float, answer: tuple[str, float, Decision]
+def test_confidence_below_the_threshold_needs_review(
+    probability: float, expected: tuple[str, float, Decision]
 ) -> None:
     label, confidence, decision = decide(probability, RULE)
-    assert (label, decision) == (answer[0], answer[2])
-    assert confidence == pytest.approx(answer[1])
+    assert (label, decision) == (expected[0], expected[2])
+    assert confidence == pytest.approx(expected[1])
 
 
 @given(st.floats(0.0, 1.0))
-def test_confidence_is_that_of_the_label_ranked_first(probability: float) -> None:
+def test_confidence_is_the_probability_of_the_first_label(probability: float) -> None:
     label, confidence, _ = decide(probability, RULE)
     first = rank(probability, RULE)[0]
     assert confidence >= 0.5
@@ -56,13 +56,11 @@ def test_confidence_is_that_of_the_label_ranked_first(probability: float) -> Non
         (1, 0.99, ["spam"]),
     ],
 )
-def test_an_answer_carries_no_more_labels_than_asked(
-    top_k: int, top_p: float, labels: list[str]
-) -> None:
+def test_ranking_is_limited_by_top_k_and_top_p(top_k: int, top_p: float, labels: list[str]) -> None:
     rule = DecisionRule(labels=("ham", "spam"), top_k=top_k, top_p=top_p)
     assert [entry.label for entry in rank(0.8, rule)] == labels
 
 
-def test_a_ranked_label_has_its_own_probability() -> None:
+def test_ranked_label_has_its_own_probability() -> None:
     rule = DecisionRule(labels=("ham", "spam"), top_k=2)
     assert rank(0.25, rule) == (RankedLabel("ham", 0.75), RankedLabel("spam", 0.25))

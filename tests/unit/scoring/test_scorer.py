@@ -23,15 +23,15 @@ def artifact(root: Path, config: ScoringConfig | None = None) -> Artifact:
     return Artifact.load(write_artifact(root, config=config))
 
 
-def test_the_model_reads_the_text_between_cls_and_sep_unpadded(tmp_path: Path) -> None:
+def test_model_reads_the_text_between_cls_and_sep_without_padding(tmp_path: Path) -> None:
     runtime = ConstantRuntime()
-    found = artifact(tmp_path)
-    Scorer(found, runtime).score("win a prize")
-    cls, sep = found.tokenizer.cls_id, found.tokenizer.sep_id
+    tiny = artifact(tmp_path)
+    Scorer(tiny, runtime).score("win a prize")
+    cls, sep = tiny.tokenizer.cls_id, tiny.tokenizer.sep_id
     assert runtime.seen == [[cls, WIN, WIN + 1, WIN + 2, sep]]
 
 
-def test_a_score_says_everything_about_a_text(tmp_path: Path) -> None:
+def test_score_has_all_fields(tmp_path: Path) -> None:
     score = Scorer(artifact(tmp_path), ConstantRuntime(math.log(9))).score("win a\x00 prize")
     assert (score.label, score.decision, score.model) == ("spam", Decision.POSITIVE, "tiny/1.0.0")
     assert score.probability == score.confidence == pytest.approx(0.9)
@@ -42,50 +42,48 @@ def test_a_score_says_everything_about_a_text(tmp_path: Path) -> None:
     assert score.score_ms == score.tokenize_ms + score.infer_ms > 0.0
 
 
-def test_the_temperature_divides_the_logit(tmp_path: Path) -> None:
+def test_temperature_divides_the_logit(tmp_path: Path) -> None:
     config = ScoringConfig(labels=("ham", "spam"), temperature=2.0)
     score = Scorer(artifact(tmp_path, config), ConstantRuntime(3.0)).score("win")
     assert score.probability == pytest.approx(sigmoid(1.5))
 
 
-def test_a_long_text_is_scored_in_windows_and_every_token_is_seen(tmp_path: Path) -> None:
+def test_long_text_is_scored_in_windows_that_cover_every_token(tmp_path: Path) -> None:
     config = ScoringConfig(labels=("ham", "spam"), max_tokens=5, window_overlap=1)
     runtime = ConstantRuntime()
     score = Scorer(artifact(tmp_path, config), runtime).score("win a prize see you at six")
-    pieces = [window[1:-1] for window in runtime.seen]
-    assert pieces == [[WIN, WIN + 1, WIN + 2], [WIN + 2, WIN + 3, WIN + 4],
-                      [WIN + 4, WIN + 5, WIN + 6]]  # fmt: skip
+    windows = [window[1:-1] for window in runtime.seen]
+    assert windows == [[WIN, WIN + 1, WIN + 2], [WIN + 2, WIN + 3, WIN + 4],
+                       [WIN + 4, WIN + 5, WIN + 6]]  # fmt: skip
     assert (score.tokens, score.windows) == (7, 3)
 
 
 @pytest.mark.parametrize("rule", ["mean", "max"])
-def test_windows_are_scored_by_themselves_and_combined_by_the_rule(
-    tmp_path: Path, rule: str
-) -> None:
+def test_windows_are_scored_separately_and_combined_by_the_rule(tmp_path: Path, rule: str) -> None:
     config = ScoringConfig(("ham", "spam"), max_tokens=3, window_overlap=0, window_rule=rule)
     scorer = Scorer(artifact(tmp_path, config), SumRuntime())
-    alone = [scorer.score(word).probability for word in ("win", "six")]
-    together = scorer.score("win six").probability
-    assert together == pytest.approx(max(alone) if rule == "max" else sum(alone) / 2)
-    assert alone[0] != alone[1]
+    separate = [scorer.score(word).probability for word in ("win", "six")]
+    combined = scorer.score("win six").probability
+    assert combined == pytest.approx(max(separate) if rule == "max" else sum(separate) / 2)
+    assert separate[0] != separate[1]
 
 
-def test_a_text_of_unknown_words_only_is_scored(tmp_path: Path) -> None:
+def test_text_of_only_unknown_words_is_scored(tmp_path: Path) -> None:
     score = Scorer(artifact(tmp_path), ConstantRuntime()).score("zebra")
     assert score.features["unknown_share"] == 1.0
 
 
-def test_a_text_without_any_token_is_scored(tmp_path: Path) -> None:
-    """A tokenizer may drop what it does not know, such as control characters."""
+def test_text_without_tokens_is_scored(tmp_path: Path) -> None:
+    """A tokenizer may drop unknown characters, such as control characters."""
     runtime = ConstantRuntime()
-    found = artifact(tmp_path)
-    found.tokenizer._tokenizer.normalizer = Replace(Regex("."), "")
-    score = Scorer(found, runtime).score("win")
+    tiny = artifact(tmp_path)
+    tiny.tokenizer._tokenizer.normalizer = Replace(Regex("."), "")
+    score = Scorer(tiny, runtime).score("win")
     assert (score.tokens, score.windows) == (0, 1)
-    assert runtime.seen == [[found.tokenizer.cls_id, found.tokenizer.sep_id]]
+    assert runtime.seen == [[tiny.tokenizer.cls_id, tiny.tokenizer.sep_id]]
 
 
-def test_a_text_that_cannot_be_scored_never_reaches_the_model(tmp_path: Path) -> None:
+def test_invalid_text_never_reaches_the_model(tmp_path: Path) -> None:
     runtime = ConstantRuntime()
     scorer = Scorer(artifact(tmp_path), runtime, max_chars=10)
     for text in (" ", "x" * 11):
@@ -94,6 +92,6 @@ def test_a_text_that_cannot_be_scored_never_reaches_the_model(tmp_path: Path) ->
     assert runtime.seen == []
 
 
-def test_a_model_that_fails_says_so(tmp_path: Path) -> None:
+def test_model_failure_is_a_scoring_error(tmp_path: Path) -> None:
     with pytest.raises(ScoringError, match="The model failed"):
         Scorer(artifact(tmp_path), FailingRuntime()).score("win")

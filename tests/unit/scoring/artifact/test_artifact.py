@@ -9,7 +9,7 @@ from scoring.errors import ArtifactDamaged, ArtifactInvalid
 from tests.artifacts import profile, write_artifact
 
 
-def test_a_whole_version_is_loaded(tmp_path: Path) -> None:
+def test_complete_version_is_loaded(tmp_path: Path) -> None:
     artifact = Artifact.load(write_artifact(tmp_path))
     assert artifact.name == "tiny/1.0.0"
     assert artifact.config.labels == ("ham", "spam")
@@ -17,14 +17,14 @@ def test_a_whole_version_is_loaded(tmp_path: Path) -> None:
     assert artifact.profile() == profile()
 
 
-def test_nothing_is_read_before_every_file_is_verified(tmp_path: Path) -> None:
+def test_files_are_verified_before_any_is_read(tmp_path: Path) -> None:
     folder = write_artifact(tmp_path)
     (folder / "config.json").write_text("nonsense", encoding="utf-8")
     with pytest.raises(ArtifactDamaged):
         Artifact.load(folder)
 
 
-def test_a_manifest_that_leaves_a_serving_file_out_is_refused(tmp_path: Path) -> None:
+def test_manifest_without_a_serving_file_is_rejected(tmp_path: Path) -> None:
     folder = write_artifact(tmp_path)
     raw = json.loads((folder / FILE_NAME).read_bytes())
     del raw["files"]["model.int8.tflite"]

@@ -8,13 +8,13 @@ from scoring.artifact.config import ScoringConfig
 from scoring.errors import ArtifactInvalid
 
 
-def test_a_config_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_config_round_trips(tmp_path: Path) -> None:
     config = ScoringConfig(labels=("ham", "spam"), temperature=1.3, architecture={"layers": 4})
     config.write(tmp_path / "config.json")
     assert ScoringConfig.read(tmp_path / "config.json") == config
 
 
-def test_the_defaults_are_those_of_the_specification() -> None:
+def test_defaults() -> None:
     config = ScoringConfig()
     assert (config.threshold, config.temperature, config.top_k, config.top_p) == (0.7, 1.0, 1, 1.0)
     assert config.max_tokens == 512
@@ -27,17 +27,17 @@ def test_the_defaults_are_those_of_the_specification() -> None:
         ({"format": 2}, "format is 1"),
         ({"labels": ["spam"]}, "labels are two names"),
         ({"labels": ["spam", "spam"]}, "labels are two names"),
-        ({"threshold": 0.4}, "threshold lies in 0.5 to 1"),
+        ({"threshold": 0.4}, "threshold is between 0.5 and 1"),
         ({"temperature": 0.0}, "temperature is above 0"),
         ({"temperature": float("nan")}, "temperature is above 0"),
         ({"top_k": 3}, "top_k is 1 or 2"),
-        ({"top_p": 0.0}, "top_p lies above 0 and at most at 1"),
-        ({"max_tokens": 2}, "max_tokens leaves room for a token"),
+        ({"top_p": 0.0}, "top_p is above 0 and at most 1"),
+        ({"max_tokens": 2}, "max_tokens leaves room for one token"),
         ({"max_tokens": 130, "window_overlap": 128}, "window_overlap is smaller than a window"),
         ({"window_rule": "median"}, "window_rule is one of mean, max"),
     ],
 )
-def test_an_impossible_config_names_the_rule_it_breaks(
+def test_error_for_an_invalid_config_names_the_broken_rule(
     tmp_path: Path, change: dict[str, Any], rule: str
 ) -> None:
     path = tmp_path / "config.json"
@@ -47,7 +47,7 @@ def test_an_impossible_config_names_the_rule_it_breaks(
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"labels": 3}', '{"labels": [], "more": 1}'])
-def test_nonsense_is_no_config(tmp_path: Path, content: str) -> None:
+def test_invalid_content_is_rejected(tmp_path: Path, content: str) -> None:
     path = tmp_path / "config.json"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ArtifactInvalid, match="cannot be read"):

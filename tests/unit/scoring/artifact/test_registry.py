@@ -15,7 +15,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_every_whole_version_is_listed_oldest_first(root: Path) -> None:
+def test_complete_versions_are_listed_oldest_first(root: Path) -> None:
     (root / "tiny" / "2.0.0").mkdir()
     write_artifact(root, ".tiny", "3.0.0")
     write_artifact(root, "tiny", ".3.0.0.unready")
@@ -23,21 +23,21 @@ def test_every_whole_version_is_listed_oldest_first(root: Path) -> None:
     assert [str(ref) for ref in versions(root, "tiny")] == ["tiny/1.9.0", "tiny/1.10.0"]
 
 
-def test_a_name_alone_means_its_newest_version(root: Path) -> None:
+def test_name_without_a_version_means_the_newest(root: Path) -> None:
     assert resolve(root, "tiny") == root / "tiny" / "1.10.0"
     assert resolve(root, "tiny/1.9.0") == root / "tiny" / "1.9.0"
 
 
-@pytest.mark.parametrize("wanted", ["absent", "tiny/1.11.0", "*"])
-def test_what_is_not_there_is_told_with_what_is(root: Path, wanted: str) -> None:
+@pytest.mark.parametrize("model", ["absent", "tiny/1.11.0", "*"])
+def test_error_for_a_missing_version_lists_the_available_ones(root: Path, model: str) -> None:
     with pytest.raises(ArtifactMissing) as error:
-        resolve(root, wanted)
+        resolve(root, model)
     assert str(error.value) == (
-        f"There is no model {wanted} in {root}; there is: other/3.0.0, tiny/1.9.0, tiny/1.10.0."
+        f"There is no model {model} in {root}; available: other/3.0.0, tiny/1.9.0, tiny/1.10.0."
     )
 
 
-def test_a_folder_that_is_not_there_holds_no_versions(tmp_path: Path) -> None:
+def test_missing_folder_has_no_versions(tmp_path: Path) -> None:
     assert versions(tmp_path / "none") == []
-    with pytest.raises(ArtifactMissing, match="there is: none"):
+    with pytest.raises(ArtifactMissing, match="available: none"):
         resolve(tmp_path / "none", "tiny")

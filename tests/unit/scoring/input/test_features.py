@@ -1,10 +1,10 @@
 import pytest
 
-from scoring.input.features import PLAIN_FEATURES, describe
+from scoring.input.features import PLAIN_FEATURES, plain_features
 
 
-def test_a_text_in_numbers() -> None:
-    assert describe("Win 10€ NOW!", [5, 1, 7, 1], unknown_id=1) == {
+def test_features_of_a_text() -> None:
+    assert plain_features("Win 10€ NOW!", [5, 1, 7, 1], unknown_id=1) == {
         "chars": 12.0,
         "words": 3.0,
         "tokens": 4.0,
@@ -16,6 +16,6 @@ def test_a_text_in_numbers() -> None:
     }
 
 
-def test_every_feature_is_there_and_a_number_even_for_nothing() -> None:
-    assert tuple(describe("", [], unknown_id=None)) == PLAIN_FEATURES
-    assert set(describe("", [], unknown_id=None).values()) == {0.0}
+def test_empty_text_has_every_feature() -> None:
+    assert tuple(plain_features("", [], unknown_id=None)) == PLAIN_FEATURES
+    assert set(plain_features("", [], unknown_id=None).values()) == {0.0}

@@ -14,7 +14,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "tokenizer.json"
 
 
-def test_a_text_is_encoded_without_special_tokens_and_wrapped_with_them(path: Path) -> None:
+def test_text_is_encoded_without_special_tokens_and_wrapped_with_them(path: Path) -> None:
     tokenizer = Tokenizer.read(path)
     first = len(SPECIALS)
     ids = tokenizer.encode("win a prize")
@@ -22,12 +22,12 @@ def test_a_text_is_encoded_without_special_tokens_and_wrapped_with_them(path: Pa
     assert tokenizer.wrap(ids) == [tokenizer.cls_id, *ids, tokenizer.sep_id]
 
 
-def test_a_word_it_does_not_know_is_the_unknown_one(path: Path) -> None:
+def test_unknown_word_is_the_unknown_token(path: Path) -> None:
     tokenizer = Tokenizer.read(path)
     assert tokenizer.encode("zebra") == [tokenizer.unknown_id]
 
 
-def test_cutting_and_padding_left_on_in_the_file_are_turned_off(path: Path) -> None:
+def test_truncation_and_padding_enabled_in_the_file_are_disabled(path: Path) -> None:
     raw = tokenizers.Tokenizer.from_file(str(path))
     raw.enable_truncation(4)
     raw.enable_padding(length=4)
@@ -37,17 +37,17 @@ def test_cutting_and_padding_left_on_in_the_file_are_turned_off(path: Path) -> N
     assert len(tokenizer.encode("win")) == 1
 
 
-def test_a_tokenizer_without_a_special_token_is_refused(path: Path) -> None:
+def test_tokenizer_without_a_special_token_is_rejected(path: Path) -> None:
     content = path.read_text(encoding="utf-8").replace("[CLS]", "[XXX]")
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ArtifactInvalid, match=r"^The tokenizer has no \[CLS\] token\.$"):
         Tokenizer.read(path)
 
 
-def test_a_file_that_is_none_is_refused_in_one_sentence(tmp_path: Path) -> None:
+def test_missing_or_invalid_file_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
-    with pytest.raises(ArtifactInvalid, match="is no tokenizer"):
+    with pytest.raises(ArtifactInvalid, match="is not a tokenizer"):
         Tokenizer.read(path)
     path.write_text("{}", encoding="utf-8")
-    with pytest.raises(ArtifactInvalid, match="is no tokenizer"):
+    with pytest.raises(ArtifactInvalid, match="is not a tokenizer"):
         Tokenizer.read(path)

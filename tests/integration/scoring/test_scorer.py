@@ -1,7 +1,9 @@
-"""The shipped model's scores on texts written for this test, so that no change goes unnoticed.
+"""The shipped model's scores on fixed texts, so that an unintended change is noticed.
 
-After a new model ships, write them anew:
-`.venv/bin/python -m tests.integration.test_golden_scores > tests/integration/golden_scores.json`.
+After a new model ships, write the expected scores again:
+
+    .venv/bin/python -m tests.integration.scoring.test_scorer \\
+        > tests/integration/scoring/golden_scores.json
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from scoring.scorer import Scorer
 from tests.paths import SHIPPED
 
 GOLDEN = Path(__file__).with_name("golden_scores.json")
-# The kernels of two processors do not round alike.
+# The kernels of different processors round differently.
 TOLERANCE = 0.02
 TEXTS = {
     "prize": "CONGRATULATIONS! You have won a 500 pound voucher. Call 09050001234 now to claim.",
@@ -30,32 +32,32 @@ TEXTS = {
 }
 
 
-def scores() -> dict[str, float]:
+def score_all() -> dict[str, float]:
     scorer = Scorer.load(SHIPPED)
     return {name: round(scorer.score(text).probability, 4) for name, text in TEXTS.items()}
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, float]:
-    return scores()
+def scores() -> dict[str, float]:
+    return score_all()
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_a_score_is_what_it_was(found: dict[str, float], name: str) -> None:
+def test_score_matches_the_golden_score(scores: dict[str, float], name: str) -> None:
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
     assert golden.keys() == TEXTS.keys()
-    assert found[name] == pytest.approx(golden[name], abs=TOLERANCE)
+    assert scores[name] == pytest.approx(golden[name], abs=TOLERANCE)
 
 
-def test_a_text_scores_alike_after_texts_of_other_lengths() -> None:
+def test_score_does_not_depend_on_earlier_texts_of_other_lengths() -> None:
     scorer = Scorer.load(SHIPPED)
-    alone = scorer.score(TEXTS["prize"]).probability
+    first = scorer.score(TEXTS["prize"]).probability
     for text in TEXTS.values():
         scorer.score(text)
-    assert scorer.score(TEXTS["prize"]).probability == alone
+    assert scorer.score(TEXTS["prize"]).probability == first
 
 
-def test_the_plain_cases_are_decided_as_anybody_would() -> None:
+def test_clear_cases_are_decided_correctly() -> None:
     scorer = Scorer.load(SHIPPED)
     assert scorer.score(TEXTS["prize"]).decision is Decision.POSITIVE
     assert scorer.score(TEXTS["dinner"]).decision is Decision.NEGATIVE
@@ -64,4 +66,4 @@ def test_the_plain_cases_are_decided_as_anybody_would() -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(scores(), indent=2) + "\n")
+    sys.stdout.write(json.dumps(score_all(), indent=2) + "\n")
