@@ -1,1 +1,1 @@
-"""Drift: how recent texts and scores differ from what the model was measured on."""
+"""Drift reports, estimated and realized quality, and alerts."""

@@ -1,4 +1,4 @@
-"""Alerts open, stay, and end: each thing that is wrong is told once, and once that it is over."""
+"""Evaluates the alert rules, and opens, updates and resolves alerts accordingly."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine
 
-from monitoring.alerts.rules import conditions
+from monitoring.alerts.rules import evaluate_rules
 from plumbline.settings import Settings
-from storage.database import clear_errors
-from storage.reports import alert_facts, alerts
+from storage.database import translate_errors
+from storage.reports import alerts
+from storage.reports.alert_facts import read_alert_facts
 from storage.reports.alerts import Condition
 from storage.tables import Alert, NoticeStatus
 
@@ -19,71 +20,73 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
-    """What one evaluation changes of the alerts that were open."""
+class AlertChanges:
+    """The conditions to open or update alerts for, and the ids of alerts whose condition ended."""
 
-    opening: Sequence[Condition]
-    staying: Sequence[Condition]
-    clearing: Sequence[int]
+    to_open: Sequence[Condition]
+    to_update: Sequence[Condition]
+    to_clear: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluated:
+class AlertCounts:
+    """The alerts that an evaluation raised and resolved, and those that are open afterwards."""
+
     raised: int
     resolved: int
     firing: int
 
 
-def evaluate(engine: Engine, settings: Settings) -> Evaluated | None:
-    """Judge how things stand, and write what changed; None where another process does.
+def evaluate(engine: Engine, settings: Settings) -> AlertCounts | None:
+    """Evaluate the rules and write the changes; return None if another process is evaluating.
 
-    Raises StorageError with one sentence.
+    Raises StorageError.
     """
-    with clear_errors(engine), engine.begin() as connection:
+    with translate_errors(engine), engine.begin() as connection:
         if not alerts.try_lock(connection):
             return None
-        standing = alert_facts.read(
+        facts = read_alert_facts(
             connection,
             error_window_s=settings.alert_error_window_s,
             min_labels=settings.alert_min_labels,
         )
-        open_now = alerts.firing(connection)
-        changes = compare(open_now, conditions(standing, settings))
+        open_alerts = alerts.open_alerts(connection)
+        changes = find_changes(open_alerts, evaluate_rules(facts, settings))
         raised = [
             alert_id
-            for condition in changes.opening
+            for condition in changes.to_open
             if (alert_id := alerts.open_alert(connection, condition)) is not None
         ]
-        for condition in changes.staying:
-            alerts.see_again(connection, condition)
-        resolved = alerts.clear(connection, changes.clearing, settings.alert_clear_s)
-        tell(connection, settings, raised, resolved)
-    say(changes.opening, [alert for alert in open_now if alert.id in resolved])
-    return Evaluated(len(raised), len(resolved), len(open_now) + len(raised) - len(resolved))
+        for condition in changes.to_update:
+            alerts.update_open_alert(connection, condition)
+        resolved = alerts.mark_clear(connection, changes.to_clear, settings.alert_clear_s)
+        add_notices(connection, settings, raised, resolved)
+    log_changes(changes.to_open, [alert for alert in open_alerts if alert.id in resolved])
+    return AlertCounts(len(raised), len(resolved), len(open_alerts) + len(raised) - len(resolved))
 
 
-def compare(open_now: Sequence[Alert], found: Sequence[Condition]) -> Changes:
-    """An open alert is about a rule and a subject, whatever its values were and are."""
-    known = {(alert.rule, alert.subject): alert.id for alert in open_now}
-    wrong = {(condition.rule, condition.subject): condition for condition in found}
-    return Changes(
-        opening=[condition for about, condition in wrong.items() if about not in known],
-        staying=[condition for about, condition in wrong.items() if about in known],
-        clearing=[alert_id for about, alert_id in known.items() if about not in wrong],
+def find_changes(open_alerts: Sequence[Alert], conditions: Sequence[Condition]) -> AlertChanges:
+    """Match conditions to open alerts by rule and subject, whatever their values are."""
+    open_ids = {(alert.rule, alert.subject): alert.id for alert in open_alerts}
+    current = {(condition.rule, condition.subject): condition for condition in conditions}
+    return AlertChanges(
+        to_open=[condition for key, condition in current.items() if key not in open_ids],
+        to_update=[condition for key, condition in current.items() if key in open_ids],
+        to_clear=[alert_id for key, alert_id in open_ids.items() if key not in current],
     )
 
 
-def tell(
+def add_notices(
     connection: Connection, settings: Settings, raised: Sequence[int], resolved: Sequence[int]
 ) -> None:
-    """Have the webhook told, where there is one; `monitoring.alerts.webhook` sends it after the commit."""
+    """Add the notices that `monitoring.alerts.webhook` sends after the commit, if there is one."""
     if settings.alert_webhook_url is not None:
-        alerts.notify(connection, raised, NoticeStatus.RAISED)
-        alerts.notify(connection, resolved, NoticeStatus.RESOLVED)
+        alerts.add_notices(connection, raised, NoticeStatus.RAISED)
+        alerts.add_notices(connection, resolved, NoticeStatus.RESOLVED)
 
 
-def say(opening: Sequence[Condition], ended: Sequence[Alert]) -> None:
-    for condition in opening:
+def log_changes(opened: Sequence[Condition], resolved: Sequence[Alert]) -> None:
+    for condition in opened:
         log.warning("alert %s (%s): %s", condition.rule, condition.severity, condition.message)
-    for alert in ended:
-        log.warning("alert %s is over: %s", alert.rule, alert.subject)
+    for alert in resolved:
+        log.warning("alert %s is resolved: %s", alert.rule, alert.subject)

@@ -1,6 +1,6 @@
-"""Notices to a webhook: signed, sent at least once, in order for each alert.
+"""Sends alert notices to a webhook: signed, at least once, and in order for each alert.
 
-`docs/quality.md` tells the receiver what comes and how to check that it is ours.
+`docs/quality.md` describes the request and how a receiver verifies its signature.
 """
 
 from __future__ import annotations
@@ -20,54 +20,55 @@ from sqlalchemy import Engine
 
 from plumbline.settings import Settings
 from plumbline.version import __version__
-from storage.database import clear_errors
+from plumbline_client.errors import PlumblineError
+from storage.database import translate_errors
 from storage.reports import alerts
 from storage.reports.alerts import Notice
 
 log = logging.getLogger(__name__)
 SIGNATURE = "X-Plumbline-Signature"
 TIMEOUT_S = 5.0
-# What is left is due at the next evaluation; until then other reports have their turn.
-LONGEST_RUN_S = 30.0
+# The remaining notices are sent at the next evaluation, so that other reports are not delayed.
+MAX_RUN_S = 30.0
 FIRST_PAUSE_S = 30.0
-LONGEST_PAUSE_S = 3_600.0
+MAX_PAUSE_S = 3_600.0
 GIVE_UP_S = 86_400.0
 
 Post = Callable[[str, bytes, dict[str, str]], None]
 
 
-class NotDelivered(Exception):
-    """The receiver did not take the notice; its message says why, and names no address."""
+class NotDelivered(PlumblineError):
+    """The receiver did not accept the notice. The reason never contains its address."""
 
 
 class NoRedirects(HTTPRedirectHandler):
-    """A signed body goes to the address that was set, and nowhere else."""
+    """Follows no redirect, so that a signed body is sent to the configured address only."""
 
     def redirect_request(self, *args: Any, **kwargs: Any) -> None:
         return None
 
 
 def deliver(engine: Engine, settings: Settings, post: Post | None = None) -> int:
-    """Send what is due; return how many arrived. It ends at the first that does not.
+    """Send the due notices until one fails; return how many were delivered.
 
-    Raises StorageError with one sentence.
+    Raises StorageError.
     """
     if settings.alert_webhook_url is None or settings.alert_webhook_secret is None:
         return 0
     url = settings.alert_webhook_url.get_secret_value()
     secret = settings.alert_webhook_secret.get_secret_value()
-    arrived, until = 0, monotonic() + LONGEST_RUN_S
-    while monotonic() < until:
-        with clear_errors(engine), engine.begin() as connection:
-            notice = alerts.claim_notice(connection, FIRST_PAUSE_S, LONGEST_PAUSE_S)
+    delivered, deadline = 0, monotonic() + MAX_RUN_S
+    while monotonic() < deadline:
+        with translate_errors(engine), engine.begin() as connection:
+            notice = alerts.claim_notice(connection, FIRST_PAUSE_S, MAX_PAUSE_S)
         if notice is None or not send(engine, notice, url, secret, post or post_http):
             break
-        arrived += 1
-    return arrived
+        delivered += 1
+    return delivered
 
 
 def send(engine: Engine, notice: Notice, url: str, secret: str, post: Post) -> bool:
-    """Send one notice, and write what became of it."""
+    """Send one notice and record the result; return whether it was delivered."""
     content = body(notice)
     headers = {
         "Content-Type": "application/json",
@@ -77,22 +78,22 @@ def send(engine: Engine, notice: Notice, url: str, secret: str, post: Post) -> b
     try:
         post(url, content, headers)
     except NotDelivered as error:
-        with clear_errors(engine), engine.begin() as connection:
-            given_up = alerts.failed(connection, notice, str(error), GIVE_UP_S)
-        outcome = "it is given up" if given_up else "it is sent again later"
+        with translate_errors(engine), engine.begin() as connection:
+            given_up = alerts.mark_failed(connection, notice, str(error), GIVE_UP_S)
+        next_step = "giving up" if given_up else "it will be sent again"
         log.warning(
-            "notice %d/%s did not arrive (attempt %d): %s; %s",
-            *(notice.id, notice.status, notice.attempts, error, outcome),
+            "notice %d/%s was not delivered (attempt %d): %s; %s",
+            *(notice.id, notice.status, notice.attempts, error, next_step),
         )
         return False
-    with clear_errors(engine), engine.begin() as connection:
-        alerts.delivered(connection, notice)
+    with translate_errors(engine), engine.begin() as connection:
+        alerts.mark_delivered(connection, notice)
     return True
 
 
 def body(notice: Notice) -> bytes:
-    """JSON; `id` and `status` together are the same however often it is sent."""
-    told = {
+    """Return JSON. It is the same for every attempt; `id` and `status` together identify it."""
+    document = {
         "id": notice.id,
         "status": notice.status,
         "rule": notice.rule,
@@ -104,37 +105,37 @@ def body(notice: Notice) -> bytes:
         "raised_at": notice.raised_at.isoformat(),
         "resolved_at": notice.resolved_at.isoformat() if notice.resolved_at else None,
     }
-    return json.dumps(told, ensure_ascii=False).encode()
+    return json.dumps(document, ensure_ascii=False).encode()
 
 
 def signature(content: bytes, secret: str, at: int) -> str:
-    """`t=<unix time>,v1=<hex HMAC-SHA256 of "t.body">`, so that an old notice cannot be replayed.
+    """Return `t=<unix time>,v1=<hex HMAC-SHA256 of "t.body">`.
 
-    The scheme is that of Stripe's webhooks.
+    The time lets a receiver reject a replayed notice. The scheme is that of Stripe's webhooks.
     """
     digest = hmac.new(secret.encode(), f"{at}.".encode() + content, hashlib.sha256)
     return f"t={at},v1={digest.hexdigest()}"
 
 
 def post_http(url: str, content: bytes, headers: dict[str, str]) -> None:
-    """POST; raises NotDelivered for all but a 2xx answer. No answer's body is read."""
+    """Send a POST request. Raises NotDelivered unless the status is 2xx. Reads no response body."""
     request = Request(url, data=content, headers=headers, method="POST")
     try:
         with build_opener(NoRedirects).open(request, timeout=TIMEOUT_S):
             return
     except HTTPError as error:
         error.close()
-        raise NotDelivered(f"it answered HTTP {error.code}") from None
+        raise NotDelivered(f"the receiver answered HTTP {error.code}") from None
     except URLError as error:
-        raise NotDelivered(f"it cannot be reached: {_reason(error.reason)}") from None
+        raise NotDelivered(f"the receiver cannot be reached: {_reason(error.reason)}") from None
     except TimeoutError:
-        raise NotDelivered(f"it did not answer within {TIMEOUT_S:g} s") from None
+        raise NotDelivered(f"the receiver did not answer within {TIMEOUT_S:g} s") from None
     except (OSError, HTTPException, ValueError) as error:
-        raise NotDelivered(f"it cannot be spoken to: {type(error).__name__}") from None
+        raise NotDelivered(f"the request failed: {type(error).__name__}") from None
 
 
 def _reason(reason: object) -> str:
-    """An operating system's words name no address; other texts may."""
+    """Return a message of the operating system, which names no address; other messages may."""
     if isinstance(reason, OSError):
         return reason.strerror or type(reason).__name__
     return type(reason).__name__

@@ -1,0 +1,1 @@
+"""Drift reports: recent predictions compared with a reference."""

@@ -1,20 +1,22 @@
-"""Evidently's side: each column's distance, the joint one, and a page to look at.
+"""Evidently's part of a report: each column's drift score, the joint score, and the HTML page.
 
-One of the few files that import Evidently and pandas, which takes seconds and 300 MB; they are
-imported where a report is made and nowhere else.
+One of the few modules that import Evidently and pandas, which takes seconds and 300 MB. It is
+therefore imported only while a report is made.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from monitoring.drift.evidently_import import silence
-from monitoring.drift.scores import Samples, Thresholds
-from monitoring.drift.verdict import JOINT, METHODS, Finding
+from monitoring.drift.drift_score import Samples
+from monitoring.drift.quiet_import import quiet_import
+from monitoring.drift.threshold import Thresholds
+from monitoring.drift.verdict import METHODS, FeatureDrift
 from monitoring.drift.window import Columns
 from scoring.artifact.profile import CATEGORIES
+from storage.states import JOINT_FEATURE
 
-with silence():
+with quiet_import():
     import pandas as pd
     from evidently import DataDefinition, Dataset, Report
     from evidently.core.metric_types import (
@@ -26,11 +28,12 @@ with silence():
     from evidently.metrics import MeanValue, UniqueValueCount
 
 
+# Evidently stores the names of the metric classes and their fields in workspaces: do not rename.
 class Distance(ColumnMetric, SingleValueMetric):  # type: ignore[misc]
-    """How far a column of the window lies from the reference's, in standard errors.
+    """The drift score of a column.
 
-    None of Evidently's own methods looks at tails and is calibrated at the window's size: its
-    chi-square, for one, takes a reference of 700 rows for exact.
+    None of Evidently's own methods reacts to tails and is calibrated at the window's size. Its
+    chi-square, for example, treats a reference of 700 rows as exact.
     """
 
     threshold: float
@@ -39,7 +42,8 @@ class Distance(ColumnMetric, SingleValueMetric):  # type: ignore[misc]
 class DistanceCalculation(SingleValueCalculation[Distance]):  # type: ignore[misc]
     def calculate(self, context: Any, current_data: Any, reference_data: Any) -> SingleValue:
         name = self.metric.column
-        return self.result(_samples([name], reference_data, current_data).shift().columns[name])
+        samples = _samples([name], reference_data, current_data)
+        return self.result(samples.scores().columns[name])
 
     def display_name(self) -> str:
         return (
@@ -49,7 +53,7 @@ class DistanceCalculation(SingleValueCalculation[Distance]):  # type: ignore[mis
 
 
 class JointDistance(SingleValueMetric):  # type: ignore[misc]
-    """The same of all columns together."""
+    """The joint drift score of all columns."""
 
     columns: list[str]
     threshold: float
@@ -57,9 +61,8 @@ class JointDistance(SingleValueMetric):  # type: ignore[misc]
 
 class JointDistanceCalculation(SingleValueCalculation[JointDistance]):  # type: ignore[misc]
     def calculate(self, context: Any, current_data: Any, reference_data: Any) -> SingleValue:
-        return self.result(
-            _samples(self.metric.columns, reference_data, current_data).shift().joint
-        )
+        samples = _samples(self.metric.columns, reference_data, current_data)
+        return self.result(samples.scores().joint)
 
     def display_name(self) -> str:
         return (
@@ -69,7 +72,7 @@ class JointDistanceCalculation(SingleValueCalculation[JointDistance]):  # type: 
 
 
 class Comparison:
-    """A window against the reference, a row a text on both sides, every column by its method."""
+    """A window compared with the reference. Both have one row per text."""
 
     def __init__(self, reference: Columns, window: Columns, thresholds: Thresholds) -> None:
         self._names = list(reference)
@@ -78,34 +81,34 @@ class Comparison:
         numbers = [name for name in self._names if name not in CATEGORIES]
         definition = DataDefinition(numerical_columns=numbers, categorical_columns=categories)
         distances = [Distance(column=name, threshold=thresholds.column) for name in self._names]
-        # These two draw both sides' distributions.
-        pictures = [UniqueValueCount(column=name) for name in categories]
-        pictures += [MeanValue(column=name) for name in numbers]
+        # These two metrics draw the distributions of reference and window.
+        plots = [UniqueValueCount(column=name) for name in categories]
+        plots += [MeanValue(column=name) for name in numbers]
         joint = JointDistance(columns=self._names, threshold=thresholds.joint)
-        self.snapshot = Report([joint, *distances, *pictures]).run(
+        self.snapshot = Report([joint, *distances, *plots]).run(
             Dataset.from_pandas(pd.DataFrame(window), data_definition=definition),
             Dataset.from_pandas(pd.DataFrame(reference), data_definition=definition),
         )
 
-    def findings(self) -> list[Finding]:
-        """JOINT first, then a finding for each column in its order."""
+    def features(self) -> list[FeatureDrift]:
+        """Return the drift of JOINT_FEATURE first, then that of each column in order."""
         results = self.snapshot.dict()["metrics"]
-        values = {
-            result["config"].get("column", JOINT): float(result["value"])
+        scores = {
+            result["config"].get("column", JOINT_FEATURE): float(result["value"])
             for result in results
             if "threshold" in result["config"]
         }
         limits = dict.fromkeys(self._names, self._thresholds.column)
-        limits = {JOINT: self._thresholds.joint} | limits
-        return [Finding(name, METHODS[name], values[name], limits[name]) for name in limits]
+        limits = {JOINT_FEATURE: self._thresholds.joint} | limits
+        return [FeatureDrift(name, METHODS[name], scores[name], limits[name]) for name in limits]
 
     def html(self) -> str:
-        """A page that loads nothing from elsewhere, about 4 MB."""
+        """Return a self-contained page of about 4 MB."""
         page: str = self.snapshot.get_html_str(as_iframe=False)
         return page
 
 
 def _samples(names: list[str], reference: Any, window: Any) -> Samples:
-    sides = (side.as_dataframe() for side in (reference, window))
-    before, now = ({name: side[name].tolist() for name in names} for side in sides)
+    frames = [dataset.as_dataframe() for dataset in (reference, window)]
+    before, now = ({name: frame[name].tolist() for name in names} for frame in frames)
     return Samples(before, now)

@@ -1,4 +1,4 @@
-"""Two distributions side by side, in shares, small enough for a row of the database."""
+"""Histograms of the reference and the window, in shares and small enough to store in a row."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ BINS = 20
 def number_histogram(
     reference: Sequence[float], window: Sequence[float], edges: Sequence[float] | None = None
 ) -> dict[str, Any]:
-    """Both in the same bins, BINS between the reference's ends where `edges` are not given.
+    """Count both in the same bins: those of `edges`, by default BINS over the reference's range.
 
-    What lies outside them is counted in the outermost.
+    Values outside are counted in the first or the last bin.
     """
     bins = np.asarray(edges if edges is not None else np.histogram_bin_edges(reference, BINS))
     return {
@@ -27,22 +27,22 @@ def number_histogram(
 
 
 def label_histogram(reference: Sequence[str], window: Sequence[str]) -> dict[str, Any]:
-    """Every label of either side, in alphabetical order."""
-    ours, theirs = Counter(reference), Counter(window)
-    labels = sorted(ours.keys() | theirs.keys())
+    """Count the labels that occur in either, in alphabetical order."""
+    reference_counts, window_counts = Counter(reference), Counter(window)
+    labels = sorted(reference_counts.keys() | window_counts.keys())
     return {
         "labels": labels,
-        "reference": shares([ours[label] for label in labels]),
-        "window": shares([theirs[label] for label in labels]),
+        "reference": shares([reference_counts[label] for label in labels]),
+        "window": shares([window_counts[label] for label in labels]),
     }
 
 
 def shares(counts: Sequence[int]) -> list[float]:
-    """Each count's part of all; zeros where there is none."""
+    """Return each count divided by the total; zeros if the total is zero."""
     total = sum(counts) or 1
     return [count / total for count in counts]
 
 
 def _counts(values: Sequence[float], edges: Any) -> list[int]:
-    inside = np.clip(np.asarray(values, np.float64), edges[0], edges[-1])
-    return [int(count) for count in np.histogram(inside, edges)[0]]
+    clipped = np.clip(np.asarray(values, np.float64), edges[0], edges[-1])
+    return [int(count) for count in np.histogram(clipped, edges)[0]]

@@ -1,4 +1,4 @@
-"""What a window is held against: the version's profile, or an earlier window of live traffic."""
+"""The reference of a window: the version's profile, or an earlier window of live traffic."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from monitoring.drift.request import ReferenceKind, ReportRequest
+from monitoring.drift.request import DriftReportRequest
 from monitoring.drift.window import Columns, window_columns
 from plumbline.settings import Settings
 from scoring.artifact.artifact import Artifact
 from scoring.errors import ArtifactInvalid
 from storage.reports import drift
-from storage.reports.drift import Observed, Window
+from storage.reports.drift import Observation, Window
+from storage.states import ReferenceKind
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Columns, a row a text. `edges` are the bins of the histograms a profile brings."""
+    """Columns with one row per text. `edges` are the histogram bins of a profile, by column."""
 
     kind: ReferenceKind
     rows: int
@@ -30,25 +31,25 @@ class Reference:
     texts: Sequence[str] = ()
 
 
-def nothing(kind: ReferenceKind) -> Reference:
+def empty_reference(kind: ReferenceKind) -> Reference:
     return Reference(kind, 0, {}, {})
 
 
-def from_profile(artifact: Artifact) -> Reference:
-    """Raise ArtifactInvalid where the profile is missing, unreadable or another version's."""
+def profile_reference(artifact: Artifact) -> Reference:
+    """Raises ArtifactInvalid if the profile is missing, unreadable or of another version."""
     profile = artifact.profile()
     if profile.model != artifact.name:
         raise ArtifactInvalid(
-            f"The drift reference of {artifact.name} is one of {profile.model}, which answers "
-            "otherwise; train the version again, or compare with an earlier window."
+            f"The drift reference of {artifact.name} was made by {profile.model}, which scores "
+            "differently; train the version again, or compare with an earlier window."
         )
     edges = {name: histogram.edges for name, histogram in profile.histograms.items()}
     return Reference(ReferenceKind.PROFILE, profile.rows, profile.columns, edges)
 
 
-def earlier(connection: Connection, window: Window, with_texts: bool) -> Reference:
-    """The predictions of an earlier window."""
-    rows = drift.observed(connection, window)
+def window_reference(connection: Connection, window: Window, with_texts: bool) -> Reference:
+    """Read the predictions of an earlier window as the reference."""
+    rows = drift.observations(connection, window)
     texts = drift.texts(connection, window) if with_texts else []
     return Reference(
         ReferenceKind.WINDOW,
@@ -62,9 +63,12 @@ def earlier(connection: Connection, window: Window, with_texts: bool) -> Referen
 
 
 def earlier_window(
-    window: Window, rows: Sequence[Observed], request: ReportRequest, settings: Settings
+    window: Window, rows: Sequence[Observation], request: DriftReportRequest, settings: Settings
 ) -> Window:
-    """What lies before `window`, whose predictions are `rows`: as asked for, or as long as set."""
+    """Return the requested window before `window`, whose predictions are `rows`.
+
+    By default it starts `drift_reference_s` before them and ends where they start.
+    """
     start = rows[0].scored_at
     return replace(
         window,

@@ -1,7 +1,7 @@
-"""Drift reports: what the live model saw lately, against what it was measured on.
+"""Drift reports on the recent predictions of the live model.
 
-Every report asked for leaves a row in the database, also where there was too little to judge or
-where it could not be made.
+Every requested report becomes a row in the database, even if there is too little data or the
+comparison fails.
 """
 
 from __future__ import annotations
@@ -14,35 +14,38 @@ from time import perf_counter
 
 from sqlalchemy import Connection, Engine
 
-from monitoring.drift.html_page import export
-from monitoring.drift.judgement import Judgement, Sides, judge
-from monitoring.drift.reference import earlier, earlier_window, from_profile, nothing
-from monitoring.drift.request import ReferenceKind, ReportRequest
-from monitoring.drift.verdict import Verdict
+from monitoring.drift.assessment import Assessment, AssessmentInput, assess
+from monitoring.drift.html_page import write_page
+from monitoring.drift.reference import (
+    earlier_window,
+    empty_reference,
+    profile_reference,
+    window_reference,
+)
+from monitoring.drift.request import DriftReportRequest
 from plumbline.settings import Settings
 from scoring.artifact.artifact import Artifact
-from scoring.artifact.registry import resolve
+from scoring.artifact.registry import model_name, resolve
 from scoring.errors import ScoringError
-from storage import clock
-from storage.database import clear_errors
+from storage.database import now, translate_errors
 from storage.reports import drift
-from storage.reports.drift import NewReport, Window
+from storage.reports.drift import NewDriftReport, Window
 from storage.serving import deployments
+from storage.states import DriftVerdict, ReferenceKind
 
 log = logging.getLogger(__name__)
-# Sources that get a report of their own, those with the most texts.
-MOST_SOURCES = 20
+# The largest sources have reports of their own.
+MAX_SOURCES = 20
 
 
-def make_reports(engine: Engine, settings: Settings, request: ReportRequest) -> list[int]:
-    """Make the reports asked for; return their ids, that of all sources first.
+def make_reports(engine: Engine, settings: Settings, request: DriftReportRequest) -> list[int]:
+    """Make the requested reports; return their ids, that of all sources first.
 
-    Together they raise a false alarm at the rate `drift_alpha`, so each of them at its part of it.
-    Raises StorageError with one sentence.
+    They share the false-alarm rate `drift_alpha` equally. Raises StorageError.
     """
-    with clear_errors(engine), engine.connect() as connection:
-        window = newest(connection, settings, request)
-        sources = wanted_sources(connection, window, settings, request)
+    with translate_errors(engine), engine.connect() as connection:
+        window = requested_window(connection, settings, request)
+        sources = reported_sources(connection, window, settings, request)
     alpha = settings.drift_alpha / len(sources)
     return [
         make_report(engine, settings, request, replace(window, source=source), alpha)
@@ -50,66 +53,62 @@ def make_reports(engine: Engine, settings: Settings, request: ReportRequest) -> 
     ]
 
 
-def newest(connection: Connection, settings: Settings, request: ReportRequest) -> Window:
-    """The window asked for: by count, since a time, or as set."""
-    model = serving_version(connection, settings)
+def requested_window(
+    connection: Connection, settings: Settings, request: DriftReportRequest
+) -> Window:
+    """Return the requested window, by default that of the settings: by count or by time."""
+    model = reported_model(connection, settings)
     last = request.last or (settings.drift_window_rows if request.since is None else 0)
     if last:
         return Window(model, min(last, settings.drift_max_rows), request.source, request.since)
-    ago = timedelta(seconds=settings.drift_window_s)
-    since = request.since or clock.now(connection) - ago
+    since = request.since or now(connection) - timedelta(seconds=settings.drift_window_s)
     return Window(model, settings.drift_max_rows, request.source, since)
 
 
-def serving_version(connection: Connection, settings: Settings) -> str:
-    """The live version; before there is one, the version the setting's name stands for."""
+def reported_model(connection: Connection, settings: Settings) -> str:
+    """Return the live version; before the first deployment, the version of the settings."""
     live = deployments.live_model(connection)
     if live is not None:
         return live
     try:
-        folder = resolve(settings.models_dir, settings.model)
+        return model_name(resolve(settings.models_dir, settings.model))
     except ScoringError:
-        # The report will say so.
+        # The report fails later and states why.
         return settings.model
-    return f"{folder.parent.name}/{folder.name}"
 
 
-def wanted_sources(
-    connection: Connection, window: Window, settings: Settings, request: ReportRequest
+def reported_sources(
+    connection: Connection, window: Window, settings: Settings, request: DriftReportRequest
 ) -> list[str | None]:
-    """Whom there is a report of; None is all. One source alone is all, and needs no second."""
+    """Return the sources to report on, None for all sources together.
+
+    A single source is the same as all sources, and has no report of its own.
+    """
     if not request.by_source:
         return [request.source]
-    found = drift.sources(connection, window, settings.drift_min_rows, MOST_SOURCES)
-    return [None, *(found if len(found) > 1 else [])]
+    sources = drift.sources(
+        connection, window, min_rows=settings.drift_min_rows, max_sources=MAX_SOURCES
+    )
+    return [None, *(sources if len(sources) > 1 else [])]
 
 
 def make_report(
-    engine: Engine, settings: Settings, request: ReportRequest, window: Window, alpha: float
+    engine: Engine, settings: Settings, request: DriftReportRequest, window: Window, alpha: float
 ) -> int:
-    """Compare one window with its reference and write what came out; return the report's id."""
+    """Compare one window with its reference and write the report; return its id."""
     started = perf_counter()
-    kind = request.reference or ReferenceKind(settings.drift_reference)
-    sides = Sides((), nothing(kind))
-    try:
-        artifact = Artifact.load(resolve(settings.models_dir, window.model))
-        with clear_errors(engine), engine.connect() as connection:
-            sides = read_sides(connection, artifact, settings, request, window, kind)
-        judgement = judge(sides, alpha, settings.drift_min_rows)
-    except ScoringError as error:
-        log.error("there is no drift report of %s: %s", window.model, error)
-        judgement = Judgement(Verdict.FAILED, str(error).rstrip("."))
-    page = write_page(judgement, settings)
-    rows, reference = sides.rows, sides.reference
-    report = NewReport(
+    data, assessment = assess_window(engine, settings, request, window, alpha)
+    page = export_page(assessment, settings)
+    rows, reference = data.rows, data.reference
+    report = NewDriftReport(
         model=window.model,
         source=window.source,
-        verdict=str(judgement.verdict),
-        summary=judgement.summary,
+        verdict=str(assessment.verdict),
+        summary=assessment.summary,
         window_from=rows[0].scored_at if rows else None,
         window_to=rows[-1].scored_at if rows else None,
         window_rows=len(rows),
-        reference=str(kind),
+        reference=str(reference.kind),
         reference_from=reference.since,
         reference_to=reference.until,
         reference_rows=reference.rows,
@@ -118,47 +117,66 @@ def make_report(
         task_id=request.task_id,
         took_ms=1000.0 * (perf_counter() - started),
     )
-    with clear_errors(engine), engine.begin() as connection:
-        report_id = drift.add(connection, report, judgement.values)
+    with translate_errors(engine), engine.begin() as connection:
+        report_id = drift.add_report(connection, report, assessment.values)
     log.info("drift report %d of %s: %s", report_id, report.model, report.summary)
-    put_into_workspace(judgement, report_id, report, settings)
+    export_run(assessment, report_id, report, settings)
     return report_id
 
 
-def write_page(judgement: Judgement, settings: Settings) -> Path | None:
-    if judgement.page is None:
-        return None
-    return export(settings.reports_dir, judgement.page, datetime.now(UTC), settings.drift_pages)
+def assess_window(
+    engine: Engine, settings: Settings, request: DriftReportRequest, window: Window, alpha: float
+) -> tuple[AssessmentInput, Assessment]:
+    """Read a window and its reference, and assess it. A ScoringError becomes the verdict FAILED."""
+    kind = request.reference or ReferenceKind(settings.drift_reference)
+    data = AssessmentInput((), empty_reference(kind))
+    try:
+        artifact = Artifact.load(resolve(settings.models_dir, window.model))
+        with translate_errors(engine), engine.connect() as connection:
+            data = read_input(connection, artifact, settings, request, window, kind)
+        return data, assess(data, alpha, settings.drift_min_rows)
+    except ScoringError as error:
+        log.error("the drift report of %s failed: %s", window.model, error)
+        return data, Assessment(DriftVerdict.FAILED, str(error).rstrip("."))
 
 
-def put_into_workspace(
-    judgement: Judgement, report_id: int, report: NewReport, settings: Settings
-) -> None:
-    """Let Evidently's UI show it, in a project for each model's name."""
-    folder = settings.workspace_dir
-    if judgement.snapshot is None or folder is None:
-        return
-    from monitoring.drift.workspace import Entry, add
-
-    entry = Entry(report_id, report.model, report.source, report.verdict, report.summary)
-    project = report.model.partition("/")[0]
-    add(folder, project, judgement.snapshot, entry, settings.drift_pages)
-
-
-def read_sides(
+def read_input(
     connection: Connection,
     artifact: Artifact,
     settings: Settings,
-    request: ReportRequest,
+    request: DriftReportRequest,
     window: Window,
     kind: ReferenceKind,
-) -> Sides:
-    rows = drift.observed(connection, window)
+) -> AssessmentInput:
+    rows = drift.observations(connection, window)
     if kind is ReferenceKind.PROFILE:
-        return Sides(rows, from_profile(artifact))
+        return AssessmentInput(rows, profile_reference(artifact))
     if not rows:
-        return Sides(rows, nothing(kind))
+        return AssessmentInput(rows, empty_reference(kind))
     with_texts = settings.drift_text if request.text is None else request.text
-    before = earlier_window(window, rows, request, settings)
-    reference = earlier(connection, before, with_texts)
-    return Sides(rows, reference, drift.texts(connection, window) if with_texts else ())
+    earlier = earlier_window(window, rows, request, settings)
+    reference = window_reference(connection, earlier, with_texts)
+    texts = drift.texts(connection, window) if with_texts else ()
+    return AssessmentInput(rows, reference, texts)
+
+
+def export_page(assessment: Assessment, settings: Settings) -> Path | None:
+    if assessment.page is None:
+        return None
+    return write_page(
+        settings.reports_dir, assessment.page, datetime.now(UTC), settings.drift_pages
+    )
+
+
+def export_run(
+    assessment: Assessment, report_id: int, report: NewDriftReport, settings: Settings
+) -> None:
+    """Add the report to Evidently's workspace, in the project of the model's name."""
+    folder = settings.workspace_dir
+    if assessment.snapshot is None or folder is None:
+        return
+    from monitoring.drift.workspace import WorkspaceRun, add_run
+
+    run = WorkspaceRun(report_id, report.model, report.source, report.verdict, report.summary)
+    project = report.model.partition("/")[0]
+    add_run(folder, project, assessment.snapshot, run, settings.drift_pages)

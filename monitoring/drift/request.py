@@ -1,14 +1,14 @@
-"""What a report is asked to compare."""
+"""The arguments of a drift task: what a report compares."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 
 from plumbline.messages import MessageRejected
+from storage.states import ReferenceKind
 
 FIELDS = {
     "source": str,
@@ -20,23 +20,16 @@ FIELDS = {
     "text": bool,
     "by_source": bool,
 }
-MOMENTS = ("since", "reference_since", "reference_until")
-
-
-class ReferenceKind(StrEnum):
-    """What a window is held against: what training measured, or an earlier window."""
-
-    PROFILE = "profile"
-    WINDOW = "window"
+TIMES = ("since", "reference_since", "reference_until")
 
 
 @dataclass(frozen=True, slots=True)
-class ReportRequest:
-    """None is the setting's own.
+class DriftReportRequest:
+    """A request for one report, or with `by_source` for one on all sources and one per source.
 
-    The window starts at `since`, or holds the `last` predictions. `by_source` asks for a report of
-    all and one of each source; `text` for the texts themselves to be compared too, which needs a
-    reference of live traffic, since a profile holds none. Times are UTC where they name no zone.
+    A field of None takes its value from the settings. The window starts at `since`, or contains the
+    `last` predictions. `text` also compares the texts themselves; this needs a reference of live
+    traffic, because a profile contains no texts. Times without a zone are UTC.
     """
 
     source: str | None = None
@@ -50,35 +43,38 @@ class ReportRequest:
     task_id: str | None = None
 
     @classmethod
-    def parse(cls, arguments: Mapping[str, Any], task_id: str | None = None) -> ReportRequest:
-        """Read a task's arguments; raise MessageRejected with what is wrong with them."""
-        given = {name: value for name, value in arguments.items() if value is not None}
-        for name, value in given.items():
+    def parse(cls, arguments: Mapping[str, Any], task_id: str | None = None) -> DriftReportRequest:
+        """Parse a task's arguments. Raises MessageRejected with the reason."""
+        values = {name: value for name, value in arguments.items() if value is not None}
+        for name, value in values.items():
             if name not in FIELDS:
-                there = ", ".join(FIELDS)
-                raise MessageRejected(f"{name} is no argument of a report; it has {there}")
+                raise MessageRejected(
+                    f"{name} is not an argument of a drift report; the arguments are "
+                    f"{', '.join(FIELDS)}"
+                )
             if type(value) is not FIELDS[name]:
-                raise MessageRejected(f"{name} is {value!r}, which is no {FIELDS[name].__name__}")
-        if given.get("last", 1) < 1:
-            last = given["last"]
-            raise MessageRejected(f"last is {last}, and a window holds at least 1 prediction")
-        times = {name: _moment(name, given[name]) for name in MOMENTS if name in given}
-        if "reference" in given:
-            given["reference"] = _kind(given["reference"])
-        return cls(**given | times, task_id=task_id)
+                raise MessageRejected(
+                    f"{name} is {value!r}, but it must be of type {FIELDS[name].__name__}"
+                )
+        if values.get("last", 1) < 1:
+            raise MessageRejected(f"last is {values['last']}, but it must be at least 1")
+        times = {name: _parse_time(name, values[name]) for name in TIMES if name in values}
+        if "reference" in values:
+            values["reference"] = _parse_reference(values["reference"])
+        return cls(**values | times, task_id=task_id)
 
 
-def _moment(name: str, value: str) -> datetime:
+def _parse_time(name: str, value: str) -> datetime:
     try:
         parsed = datetime.fromisoformat(value)
     except ValueError:
-        raise MessageRejected(f"{name} is no ISO 8601 time: {value!r}") from None
+        raise MessageRejected(f"{name} is not an ISO 8601 time: {value!r}") from None
     return parsed.replace(tzinfo=parsed.tzinfo or UTC)
 
 
-def _kind(value: str) -> ReferenceKind:
+def _parse_reference(value: str) -> ReferenceKind:
     try:
         return ReferenceKind(value)
     except ValueError:
         kinds = ", ".join(ReferenceKind)
-        raise MessageRejected(f"reference is {value!r}, and must be one of {kinds}") from None
+        raise MessageRejected(f"reference is {value!r}, but it must be one of {kinds}") from None

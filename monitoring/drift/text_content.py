@@ -1,9 +1,10 @@
-"""Whether the texts themselves changed: Evidently's text-content drift, where texts are kept.
+"""Drift of the texts themselves: Evidently's text-content drift, while texts are stored.
 
-On one half of both sides Evidently trains a classifier (TF-IDF of the words, without English stop
-words) to tell them apart, and takes its ROC AUC on the other half: 0.5 says that they cannot be.
-It knows English alone, and splits at spaces: of a language written without them it sees next to
-nothing. Brings Evidently, like `monitoring.drift.comparison`.
+Evidently trains a classifier (TF-IDF of the words, without English stop words) on one half of
+reference and window to tell them apart. Its ROC AUC on the other half is the drift score: 0.5 means
+that they cannot be told apart. The method knows only English stop words and splits at spaces, so it
+detects next to nothing in languages written without spaces. Imports Evidently, like
+`monitoring.drift.comparison`.
 """
 
 from __future__ import annotations
@@ -11,92 +12,81 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
-from monitoring.drift.evidently_import import silence
+from monitoring.drift.quiet_import import quiet_import
+from monitoring.drift.verdict import FeatureDrift
 
-with silence():
+with quiet_import():
     import pandas as pd
     from evidently import DataDefinition, Dataset, Report
     from evidently.metrics import ValueDrift
 
+FEATURE = "text"
 METHOD = "abs_text_content_drift"
-COLUMN = "text"
-# With fewer on a side the halves hold too little to learn from.
-FEWEST = 50
-# More, and longer ones, cost time and memory and change the answer no more.
-MOST = 2_000
-LONGEST_CHARS = 2_000
+# With fewer texts the halves are too small to train on.
+MIN_TEXTS = 50
+# More texts, and longer ones, take time and memory without changing the result.
+MAX_TEXTS = 2_000
+MAX_TEXT_CHARS = 2_000
 ALPHA = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class TextFinding:
-    """`value` is a ROC AUC in [0, 1]; above `threshold` no chance. Evidently's `method`."""
-
-    value: float
-    threshold: float
-    method: str = METHOD
-
-    @property
-    def drifted(self) -> bool:
-        return self.value > self.threshold
-
-
-def text_finding(
+def text_drift(
     reference: Sequence[str], window: Sequence[str], alpha: float = ALPHA
-) -> TextFinding | str:
-    """Compare the texts of two windows, given in the order they were scored, the newest last.
+) -> FeatureDrift | str:
+    """Compare the texts of two windows, each ordered by scoring time, the newest last.
 
-    Of each side the newest MOST count. The chance of a false alarm is at most `alpha`, in (0, 0.5).
-    The same texts give the same answer. Where they cannot be judged: a sentence that says why.
+    Only the newest MAX_TEXTS of each are compared. The score is a ROC AUC in [0, 1], and the
+    false-alarm rate is at most `alpha`, in (0, 0.5). The same texts give the same score. If the
+    texts cannot be compared, the reason is returned.
     """
-    sides = [_clean(side) for side in (reference, window)]
-    for name, side in zip(("reference", "window"), sides, strict=True):
-        if len(side) < FEWEST:
-            texts = "text" if len(side) == 1 else "texts"
-            return f"the {name} has {len(side)} {texts}, and {FEWEST} are needed to compare texts"
+    sides = [_shortened(texts) for texts in (reference, window)]
+    for name, texts in zip(("reference", "window"), sides, strict=True):
+        if len(texts) < MIN_TEXTS:
+            noun = "text" if len(texts) == 1 else "texts"
+            return f"the {name} has {len(texts)} {noun}, but at least {MIN_TEXTS} are needed"
     threshold = auc_threshold(len(sides[0]), len(sides[1]), alpha)
     try:
-        value = _auc(sides[0], sides[1], threshold)
+        auc = _auc(sides[0], sides[1], threshold)
     except ValueError as error:
-        # "empty vocabulary" of stop words alone, "After pruning, no terms remain" of one text over
-        # and over: scikit-learn's words, and all there is to tell them by.
-        return f"the texts hold too few different words to compare them: {error}"
-    if not math.isfinite(value):
-        return "the texts are too few to compare them"
-    return TextFinding(value, threshold)
+        # scikit-learn raises "empty vocabulary" for texts of stop words alone, and "After pruning,
+        # no terms remain" for identical texts. Only the sentence distinguishes these errors.
+        return f"the texts have too few different words: {error}"
+    if not math.isfinite(auc):
+        return "there are too few texts"
+    return FeatureDrift(FEATURE, METHOD, auc, threshold)
 
 
 def auc_threshold(reference_rows: int, window_rows: int, alpha: float) -> float:
-    """The AUC that a classifier which knows nothing exceeds with a chance of `alpha`.
+    """Return the AUC that a random classifier exceeds with probability `alpha`.
 
-    On half of the rows of each side, by the normal limit of the Mann-Whitney statistic: mean 1/2,
-    variance (m + n + 1) / 12mn (Mann and Whitney, 1947). Ties, which a classifier that is sure of
-    itself makes, only narrow it.
+    It is evaluated on half of the rows of each side. The normal limit of the Mann-Whitney statistic
+    has mean 1/2 and variance (m + n + 1) / 12mn (Mann and Whitney, 1947). Ties, which a confident
+    classifier produces, only make it narrower.
     """
     m, n = reference_rows / 2, window_rows / 2
     deviation = math.sqrt((m + n + 1) / (12 * m * n))
     return 0.5 + NormalDist().inv_cdf(1 - alpha) * deviation
 
 
-def _clean(texts: Sequence[str]) -> list[str]:
-    return [text[:LONGEST_CHARS] for text in texts[-MOST:] if text.strip()]
+def _shortened(texts: Sequence[str]) -> list[str]:
+    return [text[:MAX_TEXT_CHARS] for text in texts[-MAX_TEXTS:] if text.strip()]
 
 
 def _auc(reference: list[str], window: list[str], threshold: float) -> float:
-    metric = ValueDrift(column=COLUMN, method=METHOD, threshold=threshold)
+    metric = ValueDrift(column=FEATURE, method=METHOD, threshold=threshold)
     with warnings.catch_warnings():
-        # That it stopped after its 50 rounds, or had one side alone in its half, the value tells.
+        # They warn that training stopped after 50 rounds, or that a half has one class only. The
+        # AUC shows both.
         warnings.filterwarnings("ignore", module=r"sklearn\.|evidently\.")
-        # Its pictures show texts: this snapshot must be neither kept nor exported.
+        # The plots of this snapshot show texts, so it must be neither stored nor exported.
         snapshot = Report([metric]).run(_dataset(window), _dataset(reference))
     (result,) = snapshot.dict()["metrics"]
     return float(result["value"])
 
 
 def _dataset(texts: list[str]) -> Any:
-    definition = DataDefinition(text_columns=[COLUMN])
-    return Dataset.from_pandas(pd.DataFrame({COLUMN: texts}), data_definition=definition)
+    definition = DataDefinition(text_columns=[FEATURE])
+    return Dataset.from_pandas(pd.DataFrame({FEATURE: texts}), data_definition=definition)

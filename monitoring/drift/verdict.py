@@ -1,4 +1,4 @@
-"""When a report says `drift`: what was found in each column, and in all of them together."""
+"""The verdict of a drift report, given the drift score of each feature."""
 
 from __future__ import annotations
 
@@ -7,56 +7,47 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from scoring.artifact.profile import CATEGORIES, NUMBERS
-
-# The row of a report that stands for all columns together.
-JOINT = "joint"
-
-
-class Verdict(StrEnum):
-    STABLE = "stable"
-    DRIFT = "drift"
-    TOO_LITTLE_DATA = "too_little_data"
-    # No report could be made; the summary says why.
-    FAILED = "failed"
+from storage.states import JOINT_FEATURE, DriftVerdict
 
 
 class Method(StrEnum):
-    """How a distance is measured; each is in standard errors, as in `monitoring.drift.scores`."""
+    """How a drift score in standard errors is computed; see `monitoring.drift.drift_score`."""
 
     MEAN_AND_SPREAD = "mean-and-spread"
     SHARES = "shares"
     ALL_COLUMNS = "all-columns"
 
 
-# Named for every column, since Evidently's own choice changes with the number of rows.
+# Fixed per column, because Evidently's own choice changes with the number of rows.
 METHODS = (
     dict.fromkeys(NUMBERS, Method.MEAN_AND_SPREAD)
     | dict.fromkeys(CATEGORIES, Method.SHARES)
-    | {JOINT: Method.ALL_COLUMNS}
+    | {JOINT_FEATURE: Method.ALL_COLUMNS}
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """How far one column, or JOINT, lies from the reference, and from where on that is no chance.
+class FeatureDrift:
+    """The drift score of a column, of JOINT_FEATURE or of the texts, and its threshold.
 
-    Both in the unit its method has: standard errors for those of `Method`.
+    Both have the unit of the method: standard errors for those of `Method`.
     """
 
     feature: str
     method: str
-    value: float
+    score: float
     threshold: float
 
     @property
     def drifted(self) -> bool:
-        return self.value > self.threshold
+        return self.score > self.threshold
 
     @property
     def strength(self) -> float:
-        """1 at the threshold, so that columns can be ordered."""
-        return self.value / self.threshold if self.threshold > 0 else 0.0
+        """The score in units of its threshold, so that features can be ordered."""
+        return self.score / self.threshold if self.threshold > 0 else 0.0
 
 
-def verdict(findings: Sequence[Finding]) -> Verdict:
-    return Verdict.DRIFT if any(f.drifted for f in findings) else Verdict.STABLE
+def verdict(features: Sequence[FeatureDrift]) -> DriftVerdict:
+    drifted = any(feature.drifted for feature in features)
+    return DriftVerdict.DRIFT if drifted else DriftVerdict.STABLE

@@ -1,17 +1,17 @@
-"""Predictions as columns, named like the profile's, a row a text."""
+"""The predictions of a window as columns, named as in the profile, with one row per text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from scoring.input.features import INPUT_FEATURES
-from storage.reports.drift import Observed
+from storage.reports.drift import Observation
 
 Columns = dict[str, list[float] | list[str]]
 
 
-def window_columns(rows: Sequence[Observed]) -> Columns:
-    """A column for what every row has: rows of an earlier release may lack an input feature."""
+def window_columns(rows: Sequence[Observation]) -> Columns:
+    """Return the columns that every row has; rows of an earlier release may lack a feature."""
     columns: Columns = {
         "probability": [row.probability for row in rows],
         "confidence": [row.confidence for row in rows],
@@ -23,7 +23,7 @@ def window_columns(rows: Sequence[Observed]) -> Columns:
     return columns
 
 
-def comparable(reference: Columns, window: Columns) -> tuple[Columns, Columns]:
-    """Both, with the columns that both of them have."""
+def shared_columns(reference: Columns, window: Columns) -> tuple[Columns, Columns]:
+    """Return both with only the columns that both have."""
     names = [name for name in window if name in reference]
     return {name: reference[name] for name in names}, {name: window[name] for name in names}

@@ -1,7 +1,7 @@
-"""Reports in a workspace of Evidently, so that `evidently ui` shows them over time.
+"""Drift reports as runs in an Evidently workspace, so that `evidently ui` shows them over time.
 
-Nothing that lies there is read, so what another release of Evidently wrote breaks no report. Brings
-Evidently, like `monitoring.drift.comparison`.
+Files in the workspace are never read, so files of another Evidently release break no report.
+Imports Evidently, like `monitoring.drift.comparison`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
-from monitoring.drift.evidently_import import silence
+from monitoring.drift.quiet_import import quiet_import
 
-with silence():
+with quiet_import():
     from evidently.core.report import Snapshot
     from evidently.sdk.models import DashboardModel, DashboardTabModel, PanelMetric, ProjectModel
     from evidently.sdk.panels import line_plot_panel
@@ -26,18 +26,19 @@ with silence():
 
 log = logging.getLogger(__name__)
 
-# A name gives the same project in every process, and two that start at once make one.
-PROJECTS = UUID("6d0a3b0e-3c0f-5d1c-9a6e-6f1b7c5a2d41")
-OVERALL = "all sources"
+# The namespace of project ids: a name has the same id in every process, so two processes that start
+# at once create one project.
+PROJECT_NAMESPACE = UUID("6d0a3b0e-3c0f-5d1c-9a6e-6f1b7c5a2d41")
+ALL_SOURCES_TAG = "all sources"
 DESCRIPTION = "Plumbline's drift reports of all versions of this model."
-# Evidently takes each of a metric's parameters for a part of its name: with these among them a line
-# over time would break wherever a threshold changes with the window's size.
-CHANGING = ("threshold", "columns")
+# Evidently identifies a metric by its parameters. With these, a line over time would end whenever
+# the threshold changes with the window's size.
+VARYING_PARAMETERS = ("threshold", "columns")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """What the UI's list says of a report; `model` is NAME/VERSION, `source` None for all."""
+class WorkspaceRun:
+    """A report in the UI's list; `model` is NAME/VERSION, and a `source` of None all sources."""
 
     report_id: int
     model: str
@@ -46,19 +47,19 @@ class Entry:
     summary: str
 
 
-def add(folder: Path, project: str, snapshot: Any, entry: Entry, keep: int) -> bool:
-    """Add a report's Evidently snapshot to its project, and keep the newest `keep` there.
+def add_run(folder: Path, project: str, snapshot: Any, run: WorkspaceRun, keep: int) -> bool:
+    """Add a report's Evidently snapshot to its project, and keep the newest `keep` runs there.
 
-    Says in the log what went wrong, and returns False: a report is worth more than its picture.
+    Logs any failure and returns False, because the report matters more than its plots.
     """
     try:
-        content = labelled(json.loads(snapshot.dumps()), entry)
-        _write(folder, project, content)
-        _prune(folder / str(project_id(project)) / "snapshots", keep)
+        content = with_metadata(json.loads(snapshot.dumps()), run)
+        _write_run(folder, project, content)
+        _delete_old_runs(folder / str(project_id(project)) / "snapshots", keep)
     except Exception as error:
         log.warning(
-            "drift report %d is not in Evidently's workspace %s, and goes on without: %s: %s",
-            entry.report_id,
+            "drift report %d was not added to Evidently's workspace %s: %s: %s",
+            run.report_id,
             folder,
             type(error).__name__,
             error,
@@ -68,42 +69,44 @@ def add(folder: Path, project: str, snapshot: Any, entry: Entry, keep: int) -> b
 
 
 def project_id(project: str) -> UUID:
-    return uuid5(PROJECTS, project)
+    return uuid5(PROJECT_NAMESPACE, project)
 
 
-def labelled(content: dict[str, Any], entry: Entry) -> dict[str, Any]:
-    """Say in a snapshot's content whose it is. It holds results and pictures, and no rows."""
+def with_metadata(content: dict[str, Any], run: WorkspaceRun) -> dict[str, Any]:
+    """Return a snapshot's content with the report's name, tags and metadata.
+
+    The content has results and plots, but no rows.
+    """
     metadata = {
-        "report": str(entry.report_id),
-        "model": entry.model,
-        "verdict": entry.verdict,
-        "summary": entry.summary,
-        # Beside the tag, since a source may be named like the tag of all.
-        "scope": "source" if entry.source else "all",
-        "source": entry.source or "",
+        "report": str(run.report_id),
+        "model": run.model,
+        "verdict": run.verdict,
+        "summary": run.summary,
+        # In addition to the tag, because a source may be named like ALL_SOURCES_TAG.
+        "scope": "source" if run.source else "all",
+        "source": run.source or "",
     }
-    tags = [entry.verdict, entry.source or OVERALL]
-    name = f"report {entry.report_id}"
-    return content | {"name": name, "tags": tags, "metadata": metadata}
+    tags = [run.verdict, run.source or ALL_SOURCES_TAG]
+    return content | {"name": f"report {run.report_id}", "tags": tags, "metadata": metadata}
 
 
-def distances(content: dict[str, Any]) -> list[dict[str, Any]]:
-    """The parameters of every metric that has a threshold."""
-    places = (result["metric_value_location"] for result in content["metric_results"].values())
-    found = [place["metric"]["params"] for place in places]
-    return [parameters for parameters in found if "threshold" in parameters]
+def score_parameters(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the parameters of every metric that has a threshold: those with a drift score."""
+    locations = [result["metric_value_location"] for result in content["metric_results"].values()]
+    parameters = [location["metric"]["params"] for location in locations]
+    return [of_metric for of_metric in parameters if "threshold" in of_metric]
 
 
-def dashboard(found: Sequence[dict[str, Any]]) -> DashboardModel:
-    """Lines over time, of the reports of all sources: the joint distance, and each column's."""
-    together = [_line(one) for one in found if "column" not in one]
-    apart = [_line(one) for one in found if "column" in one]
+def dashboard(parameters: Sequence[dict[str, Any]]) -> DashboardModel:
+    """Return line plots over time of the joint score and of each column's, for all sources."""
+    joint = [_line(of_metric) for of_metric in parameters if "column" not in of_metric]
+    columns = [_line(of_metric) for of_metric in parameters if "column" in of_metric]
     panels = [
         line_plot_panel(title, lines, "Standard errors from the reference", size="full")
-        for title, lines in (("All columns together", together), ("Each column", apart))
+        for title, lines in (("All columns together", joint), ("Each column", columns))
         if lines
     ]
-    # Without a tab the UI shows none of them.
+    # The UI shows no panel outside a tab.
     tab = DashboardTabModel(title="Drift", panels=[panel.id for panel in panels])
     return DashboardModel(tabs=[tab], panels=panels)
 
@@ -118,50 +121,50 @@ def _line(parameters: dict[str, Any]) -> PanelMetric:
     )
 
 
-def _write(folder: Path, project: str, content: dict[str, Any]) -> None:
+def _write_run(folder: Path, project: str, content: dict[str, Any]) -> None:
     identity = project_id(project)
-    found = distances(content)
-    panels = dashboard(found)
-    for parameters in found:
-        for name in CHANGING:
-            parameters.pop(name, None)
+    parameters = score_parameters(content)
+    panels = dashboard(parameters)
+    for of_metric in parameters:
+        for name in VARYING_PARAMETERS:
+            of_metric.pop(name, None)
     with TemporaryDirectory(prefix="plumbline-evidently-") as scratch:
-        # In a workspace of its own: opening ours would read everything in it.
+        # A separate workspace, because opening the real one would read everything in it.
         workspace = Workspace(scratch)
         if not (folder / str(identity) / "metadata.json").exists():
             workspace.add_project(ProjectModel(id=identity, name=project, description=DESCRIPTION))
             workspace.save_dashboard(identity, panels)
-        # Loading fails where the UI's would; one such run would keep the UI from starting.
+        # Loading fails here for a run that would keep the UI from starting.
         workspace.add_run(identity, Snapshot.load_dict(content))
-        # The project before its run: a UI at work passes over a run of a project it does not know.
-        made = (Path(scratch) / str(identity)).rglob("*.json")
-        for path in sorted(made, key=lambda path: len(path.parts)):
-            _publish(path, folder / path.relative_to(scratch))
+        # The project before its run, because a running UI ignores a run of an unknown project.
+        written = (Path(scratch) / str(identity)).rglob("*.json")
+        for path in sorted(written, key=lambda path: len(path.parts)):
+            _copy_file(path, folder / path.relative_to(scratch))
 
 
-def _publish(made: Path, path: Path) -> None:
-    """Let the file appear whole or not at all; one that is there already stays as it is."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{uuid4().hex}.partial")
+def _copy_file(source: Path, target: Path) -> None:
+    """Copy the file whole or not at all. An existing target stays unchanged."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{uuid4().hex}.partial")
     try:
-        shutil.copyfile(made, partial)
-        _appear(partial, path)
+        shutil.copyfile(source, partial)
+        _link(partial, target)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _appear(partial: Path, path: Path) -> None:
+def _link(partial: Path, target: Path) -> None:
     try:
-        # A UI at work hears of a new link, and hears nothing of a file that was renamed.
-        path.hardlink_to(partial)
+        # A running UI is notified of a new link, but not of a renamed file.
+        target.hardlink_to(partial)
     except FileExistsError:
         return
     except OSError:
-        # The file system has no links; a UI at work sees the file once it starts again.
-        partial.rename(path)
+        # The file system has no links; a running UI shows the file after its next start.
+        partial.rename(target)
 
 
-def _prune(snapshots: Path, keep: int) -> None:
-    # Evidently's names are UUIDs of version 7, which are in the order of time.
+def _delete_old_runs(snapshots: Path, keep: int) -> None:
+    # Evidently names runs by UUIDs of version 7, which sort by time.
     for path in sorted(snapshots.glob("*.json"))[:-keep]:
         path.unlink(missing_ok=True)

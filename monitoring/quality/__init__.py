@@ -1,0 +1,1 @@
+"""Quality reports: metrics estimated without labels, and realized once labels arrive."""

@@ -1,10 +1,11 @@
-"""How good predictions are while nobody has said what is true: from the probabilities alone.
+"""Estimated quality: metrics computed from the probabilities alone, before any label arrives.
 
 Confidence-based performance estimation, CBPE: Kivimäki, Białek, Kuberski and Nurminen,
 "Performance Estimation in Binary Classification Using Calibrated Confidence",
-https://arxiv.org/abs/2505.05295, known from NannyML. Where a probability means what it says, a
-text predicted positive with p is a true positive with chance p and a false one with 1 - p. So the
-confusion matrix is a random variable whose mean is a sum, and each metric one of its functions.
+https://arxiv.org/abs/2505.05295, known from NannyML. With calibrated probabilities, a text that is
+predicted positive with probability p is a true positive with probability p and a false one with
+1 - p. The confusion matrix is therefore a random variable whose mean is a sum of probabilities, and
+each metric is a function of it.
 """
 
 from __future__ import annotations
@@ -22,15 +23,16 @@ from storage.tables import Metric
 
 Floats = NDArray[np.float64]
 DRAWS = 4_000
-# The same window has the same interval each time it is made.
+# Fixed, so that a window has the same interval whenever it is computed.
 SEED = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """The rows of one predicted label, `wrong` the sum of their chances of being wrong.
+class ErrorSums:
+    """Sums over the rows of one predicted label.
 
-    `squares` is the sum of the squares of these chances.
+    `wrong` is the sum of the probabilities that a row is wrong: the expected number of errors.
+    `squares` is the sum of the squares of these probabilities.
     """
 
     rows: int
@@ -38,22 +40,28 @@ class Side:
     squares: float
 
     @classmethod
-    def of(cls, chances: Floats) -> Side:
-        return cls(len(chances), float(chances.sum()), float((chances * chances).sum()))
+    def of(cls, error_probabilities: Floats) -> ErrorSums:
+        return cls(
+            len(error_probabilities),
+            float(error_probabilities.sum()),
+            float((error_probabilities * error_probabilities).sum()),
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
-    """All CBPE needs to know of a window: its rows by predicted label, at probability 0.5."""
+class WindowSums:
+    """The sums of a window by predicted label, at probability 0.5. CBPE needs nothing else."""
 
-    positive: Side
-    negative: Side
+    positive: ErrorSums
+    negative: ErrorSums
 
     @classmethod
-    def of(cls, probabilities: Floats) -> Expected:
-        """`probabilities` of the positive label, calibrated, one a row."""
+    def of(cls, probabilities: Floats) -> WindowSums:
+        """`probabilities` are those of the positive label, calibrated, one per row."""
         positive = probabilities >= 0.5
-        return cls(Side.of(1.0 - probabilities[positive]), Side.of(probabilities[~positive]))
+        return cls(
+            ErrorSums.of(1.0 - probabilities[positive]), ErrorSums.of(probabilities[~positive])
+        )
 
     @property
     def rows(self) -> int:
@@ -61,11 +69,11 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """Of `rows` labelled texts predicted alike, `errors` were wrong where `expected` were to be.
+class ObservedErrors:
+    """Of `rows` labelled texts with the same predicted label, `errors` were wrong.
 
-    Nothing is ever known from few errors: one of each is counted on top (a gamma prior of mean 1),
-    so that the ratio of the two is drawn to 1 where there are few.
+    `expected` errors follow from their probabilities. One error is added to both numbers (a gamma
+    prior of mean 1), which draws their ratio towards 1 while few errors are known.
     """
 
     rows: float
@@ -76,32 +84,32 @@ class Seen:
     def ratio(self) -> float:
         return (self.errors + 1.0) / (self.expected + 1.0)
 
-    def ratios(self, random: np.random.Generator) -> Floats:
-        """What the ratio may be as well, `DRAWS` times: errors are Poisson of it."""
+    def draw_ratios(self, random: np.random.Generator) -> Floats:
+        """Draw `DRAWS` ratios that are compatible with the errors, which are Poisson."""
         return random.gamma(self.errors + 1.0, 1.0 / (self.expected + 1.0), DRAWS)
 
     def noise(self, ratio: float | Floats) -> Any:
-        """The share of labels that are the other one, whatever the text's probability says."""
+        """Return the share of labels that are wrong regardless of the text's probability."""
         return (ratio - 1.0) * self.expected / self.rows
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
-    """What the version's probabilities were worth where they were calibrated, by predicted label.
+class CalibrationErrors:
+    """The errors on the validation split, where the probabilities were calibrated, by label.
 
-    A temperature cannot say that a share of all labels is wrong, however sure the model is. So it
-    is measured here, and added to each text's chance of being wrong.
+    A temperature cannot express that a share of all labels is wrong however confident the model is.
+    This share is therefore measured here and added to each text's probability of being wrong.
     """
 
     rows: int
-    positive: Seen
-    negative: Seen
+    positive: ObservedErrors
+    negative: ObservedErrors
 
     @classmethod
-    def of(cls, profile: Profile, metrics: Mapping[str, Any]) -> Calibration | None:
-        """From the profile's probabilities and the manifest's metrics, of the validation split.
+    def of(cls, profile: Profile, metrics: Mapping[str, Any]) -> CalibrationErrors | None:
+        """Compute them from the profile's probabilities and the manifest's validation metrics.
 
-        None where they do not tell.
+        Returns None if these are missing or of another split.
         """
         try:
             split = metrics["validation"]
@@ -113,28 +121,28 @@ class Calibration:
             return None
         if profile.split != "validation" or not rows or not len(probabilities):
             return None
-        expected = Expected.of(probabilities)
-        # A profile holds a sample of a large split.
-        each = rows / expected.rows
+        sums = WindowSums.of(probabilities)
+        # The profile of a large split is a sample of it.
+        scale = rows / sums.rows
         return cls(
             rows,
-            _seen(expected.positive, each, max(0.0, wrong - missed)),
-            _seen(expected.negative, each, missed),
+            _observed(sums.positive, scale, max(0.0, wrong - missed)),
+            _observed(sums.negative, scale, missed),
         )
 
 
-def _seen(side: Side, each: float, errors: float) -> Seen:
-    return Seen(each * side.rows, each * side.wrong, errors)
+def _observed(sums: ErrorSums, scale: float, errors: float) -> ObservedErrors:
+    return ObservedErrors(scale * sums.rows, scale * sums.wrong, errors)
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """A metric and its 95% interval, in [0, 1]; all None where its denominator is zero.
+class EstimatedMetric:
+    """A metric and its 95% interval, in [0, 1]; all None if its denominator is zero.
 
-    The interval is for the value that labels of all the window's rows would give. It covers that
-    labels are chance (each is a draw with the row's probability) and, where the calibration is
-    known, that this was measured on few errors. It does not cover texts for which the
-    probabilities mean something else than where they were calibrated.
+    The interval is for the value that labels of all rows of the window would give. It covers the
+    randomness of labels (each is a draw with the row's probability) and, if the calibration errors
+    are known, that they are few. It does not cover texts for which the probabilities are not
+    calibrated.
     """
 
     value: float | None = None
@@ -142,79 +150,83 @@ class Estimate:
     high: float | None = None
 
 
-NOTHING = Estimate()
+UNDEFINED = EstimatedMetric()
 
 
-def estimate(
-    expected: Expected, calibration: Calibration | None = None, coverage: float = COVERAGE
-) -> dict[Metric, Estimate]:
-    """Every metric of a window; `NOTHING` for one that has no denominator."""
-    if expected.rows == 0:
-        return dict.fromkeys(Metric, NOTHING)
+def estimated_metrics(
+    sums: WindowSums, calibration: CalibrationErrors | None = None, coverage: float = COVERAGE
+) -> dict[Metric, EstimatedMetric]:
+    """Return every metric of a window; UNDEFINED for one whose denominator is zero."""
+    if sums.rows == 0:
+        return dict.fromkeys(Metric, UNDEFINED)
     random = np.random.default_rng(SEED)
-    found, false_positives = _wrong(
-        expected.positive, calibration.positive if calibration else None, random
+    false_positives, drawn_false_positives = _errors(
+        sums.positive, calibration.positive if calibration else None, random
     )
-    missed, false_negatives = _wrong(
-        expected.negative, calibration.negative if calibration else None, random
+    false_negatives, drawn_false_negatives = _errors(
+        sums.negative, calibration.negative if calibration else None, random
     )
-    values = metrics(expected, np.array([found]), np.array([missed]))
-    drawn = metrics(expected, false_positives, false_negatives)
-    return {metric: _bounded(values[metric][0], drawn[metric], coverage) for metric in Metric}
+    values = metrics_from_counts(sums, np.array([false_positives]), np.array([false_negatives]))
+    drawn = metrics_from_counts(sums, drawn_false_positives, drawn_false_negatives)
+    return {metric: _with_interval(values[metric][0], drawn[metric], coverage) for metric in Metric}
 
 
-def metrics(
-    expected: Expected, false_positives: Floats, false_negatives: Floats
+def metrics_from_counts(
+    sums: WindowSums, false_positives: Floats, false_negatives: Floats
 ) -> dict[Metric, Floats]:
-    """Each metric for each pair of counts; NaN where its denominator is zero."""
-    found, missed = expected.positive.rows, expected.negative.rows
-    tp, tn = found - false_positives, missed - false_negatives
-    # The sums of 64-bit floats; what is left of them is no count.
+    """Return each metric for each pair of counts; NaN if its denominator is zero."""
+    predicted_positive, predicted_negative = sums.positive.rows, sums.negative.rows
+    tp, tn = predicted_positive - false_positives, predicted_negative - false_negatives
+    # Below 1e-9 these sums are rounding errors, not counts.
     actual = np.where(tp + false_negatives > 1e-9, tp + false_negatives, np.nan)
-    f1_base = np.where(found + actual > 1e-9, found + actual, np.nan)
+    f1_base = np.where(predicted_positive + actual > 1e-9, predicted_positive + actual, np.nan)
     return {
-        Metric.ACCURACY: (tp + tn) / expected.rows,
-        Metric.PRECISION: tp / found if found else np.full_like(tp, np.nan),
+        Metric.ACCURACY: (tp + tn) / sums.rows,
+        Metric.PRECISION: (
+            tp / predicted_positive if predicted_positive else np.full_like(tp, np.nan)
+        ),
         Metric.RECALL: tp / actual,
         Metric.F1: 2 * tp / f1_base,
     }
 
 
-def _wrong(side: Side, seen: Seen | None, random: np.random.Generator) -> tuple[float, Floats]:
-    """How many rows of one predicted label are wrong: expected, and drawn `DRAWS` times.
+def _errors(
+    sums: ErrorSums, observed: ObservedErrors | None, random: np.random.Generator
+) -> tuple[float, Floats]:
+    """Return the expected number of errors of one predicted label, and `DRAWS` drawn numbers.
 
-    The count is Poisson binomial; a binomial of its mean and variance stands for it (Ehm, 1991),
-    which needs only two sums. With `seen` its mean is drawn as well.
+    The number is Poisson binomial. A binomial of the same mean and variance approximates it (Ehm,
+    1991) and needs only two sums. With `observed` the mean is drawn as well.
     """
-    means = np.full(DRAWS, side.wrong)
-    if seen is not None and seen.rows and seen.expected:
-        means = _noisy(side, seen.noise(seen.ratios(random)))
-        side = with_noise(side, seen.noise(seen.ratio))
-    if side.wrong <= 0.0:
+    means = np.full(DRAWS, sums.wrong)
+    if observed is not None and observed.rows and observed.expected:
+        means = _expected_errors(sums, observed.noise(observed.draw_ratios(random)))
+        sums = with_noise(sums, observed.noise(observed.ratio))
+    if sums.wrong <= 0.0:
         return 0.0, np.zeros(DRAWS)
-    trials = min(side.rows, max(1, round(side.wrong**2 / side.squares)))
+    trials = min(sums.rows, max(1, round(sums.wrong**2 / sums.squares)))
     drawn = random.binomial(trials, np.minimum(means / trials, 1.0))
-    return side.wrong, drawn.astype(np.float64)
+    return sums.wrong, drawn.astype(np.float64)
 
 
-def _noisy(side: Side, noise: Any) -> Any:
-    """The mean once a share of labels is turned round: w becomes w (1 - noise) + (1 - w) noise."""
-    return np.clip(side.wrong + noise * (side.rows - 2.0 * side.wrong), 0.0, side.rows)
+def _expected_errors(sums: ErrorSums, noise: Any) -> Any:
+    """Return the mean if a share of labels is flipped: w becomes w (1 - noise) + (1 - w) noise."""
+    return np.clip(sums.wrong + noise * (sums.rows - 2.0 * sums.wrong), 0.0, sums.rows)
 
 
-def with_noise(side: Side, noise: float) -> Side:
-    """The sums once the share `noise` of labels is turned round."""
+def with_noise(sums: ErrorSums, noise: float) -> ErrorSums:
+    """Return the sums if the share `noise` of labels is flipped."""
     keep = 1.0 - 2.0 * noise
-    squares = keep**2 * side.squares + 2.0 * noise * keep * side.wrong + noise**2 * side.rows
-    return Side(side.rows, float(_noisy(side, noise)), squares)
+    squares = keep**2 * sums.squares + 2.0 * noise * keep * sums.wrong + noise**2 * sums.rows
+    return ErrorSums(sums.rows, float(_expected_errors(sums, noise)), squares)
 
 
-def _bounded(value: np.float64, drawn: Floats, coverage: float) -> Estimate:
+def _with_interval(value: np.float64, drawn: Floats, coverage: float) -> EstimatedMetric:
     drawn = drawn[~np.isnan(drawn)]
     if np.isnan(value) or not len(drawn):
-        return NOTHING
+        return UNDEFINED
     tail = (1.0 - coverage) / 2.0
-    # Counts are whole, so the bounds are values that were drawn, on the far side.
+    # Counts are whole numbers, so the bounds are drawn values, rounded outwards.
     low = np.quantile(drawn, tail, method="lower")
     high = np.quantile(drawn, 1.0 - tail, method="higher")
-    return Estimate(float(value), float(min(low, value)), float(max(high, value)))
+    return EstimatedMetric(float(value), float(min(low, value)), float(max(high, value)))

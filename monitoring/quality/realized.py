@@ -1,4 +1,4 @@
-"""How good predictions were, by the labels that came later."""
+"""Realized quality: metrics of predictions whose labels have arrived."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from storage.tables import Metric
 
 
 @dataclass(frozen=True, slots=True)
-class Confusion:
-    """True and false positives, false and true negatives among the rows that have labels."""
+class ConfusionCounts:
+    """True and false positives, false and true negatives among the labelled rows."""
 
     tp: int
     fp: int
@@ -23,11 +23,11 @@ class Confusion:
 
 
 @dataclass(frozen=True, slots=True)
-class Realized:
+class RealizedMetric:
     """A metric and its 95% interval, in [0, 1].
 
-    The interval is for the texts like those that were labelled: it says nothing of those that were
-    not, where labels are not asked for at random.
+    The interval is for texts like the labelled ones. It does not cover the others unless the texts
+    to be labelled are chosen at random.
     """
 
     value: float
@@ -35,8 +35,8 @@ class Realized:
     high: float
 
 
-def realized(counts: Confusion) -> dict[Metric, Realized | None]:
-    """Every metric, with Wilson's interval; None for one whose denominator is zero."""
+def realized_metrics(counts: ConfusionCounts) -> dict[Metric, RealizedMetric | None]:
+    """Return every metric with Wilson's interval; None for one whose denominator is zero."""
     union = counts.tp + counts.fp + counts.fn
     return {
         Metric.ACCURACY: share(counts.tp + counts.tn, counts.rows),
@@ -46,26 +46,28 @@ def realized(counts: Confusion) -> dict[Metric, Realized | None]:
     }
 
 
-def share(hits: int, of: int) -> Realized | None:
-    return None if of == 0 else _told(hits / of, wilson(hits, of))
+def share(successes: int, trials: int) -> RealizedMetric | None:
+    if trials == 0:
+        return None
+    return _with_interval(successes / trials, wilson(successes, trials))
 
 
-def f1(tp: int, union: int) -> Realized | None:
-    """F1 of `tp` among the `union` of rows that are or are called positive.
+def f1(tp: int, union: int) -> RealizedMetric | None:
+    """Return F1, given the `union` of rows that are positive or predicted positive.
 
-    F1 = 2J / (1 + J), which grows with Jaccard's J = tp / union, a share: so the bounds of F1 are
-    those of J, and no resampling is needed. Unlike a bootstrap's they have a width where nothing
-    is wrong.
+    F1 = 2J / (1 + J) grows with Jaccard's J = tp / union, which is a share. The bounds of F1 are
+    therefore those of J, without resampling. Unlike bootstrap bounds they are not equal if no
+    prediction is wrong.
     """
     if union == 0:
         return None
     bounds = wilson(tp, union)
-    return _told(_f1(tp / union), Interval(_f1(bounds.low), _f1(bounds.high)))
+    return _with_interval(_f1(tp / union), Interval(_f1(bounds.low), _f1(bounds.high)))
 
 
 def _f1(jaccard: float) -> float:
     return 2 * jaccard / (1 + jaccard)
 
 
-def _told(value: float, bounds: Interval) -> Realized:
-    return Realized(value, bounds.low, bounds.high)
+def _with_interval(value: float, bounds: Interval) -> RealizedMetric:
+    return RealizedMetric(value, bounds.low, bounds.high)

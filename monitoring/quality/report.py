@@ -1,28 +1,33 @@
-"""Quality reports: one row a window of time, version, role and source, estimated and realized.
+"""Quality reports: one row per window of time, version, role and source.
 
-Windows are aligned (with a day each: midnight to midnight UTC), so that a label that comes late
-finds its window, and a window has one row however often it is looked at.
+Windows are aligned (with a width of one day: midnight to midnight UTC). A late label therefore
+belongs to exactly one window, and a window keeps one row however often it is refreshed.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from monitoring.quality.estimated import Calibration, Estimate, Expected, Side, estimate
-from monitoring.quality.realized import Confusion, Realized, realized
+from monitoring.quality.estimated import (
+    CalibrationErrors,
+    ErrorSums,
+    EstimatedMetric,
+    WindowSums,
+    estimated_metrics,
+)
+from monitoring.quality.realized import ConfusionCounts, RealizedMetric, realized_metrics
 from plumbline.settings import Settings
 from scoring.artifact.artifact import Artifact
 from scoring.artifact.registry import resolve
 from scoring.errors import ScoringError
-from storage.database import clear_errors
+from storage.database import translate_errors
 from storage.reports import quality
-from storage.reports.quality import Counted, Measure, Report
+from storage.reports.quality import MetricValues, QualityWindow, WindowCounts
 from storage.serving import deployments
 from storage.states import Role
 from storage.tables import Metric
@@ -32,7 +37,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class ReportCounts:
+    """The windows that were refreshed and the reports that were written."""
+
     windows: int
     reports: int
 
@@ -43,119 +50,119 @@ def make_reports(
     *,
     now: datetime,
     task_id: str | None = None,
-) -> Made | None:
-    """Make the reports of every window that got predictions or labels since it was last made.
+) -> ReportCounts | None:
+    """Make the reports of every window with predictions or labels newer than its report.
 
-    With `task_id` somebody waits for an answer: the window of `now` is made whether anything
-    changed or not, and has a report that says so where it is empty.
-    Returns None where another process makes them. Raises StorageError with one sentence.
+    With `task_id` a command waits for the reports: the window of `now` is refreshed even if nothing
+    changed, and has an empty report if nothing was scored in it.
+    Returns None if another process is making reports. Raises StorageError.
     """
     width_s = settings.quality_window_s
-    with clear_errors(engine), engine.begin() as connection:
+    with translate_errors(engine), engine.begin() as connection:
         if not quality.lock(connection, wait=task_id is not None):
             return None
         starts = set(quality.changed_windows(connection, width_s))
         if task_id is not None:
             starts.add(window_start(now, width_s))
-        calibrations = Calibrations(settings.models_dir)
+        calibrations = CalibrationCache(settings.models_dir)
         reports = [
             report
             for start in sorted(starts)
-            for report in of_window(connection, start, width_s, calibrations)
+            for report in window_reports(connection, start, width_s, calibrations)
         ]
         if task_id is not None and not reports:
-            live = deployments.live_model(connection) or settings.model
-            reports = [empty(live, window_start(now, width_s), width_s)]
+            model = deployments.live_model(connection) or settings.model
+            reports = [empty_report(model, window_start(now, width_s), width_s)]
         quality.write(connection, reports, task_id)
     if reports:
         log.info("%d quality reports of %d windows", len(reports), len(starts))
-    return Made(len(starts), len(reports))
+    return ReportCounts(len(starts), len(reports))
 
 
-def window_start(moment: datetime, width_s: float) -> datetime:
-    """The start of the window a moment lies in."""
-    whole = (moment - EPOCH).total_seconds() // width_s
-    return EPOCH + timedelta(seconds=whole * width_s)
+def window_start(time: datetime, width_s: float) -> datetime:
+    """Return the start of the window that contains `time`."""
+    index = (time - EPOCH).total_seconds() // width_s
+    return EPOCH + timedelta(seconds=index * width_s)
 
 
-def of_window(
-    connection: Connection, start: datetime, width_s: float, calibrations: Calibrations
-) -> list[Report]:
+def window_reports(
+    connection: Connection, start: datetime, width_s: float, calibrations: CalibrationCache
+) -> list[QualityWindow]:
     end = start + timedelta(seconds=width_s)
-    counted = quality.count(connection, start, end)
-    return [report(row, start, end, calibrations.of(row.model)) for row in counted]
+    return [
+        make_report(counts, start, end, calibrations.of(counts.model))
+        for counts in quality.count(connection, start, end)
+    ]
 
 
-class Calibrations:
-    """What each version's files say of its probabilities, read once."""
+class CalibrationCache:
+    """The calibration errors of each version, read from its files once."""
 
     def __init__(self, models_dir: Path) -> None:
         self._models_dir = models_dir
-        self._known: dict[str, Calibration | None] = {}
+        self._by_model: dict[str, CalibrationErrors | None] = {}
 
-    def of(self, model: str) -> Calibration | None:
-        """None where the files are not on this machine, or do not tell; the log says so."""
-        if model not in self._known:
-            self._known[model] = self._read(model)
-        return self._known[model]
+    def of(self, model: str) -> CalibrationErrors | None:
+        """Return None, and log why, if the files are not on this machine or lack the numbers."""
+        if model not in self._by_model:
+            self._by_model[model] = self._read(model)
+        return self._by_model[model]
 
-    def _read(self, model: str) -> Calibration | None:
+    def _read(self, model: str) -> CalibrationErrors | None:
         try:
             artifact = Artifact.load(resolve(self._models_dir, model))
-            found = Calibration.of(artifact.profile(), artifact.manifest.metrics)
+            calibration = CalibrationErrors.of(artifact.profile(), artifact.manifest.metrics)
         except ScoringError as error:
             log.warning("the estimates of %s are not corrected: %s", model, error)
             return None
-        if found is None:
+        if calibration is None:
             log.warning(
-                "the estimates of %s are not corrected: its profile and manifest do not tell how "
-                "it did on the validation split",
+                "the estimates of %s are not corrected: its profile and manifest do not have the "
+                "errors on the validation split",
                 model,
             )
-        return found
+        return calibration
 
 
-def report(
-    counted: Counted, start: datetime, end: datetime, calibration: Calibration | None
-) -> Report:
-    confusion = Confusion(counted.tp, counted.fp, counted.fn, counted.tn)
-    return Report(
-        model=counted.model,
-        role=counted.role,
-        source=counted.source,
+def make_report(
+    counts: WindowCounts, start: datetime, end: datetime, calibration: CalibrationErrors | None
+) -> QualityWindow:
+    confusion = ConfusionCounts(counts.tp, counts.fp, counts.fn, counts.tn)
+    estimated = estimated_metrics(window_sums(counts), calibration)
+    realized = realized_metrics(confusion)
+    return QualityWindow(
+        model=counts.model,
+        role=counts.role,
+        source=counts.source,
         window_from=start,
         window_to=end,
-        window_rows=counted.rows,
+        window_rows=counts.rows,
         labelled_rows=confusion.rows,
-        positive_share=counted.positives / counted.rows if counted.rows else None,
+        positive_share=counts.positives / counts.rows if counts.rows else None,
         calibration_rows=calibration.rows if calibration else None,
-        measures=measures(estimate(expected(counted), calibration), realized(confusion)),
+        metrics=[metric_values(metric, estimated[metric], realized[metric]) for metric in Metric],
     )
 
 
-def expected(counted: Counted) -> Expected:
-    return Expected(
-        Side(counted.positives, counted.wrong_positives, counted.wrong_positives_squared),
-        Side(
-            counted.rows - counted.positives,
-            counted.wrong_negatives,
-            counted.wrong_negatives_squared,
+def window_sums(counts: WindowCounts) -> WindowSums:
+    return WindowSums(
+        ErrorSums(counts.positives, counts.wrong_positives, counts.wrong_positives_squared),
+        ErrorSums(
+            counts.rows - counts.positives,
+            counts.wrong_negatives,
+            counts.wrong_negatives_squared,
         ),
     )
 
 
-def measures(
-    estimates: Mapping[Metric, Estimate], truths: Mapping[Metric, Realized | None]
-) -> Sequence[Measure]:
-    return [measure(metric, estimates[metric], truths[metric]) for metric in Metric]
+def metric_values(
+    metric: Metric, estimated: EstimatedMetric, realized: RealizedMetric | None
+) -> MetricValues:
+    values = (realized.value, realized.low, realized.high) if realized else (None, None, None)
+    return MetricValues(str(metric), estimated.value, estimated.low, estimated.high, *values)
 
 
-def measure(metric: Metric, guess: Estimate, truth: Realized | None) -> Measure:
-    told = (truth.value, truth.low, truth.high) if truth else (None, None, None)
-    return Measure(str(metric), guess.value, guess.low, guess.high, *told)
-
-
-def empty(model: str, start: datetime, width_s: float) -> Report:
-    """What is said of a window without a single prediction."""
-    nothing = Counted(model, str(Role.LIVE), None, 0, 0, 0.0, 0.0, 0.0, 0.0, 0, 0, 0, 0)
-    return report(nothing, start, start + timedelta(seconds=width_s), None)
+def empty_report(model: str, start: datetime, width_s: float) -> QualityWindow:
+    """Return the report of a window without predictions."""
+    counts = WindowCounts(model, str(Role.LIVE), None, 0, 0, 0.0, 0.0, 0.0, 0.0, 0, 0, 0, 0)
+    return make_report(counts, start, start + timedelta(seconds=width_s), None)

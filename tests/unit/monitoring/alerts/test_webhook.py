@@ -21,7 +21,7 @@ NOTICE = Notice(
     rule="drift",
     subject="sms-spam/1.0.0",
     severity="warning",
-    message="It drifts.",
+    message="The texts have drifted.",
     value=1.0,
     threshold=1.0,
     raised_at=datetime(2026, 3, 1, tzinfo=UTC),
@@ -30,11 +30,11 @@ NOTICE = Notice(
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """Answers with the status its path names, and keeps what came."""
+    """Answers with the status in the request's path, and records the requests in `received`."""
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.came.append((self.path, dict(self.headers), content))  # type: ignore[attr-defined]
+        self.server.received.append((self.path, dict(self.headers), content))  # type: ignore[attr-defined]
         self.send_response(int(self.path.strip("/")))
         self.send_header("Location", "/200")
         self.end_headers()
@@ -48,7 +48,7 @@ class Receiver(BaseHTTPRequestHandler):
 @pytest.fixture
 def receiver() -> Iterator[HTTPServer]:
     server = HTTPServer(("127.0.0.1", 0), Receiver)
-    server.came = []  # type: ignore[attr-defined]
+    server.received = []  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -57,36 +57,37 @@ def receiver() -> Iterator[HTTPServer]:
     server.server_close()
 
 
-def test_the_body_is_json_with_an_identity_of_its_own() -> None:
-    told = json.loads(body(NOTICE))
-    assert (told["id"], told["status"], told["rule"]) == (7, "raised", "drift")
-    assert told["raised_at"] == "2026-03-01T00:00:00+00:00" and told["resolved_at"] is None
-    assert "attempts" not in told, "the same body however often it is sent"
+def test_body_is_json_and_identified_by_id_and_status() -> None:
+    document = json.loads(body(NOTICE))
+    assert (document["id"], document["status"], document["rule"]) == (7, "raised", "drift")
+    assert document["raised_at"] == "2026-03-01T00:00:00+00:00"
+    assert document["resolved_at"] is None
+    assert "attempts" not in document, "the body is the same for every attempt"
 
 
-def test_the_signature_is_of_the_time_and_the_body() -> None:
+def test_signature_covers_the_time_and_the_body() -> None:
     digest = hmac.new(b"secret", b'1700000000.{"id": 7}', hashlib.sha256).hexdigest()
     assert signature(b'{"id": 7}', "secret", 1_700_000_000) == f"t=1700000000,v1={digest}"
 
 
-def test_the_documented_check_accepts_ours_and_nothing_else() -> None:
-    """The example of docs/quality.md, run as it is printed there."""
+def test_documented_verification_accepts_only_a_genuine_request() -> None:
+    """Runs the example in docs/quality.md."""
     page = (DOCS / "quality.md").read_text(encoding="utf-8")
     example = page.partition("```python\n")[2].partition("```")[0]
     names: dict[str, Any] = {}
     exec(example, names)
-    genuine, now = names["genuine"], 1_700_000_000
+    is_genuine, now = names["is_genuine"], 1_700_000_000
     header = signature(b"body", "secret", now)
-    assert genuine(b"body", header, "secret", now)
-    assert genuine(b"body", header, "secret", now + 299)
-    assert not genuine(b"body", header, "secret", now + 301), "replayed"
-    assert not genuine(b"other", header, "secret", now)
-    assert not genuine(b"body", header, "public", now)
+    assert is_genuine(b"body", header, "secret", now)
+    assert is_genuine(b"body", header, "secret", now + 299)
+    assert not is_genuine(b"body", header, "secret", now + 301), "replayed"
+    assert not is_genuine(b"other", header, "secret", now)
+    assert not is_genuine(b"body", header, "public", now)
 
 
-def test_a_notice_arrives_as_it_was_sent(receiver: HTTPServer) -> None:
+def test_receiver_gets_the_body_and_the_signature(receiver: HTTPServer) -> None:
     post_http(address(receiver, 204), b"{}", {SIGNATURE: "t=1,v1=ab"})
-    ((path, headers, content),) = receiver.came  # type: ignore[attr-defined]
+    ((path, headers, content),) = receiver.received  # type: ignore[attr-defined]
     assert (path, content) == ("/204", b"{}")
     assert {name.lower(): value for name, value in headers.items()}[SIGNATURE.lower()] == (
         "t=1,v1=ab"
@@ -98,18 +99,18 @@ def address(receiver: HTTPServer, status: int) -> str:
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 404, 500])
-def test_what_is_not_taken_is_not_delivered_and_no_redirect_is_followed(
+def test_other_status_is_not_delivered_and_no_redirect_is_followed(
     receiver: HTTPServer, status: int
 ) -> None:
-    with pytest.raises(NotDelivered, match=f"^it answered HTTP {status}$"):
+    with pytest.raises(NotDelivered, match=f"^the receiver answered HTTP {status}$"):
         post_http(address(receiver, status), b"{}", {})
-    assert len(receiver.came) == 1  # type: ignore[attr-defined]
+    assert len(receiver.received) == 1  # type: ignore[attr-defined]
 
 
-def test_an_address_nobody_answers_is_told_without_naming_it() -> None:
+def test_error_for_an_unreachable_receiver_omits_its_address() -> None:
     with socket.socket() as bound:
-        # Bound and not listening: nobody else can answer there meanwhile.
+        # Bound but not listening, so that no other process can answer on the port.
         bound.bind(("127.0.0.1", 0))
         with pytest.raises(NotDelivered) as failed:
             post_http(f"http://127.0.0.1:{bound.getsockname()[1]}/secret-token", b"{}", {})
-    assert str(failed.value) == "it cannot be reached: Connection refused"
+    assert str(failed.value) == "the receiver cannot be reached: Connection refused"

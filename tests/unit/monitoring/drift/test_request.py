@@ -5,16 +5,17 @@ from typing import Any
 
 import pytest
 
-from monitoring.drift.request import ReferenceKind, ReportRequest
+from monitoring.drift.request import DriftReportRequest
 from plumbline.messages import MessageRejected
+from storage.states import ReferenceKind
 
 
-def test_what_is_not_said_is_the_settings_own() -> None:
-    assert ReportRequest.parse({"source": None}, "id") == ReportRequest(task_id="id")
+def test_missing_arguments_are_left_to_the_settings() -> None:
+    assert DriftReportRequest.parse({"source": None}, "id") == DriftReportRequest(task_id="id")
 
 
-def test_arguments_become_their_types() -> None:
-    request = ReportRequest.parse(
+def test_arguments_are_converted() -> None:
+    request = DriftReportRequest.parse(
         {
             "since": "2026-11-24T12:00:00+01:00",
             "last": 500,
@@ -31,16 +32,21 @@ def test_arguments_become_their_types() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reason"),
     [
-        ({"since": "yesterday"}, "since is no ISO 8601 time: 'yesterday'"),
-        ({"since": 5}, "since is 5, which is no str"),
-        ({"last": 0}, "last is 0, and a window holds at least 1 prediction"),
-        ({"last": True}, "last is True, which is no int"),
-        ({"reference": "moon"}, "reference is 'moon', and must be one of profile, window"),
-        ({"sauce": "mail"}, "sauce is no argument of a report; it has source, since, last"),
+        ({"since": "yesterday"}, "since is not an ISO 8601 time: 'yesterday'"),
+        ({"since": 5}, "since is 5, but it must be of type str"),
+        ({"last": 0}, "last is 0, but it must be at least 1"),
+        ({"last": True}, "last is True, but it must be of type int"),
+        ({"reference": "moon"}, "reference is 'moon', but it must be one of profile, window"),
+        (
+            {"sauce": "mail"},
+            "sauce is not an argument of a drift report; the arguments are source, since, last",
+        ),
     ],
 )
-def test_what_is_wrong_is_said(arguments: dict[str, Any], told: str) -> None:
-    with pytest.raises(MessageRejected, match=told):
-        ReportRequest.parse(arguments)
+def test_invalid_argument_is_rejected_with_the_reason(
+    arguments: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(MessageRejected, match=reason):
+        DriftReportRequest.parse(arguments)

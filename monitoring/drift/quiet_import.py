@@ -1,4 +1,4 @@
-"""How Evidently is imported: nothing leaves the machine, and its own warnings stay its own."""
+"""Importing Evidently without its usage statistics and its deprecation warnings."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def silence() -> Iterator[None]:
-    # Evidently's own switch for its usage statistics.
+def quiet_import() -> Iterator[None]:
+    # Evidently's switch for its usage statistics.
     os.environ.setdefault("DO_NOT_TRACK", "1")
     with warnings.catch_warnings():
-        # It and the web server it brings use what NumPy and that server deprecated.
+        # Evidently, and the web server that it brings, use deprecated parts of NumPy and of that
+        # server.
         warnings.filterwarnings(
             "ignore", category=DeprecationWarning, module=r"evidently\.|litestar\."
         )
