@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 LENGTHS = (16, 32, 64, 128, 256, 512)
-WARM_UP = 5
+WARM_UP_RUNS = 5
 RUNS = 40
 
 
@@ -26,8 +26,9 @@ def main() -> None:
     parser.add_argument("--models-dir", type=Path, default=Path("models"))
     options = parser.parse_args()
 
-    before = resident()
+    resident_before = resident_mb()
     started = perf_counter()
+    # Imported here because their time and memory count as well.
     from scoring.artifact.registry import resolve
     from scoring.scorer import Scorer
 
@@ -35,36 +36,35 @@ def main() -> None:
     loaded_s = perf_counter() - started
     table = Table("tokens", "median ms", "p95 ms", title=f"{scorer.name}, one text, one thread")
     for length in LENGTHS:
-        times = sorted(measure(scorer, length))
+        durations_ms = sorted(measure(scorer, length))
         table.add_row(
             str(length),
-            f"{statistics.median(times):.2f}",
-            f"{times[int(0.95 * len(times))]:.2f}",
+            f"{statistics.median(durations_ms):.2f}",
+            f"{durations_ms[int(0.95 * len(durations_ms))]:.2f}",
         )
     console = Console()
     console.print(table)
     console.print(
-        f"loaded and verified in {loaded_s:.2f} s; {resident() - before:.0f} MB more resident, "
-        f"{resident():.0f} MB in all"
+        f"loaded and verified in {loaded_s:.2f} s; resident memory grew by "
+        f"{resident_mb() - resident_before:.0f} MB to {resident_mb():.0f} MB"
     )
 
 
 def measure(scorer: object, length: int) -> list[float]:
-    """Milliseconds of each run through the model alone, at exactly `length` tokens."""
+    """Return the milliseconds of each run of the model alone, at exactly `length` tokens."""
     runtime = scorer._runtime  # type: ignore[attr-defined]
-    tokens = np.full(length, 7, dtype=np.int32)
-    times = []
-    for run in range(WARM_UP + RUNS):
+    token_ids = np.full(length, 7, dtype=np.int32)
+    durations_ms = []
+    for run in range(WARM_UP_RUNS + RUNS):
         started = perf_counter()
-        runtime.logit(tokens)
-        if run >= WARM_UP:
-            times.append(1000.0 * (perf_counter() - started))
-    return times
+        runtime.logit(token_ids)
+        if run >= WARM_UP_RUNS:
+            durations_ms.append(1000.0 * (perf_counter() - started))
+    return durations_ms
 
 
-def resident() -> float:
-    """Megabytes of this process in memory."""
-    return psutil.Process().memory_info().rss / 1e6
+def resident_mb() -> float:
+    return float(psutil.Process().memory_info().rss) / 1e6
 
 
 if __name__ == "__main__":
