@@ -61,7 +61,7 @@ class Manifest:
         try:
             raw = json.loads(content)
             for part in ("files", "training_files"):
-                raw[part] = {_inside(n): FileHash(**h) for n, h in raw.get(part, {}).items()}
+                raw[part] = {_checked_name(n): FileHash(**h) for n, h in raw.get(part, {}).items()}
             manifest = cls(**raw | {"sha256": hashlib.sha256(content).hexdigest()})
         except (ValueError, TypeError, AttributeError) as error:
             raise ArtifactInvalid(f"{path} cannot be read: {error}.") from error
@@ -76,10 +76,10 @@ class Manifest:
         for name, expected in self.files.items():
             if not (folder / name).is_file():
                 raise ArtifactMissing(f"{folder / name} is missing; copy the version again.")
-            _compare(folder / name, expected)
+            _verify_file(folder / name, expected)
         for name, expected in self.training_files.items():
             if (folder / name).is_file():
-                _compare(folder / name, expected)
+                _verify_file(folder / name, expected)
 
     def write(self, folder: Path) -> None:
         body = asdict(self)
@@ -94,7 +94,7 @@ def hashes(folder: Path, names: Iterable[str]) -> dict[str, FileHash]:
     return {name: FileHash.of(folder / name) for name in sorted(names)}
 
 
-def _compare(path: Path, expected: FileHash) -> None:
+def _verify_file(path: Path, expected: FileHash) -> None:
     try:
         actual = FileHash.of(path)
     except OSError as error:
@@ -106,7 +106,7 @@ def _compare(path: Path, expected: FileHash) -> None:
         )
 
 
-def _inside(name: str) -> str:
+def _checked_name(name: str) -> str:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name:
         raise ValueError(f"{name!r} is outside the folder")
