@@ -1,8 +1,8 @@
-"""How good a model this data gives: the same run from several seeds, int8, on the test split.
+"""Model quality on one data set: the same run with several seeds, int8, on the test split.
 
     .venv/bin/python benchmarks/quality.py --seeds 5 -- --data labelled.csv --preset small
 
-What comes after `--` goes to `python -m training`, which does each run.
+The options after `--` are passed to `python -m training`, which carries out each run.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from training.evaluation.intervals import Spread
-
-MEASURES = ("accuracy", "precision", "recall", "f1", "auc")
+from training.evaluation.metric_intervals import Spread
+from training.evaluation.metrics import MEASURES
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=5, help="number of runs")
     parser.add_argument("rest", nargs="+", help="options of `python -m training`")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        made = [one(seed, folder, options.rest) for seed in range(1, options.seeds + 1)]
-    table = Table("", "mean", "sd", "lowest", "highest", title=f"{len(made)} seeds, int8")
+        runs = [run(seed, folder, options.rest) for seed in range(1, options.seeds + 1)]
+    table = Table("", "mean", "sd", "lowest", "highest", title=f"{len(runs)} seeds, int8")
     for measure in MEASURES:
-        row(table, measure, [run["int8"][measure] for run in made])
-    row(table, "changed decisions", [run["parity"]["changed_decisions"] for run in made])
-    row(table, "ECE", [run["calibration"]["test_after"]["ece"] for run in made])
+        add_row(table, measure, [measured["int8"][measure] for measured in runs])
+    changed = [measured["parity"]["changed_decisions"] for measured in runs]
+    add_row(table, "changed decisions", changed)
+    add_row(table, "ECE", [measured["calibration"]["test_after"]["ece"] for measured in runs])
     Console().print(table)
 
 
-def one(seed: int, folder: str, rest: Sequence[str]) -> dict[str, Any]:
-    done = subprocess.run(
+def run(seed: int, folder: str, rest: Sequence[str]) -> dict[str, Any]:
+    process = subprocess.run(
         [
             *(sys.executable, "-m", "training", *rest, "--seed", str(seed), "--json"),
             *("--name", f"seed-{seed}", "--models-dir", folder, "--no-saved-model"),
@@ -48,12 +48,12 @@ def one(seed: int, folder: str, rest: Sequence[str]) -> dict[str, Any]:
         text=True,
         check=True,
     )
-    measured: dict[str, Any] = json.loads(done.stdout)["measured"]
+    measured: dict[str, Any] = json.loads(process.stdout)["measured"]
     sys.stderr.write(f"seed {seed}: {json.dumps(measured['int8'])}\n")
     return measured
 
 
-def row(table: Table, name: str, values: Sequence[float]) -> None:
+def add_row(table: Table, name: str, values: Sequence[float]) -> None:
     spread = Spread.of(values)
     numbers = (spread.mean, spread.sd, spread.low, spread.high)
     table.add_row(name, *(f"{number:.4f}" for number in numbers))

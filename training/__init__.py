@@ -1,1 +1,1 @@
-"""Makes the next model version. The only house that imports TensorFlow and Keras."""
+"""Trains the next model version. The only package that imports TensorFlow and Keras."""

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scoring.errors import ScoringError
-from training.data.examples import Example, Splits, check, read, split
-from training.data.sms_archive import is_archive, read_sms
+from training.cli import print_json, run_app
+from training.data.examples import Example, check_examples, read_examples
+from training.data.sms_archive import is_sms_archive, read_sms_archive
+from training.data.splits import Splits, split_examples
 from training.errors import TrainingError
-from training.evaluation.gates import Gate, parse
-from training.presets import PRESETS, TrainingConfig
+from training.evaluation.gates import parse_gate
+from training.presets import PRESETS, RunOptions, TrainingConfig, find_preset
 from training.quiet_import import quiet_import
+from training.run_summary import print_summary
 
 if TYPE_CHECKING:
-    from training.model.start import Start
+    from training.model.initial_weights import InitialWeights
 
+DEFAULT = "Default: the preset's."
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -29,73 +29,98 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def retrain(
     data: Annotated[
         list[Path],
-        typer.Option(help="CSV, JSONL, Parquet, or the UCI SMS archive; several are put together."),
+        typer.Option(
+            help="Labelled texts: CSV, JSONL, Parquet, or the UCI SMS archive. Repeat to combine "
+            "files."
+        ),
     ],
     preset: Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS)}.")] = "small",
-    name: Annotated[str, typer.Option(help="The model's name.")] = "sms-spam",
-    version: Annotated[str | None, typer.Option(help="Default: what has changed decides.")] = None,
+    name: Annotated[str, typer.Option(help="Name of the model.")] = "sms-spam",
+    version: Annotated[
+        str | None,
+        typer.Option(help="Default: the next number, which depends on what has changed."),
+    ] = None,
     from_pretrained: Annotated[
-        str | None, typer.Option(help="A Hugging Face BERT or DistilBERT folder, or hf:NAME.")
+        str | None,
+        typer.Option(help="Start from a Hugging Face BERT or DistilBERT folder, or hf:NAME."),
     ] = None,
     from_version: Annotated[
         str | None,
-        typer.Option("--from", help="An earlier version, or a folder `training.pretrain` made."),
+        typer.Option(
+            "--from",
+            help="Start from an earlier version, or a folder written by training.pretrain.",
+        ),
     ] = None,
-    models_dir: Annotated[Path, typer.Option(help="Where versions live.")] = Path("models"),
+    models_dir: Annotated[Path, typer.Option(help="Folder of the model versions.")] = Path(
+        "models"
+    ),
     run_dir: Annotated[
-        Path, typer.Option(help="Where runs keep what they go on from after a kill.")
+        Path, typer.Option(help="Folder for the state that a killed run resumes from.")
     ] = Path("runs"),
-    labels: Annotated[str, typer.Option(help="NEGATIVE,POSITIVE.")] = "ham,spam",
-    text_column: Annotated[str, typer.Option(help="Column of the text.")] = "text",
-    label_column: Annotated[str, typer.Option(help="Column of the label, 0 or 1.")] = "label",
-    epochs: Annotated[int | None, typer.Option(min=1, help="Default: the preset's.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Default: the preset's.")] = None,
-    train_tokens: Annotated[
-        int | None, typer.Option(min=8, max=512, help="Training texts are cut here.")
+    labels: Annotated[
+        str, typer.Option(help="Names of the two classes: NEGATIVE,POSITIVE.")
+    ] = "ham,spam",
+    text_column: Annotated[str, typer.Option(help="Column with the text.")] = "text",
+    label_column: Annotated[str, typer.Option(help="Column with the label, 0 or 1.")] = "label",
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help=f"Maximum number of epochs. {DEFAULT}")
     ] = None,
-    mixed_precision: Annotated[bool | None, typer.Option(help="Default: the preset's.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Default: the preset's.")] = None,
-    devices: Annotated[int, typer.Option(min=1, help="GPUs of this machine to train on.")] = 1,
+    learning_rate: Annotated[
+        float | None, typer.Option(help=f"Peak learning rate. {DEFAULT}")
+    ] = None,
+    train_tokens: Annotated[
+        int | None,
+        typer.Option(min=8, max=512, help=f"Truncate training texts to this length. {DEFAULT}"),
+    ] = None,
+    mixed_precision: Annotated[
+        bool | None, typer.Option(help=f"Compute in 16 bits. {DEFAULT}")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help=f"Random seed. {DEFAULT}")] = None,
+    devices: Annotated[
+        int, typer.Option(min=1, help="Number of this machine's GPUs to train on.")
+    ] = 1,
     checkpoint_every: Annotated[
         float, typer.Option(min=0.0, help="Seconds between two saves of the run's state.")
     ] = 300.0,
     compare_with: Annotated[
-        str | None, typer.Option(help="Gates compare with it. Default: the newest of that name.")
+        str | None,
+        typer.Option(
+            help="Version that the gates compare with. Default: the newest version of this name."
+        ),
     ] = None,
     gate: Annotated[
-        list[str] | None, typer.Option(help="In place of a default gate, as in f1>=0.97.")
+        list[str] | None,
+        typer.Option(help='Replace the default gate of a measure, as in "f1>=0.97".'),
     ] = None,
     saved_model: Annotated[bool, typer.Option(help="Keep the float32 SavedModel.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object for programs.")
+    ] = False,
 ) -> None:
-    """Train a version, convert it to int8, calibrate, measure on the test split, hold it to gates.
+    """Train a version, convert it to int8, calibrate, measure on the test split, evaluate gates.
 
-    A version that fails a gate is saved all the same; `plumbline models promote` refuses it. Killed
-    at any moment, the same command goes on where the run stood.
+    A version that fails a gate is saved as well; `plumbline models promote` refuses it.
+
+    A killed run resumes when the same command is given again.
     """
     config = _config(preset, epochs, learning_rate, train_tokens, mixed_precision, seed)
-    gates, both = _gates(gate), _labels(labels)
+    gates, label_names = [parse_gate(text) for text in gate or []], _label_names(labels)
     if from_pretrained and from_version:
         raise TrainingError("Give --from-pretrained or --from, not both.")
-    parts = _splits(data, text_column, label_column, config.validation_share)
-    # Eight seconds of import, so only once the data is known to be good.
-    try:
-        with quiet_import():
-            from training.loop.learn import RunOptions
-            from training.run import Target, run
-    except ImportError as error:
-        raise TrainingError(f"Training needs plumbline[train] installed: {error}.") from error
-    from training.run_summary import show
+    splits = _splits(data, text_column, label_column, config.validation_share)
+    # Importing TensorFlow takes eight seconds, so invalid input is reported first.
+    with quiet_import():
+        from training.run import ReleaseOptions, train_version
 
-    start = _start(from_pretrained, from_version, models_dir)
-    made = run(
-        parts,
-        _tuned(config, start, learning_rate, epochs),
-        start,
-        Target(
+    weights = _initial_weights(from_pretrained, from_version, models_dir)
+    result = train_version(
+        splits,
+        _adapt(config, weights, learning_rate, epochs),
+        weights,
+        ReleaseOptions(
             models_dir=models_dir,
             name=name,
-            labels=both,
+            labels=label_names,
             data_name=", ".join(path.name for path in data),
             version=version,
             compare_with=compare_with,
@@ -105,9 +130,9 @@ def retrain(
         RunOptions(run_dir, devices, checkpoint_every),
     )
     if as_json:
-        sys.stdout.write(json.dumps(asdict(made), default=str) + "\n")
+        print_json(result)
     else:
-        show(made)
+        print_summary(result)
 
 
 def _config(
@@ -118,48 +143,49 @@ def _config(
     mixed_precision: bool | None,
     seed: int | None,
 ) -> TrainingConfig:
-    if preset not in PRESETS:
-        raise TrainingError(f"There is no preset {preset!r}; there is: {', '.join(PRESETS)}.")
-    given = {
+    options = {
         "epochs": epochs,
         "learning_rate": learning_rate,
         "train_tokens": train_tokens,
         "mixed_precision": mixed_precision,
         "seed": seed,
     }
-    chosen = {name: value for name, value in given.items() if value is not None}
-    return replace(PRESETS[preset], **chosen)  # type: ignore[arg-type]
+    chosen = {name: value for name, value in options.items() if value is not None}
+    return replace(find_preset(preset), **chosen)  # type: ignore[arg-type]
 
 
-def _tuned(
-    config: TrainingConfig, start: Start, learning_rate: float | None, epochs: int | None
+def _adapt(
+    config: TrainingConfig,
+    weights: InitialWeights,
+    learning_rate: float | None,
+    epochs: int | None,
 ) -> TrainingConfig:
-    """What fine-tuning changes, but for what was asked for by name."""
-    tuned = start.settings(config)
+    """Apply the fine-tuning settings, except those that the command line sets."""
+    adapted = weights.adapt(config)
     return replace(
-        tuned, learning_rate=learning_rate or tuned.learning_rate, epochs=epochs or tuned.epochs
+        adapted,
+        learning_rate=learning_rate or adapted.learning_rate,
+        epochs=epochs or adapted.epochs,
     )
 
 
-def _start(from_pretrained: str | None, from_version: str | None, models_dir: Path) -> Start:
-    from training.model import start
+def _initial_weights(
+    from_pretrained: str | None, from_version: str | None, models_dir: Path
+) -> InitialWeights:
+    from training.model import initial_weights
 
     source = from_pretrained or from_version
     if source is None:
-        return start.fresh()
+        return initial_weights.random_weights()
     if from_pretrained or (Path(source) / "config.json").is_file():
-        return start.pretrained(source)
-    return start.version(models_dir, source)
+        return initial_weights.pretrained_weights(source)
+    return initial_weights.version_weights(models_dir, source)
 
 
-def _gates(given: list[str] | None) -> list[Gate]:
-    return [parse(text) for text in given or []]
-
-
-def _labels(given: str) -> tuple[str, str]:
-    names = [name.strip() for name in given.split(",")]
+def _label_names(labels: str) -> tuple[str, str]:
+    names = [name.strip() for name in labels.split(",")]
     if len(names) != 2 or not all(names) or names[0] == names[1]:
-        raise TrainingError(f"--labels wants two names, as in ham,spam, and was given {given!r}.")
+        raise TrainingError(f"--labels needs two names, as in ham,spam; got {labels!r}.")
     return names[0], names[1]
 
 
@@ -168,22 +194,17 @@ def _splits(
 ) -> Splits:
     examples: list[Example] = []
     for path in data:
-        examples += read_sms(path) if is_archive(path) else read(path, text_column, label_column)
-    # Together: a few labels from production are no data set of their own, and need not be.
-    check(examples, ", ".join(map(str, data)))
-    return split(examples, validation_share)
+        if is_sms_archive(path):
+            examples += read_sms_archive(path)
+        else:
+            examples += read_examples(path, text_column, label_column)
+    # Checked together: a single file may hold few texts or only one class.
+    check_examples(examples, ", ".join(map(str, data)))
+    return split_examples(examples, validation_share)
 
 
 def main() -> None:
-    """Run, with one sentence instead of a traceback for whatever a person can put right."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    try:
-        app()
-    except (TrainingError, ScoringError) as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(1) from error
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    run_app(app)
 
 
 if __name__ == "__main__":

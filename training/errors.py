@@ -1,28 +1,31 @@
-"""What training refuses, each with the one sentence a person is shown.
+"""Training errors; each message is one sentence shown to a person.
 
-* TrainingError
-  * DataUnusable
-  * StartUnusable
-  * VersionTaken
-  * ConversionFailed
+* PlumblineError
+  * TrainingError
+    * DataInvalid
+    * InitialWeightsInvalid
+    * VersionExists
+    * ConversionFailed
 """
 
-
-class TrainingError(Exception):
-    """Training cannot go on."""
+from plumbline_client.errors import PlumblineError
 
 
-class DataUnusable(TrainingError):
-    """The labelled texts cannot be learned from."""
+class TrainingError(PlumblineError):
+    """Training cannot continue."""
 
 
-class StartUnusable(TrainingError):
-    """The weights to start from cannot be used."""
+class DataInvalid(TrainingError):
+    """The labelled texts cannot be read or cannot train a model."""
 
 
-class VersionTaken(TrainingError):
-    """There is such a version already, and versions are never overwritten."""
+class InitialWeightsInvalid(TrainingError):
+    """The weights to start from cannot be loaded exactly."""
+
+
+class VersionExists(TrainingError):
+    """The version exists already, and versions are never overwritten."""
 
 
 class ConversionFailed(TrainingError):
-    """The int8 model could not be made."""
+    """The SavedModel could not be converted to int8."""

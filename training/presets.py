@@ -1,13 +1,16 @@
-"""Every number of a training run, documented once. `spec` is the specification to the letter."""
+"""Every setting of a training run. The preset `spec` follows the specification exactly."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from training.errors import TrainingError
 
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """The shape of backbone and head. Widths are of vectors; `max_tokens` counts [CLS], [SEP]."""
+    """The shape of backbone and head. Widths are vector sizes; `max_tokens` counts [CLS], [SEP]."""
 
     vocabulary: int = 50_000
     max_tokens: int = 512
@@ -23,16 +26,16 @@ class ModelConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """One run. A run ends at the first of `epochs`, `total_steps` and `patience`.
+    """One run. It ends when `epochs`, `total_steps` or `patience` is reached, whichever is first.
 
-    `total_steps` 0 means as many as the epochs give, so that the rate ends at its floor.
+    `total_steps` 0 means all steps of all epochs; the learning rate then ends at its floor.
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)
     lowercase: bool = True
-    # Read every digit as 0: in few texts the shape of a number says more than its value.
+    # Reads every digit as 0: with few texts, the length of a number is more useful than its value.
     same_digits: bool = False
-    # Longest training text in tokens; longer ones are cut here, and only here.
+    # In tokens. Longer texts are truncated in training only.
     train_tokens: int = 512
     batch: int = 64
     epochs: int = 15
@@ -46,8 +49,8 @@ class TrainingConfig:
     epsilon: float = 1e-8
     clip_norm: float = 1.0
     label_smoothing: float = 0.1
-    # Augmentation, drawn anew each epoch: shares of a text's tokens that are left out, swapped with
-    # the next one, and hidden behind [MASK].
+    # Augmentation, drawn anew in each epoch: shares of a text's tokens that are dropped, swapped
+    # with the next token, and replaced by [MASK].
     drop_rate: float = 0.05
     swap_rate: float = 0.05
     mask_rate: float = 0.1
@@ -55,6 +58,18 @@ class TrainingConfig:
     patience: int = 5
     mixed_precision: bool = True
     seed: int = 7
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a run is carried out. None of this changes the resulting weights.
+
+    `folder` holds the state that a killed run resumes from.
+    """
+
+    folder: Path = Path("runs")
+    devices: int = 1
+    checkpoint_every_s: float = 300.0
 
 
 SPEC = TrainingConfig()
@@ -89,10 +104,17 @@ TINY = replace(
 PRESETS = {"tiny": TINY, "small": SMALL, "spec": SPEC}
 
 
-def fine_tuning(config: TrainingConfig, shape: ModelConfig) -> TrainingConfig:
-    """The same run from weights that know the language already: their shape, a quarter of the rate.
+def find_preset(name: str) -> TrainingConfig:
+    """Return the preset of that name; raises TrainingError if there is none."""
+    if name not in PRESETS:
+        raise TrainingError(f"Unknown preset {name!r}; the presets are {', '.join(PRESETS)}.")
+    return PRESETS[name]
 
-    Half the epochs are enough. The specified run fine-tunes as it is, so only its shape changes.
+
+def fine_tuning_config(config: TrainingConfig, shape: ModelConfig) -> TrainingConfig:
+    """Adapt a run to pretrained weights: their shape, a quarter of the rate, half the epochs.
+
+    A run whose learning rate is already that of `spec` or lower changes only its shape.
     """
     config = replace(config, model=shape)
     if config.learning_rate <= SPEC.learning_rate:

@@ -1,40 +1,37 @@
-"""`python -m training.pretrain`: a backbone that knows a language, from texts nobody labelled.
+"""`python -m training.pretrain`: pretrain a backbone on unlabelled texts.
 
-Writes a Hugging Face folder, which `python -m training --from FOLDER` starts from.
+Writes a Hugging Face folder that `python -m training --from FOLDER` starts from.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from training.atomic_write import atomic_folder
+from training.cli import print_json, run_app
 from training.data.examples import normalise, read_texts
-from training.errors import DataUnusable, TrainingError
-from training.presets import PRESETS, TrainingConfig
+from training.errors import DataInvalid, TrainingError
+from training.presets import PRESETS, RunOptions, TrainingConfig, find_preset
 from training.quiet_import import quiet_import
 
-if TYPE_CHECKING:
-    from training.loop.history import History
-
-HELD_OUT = 0.05
-FEWEST_TEXTS = 100
-# Devlin et al. (2019) use 1e-4 for this size; a small network learns at more.
-RATES = {"tiny": 5e-3, "small": 1e-3, "spec": 1e-4}
+HELD_OUT_SHARE = 0.05
+MIN_TEXTS = 100
+# Devlin et al. (2019) use 1e-4 for this size; a small network learns best at a higher rate.
+LEARNING_RATES = {"tiny": 5e-3, "small": 1e-3, "spec": 1e-4}
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Pretrained:
-    """What was made. Losses are mean cross-entropies of hidden tokens, in nats."""
+class PretrainingResult:
+    """Losses are mean cross-entropies of masked tokens, in nats."""
 
     folder: Path
     texts: int
@@ -47,32 +44,47 @@ class Pretrained:
 @app.command()
 def pretrain(
     data: Annotated[
-        list[Path], typer.Option(help="CSV, JSONL or Parquet; a split named test is left out.")
+        list[Path],
+        typer.Option(help="CSV, JSONL or Parquet files. Rows whose split is test are left out."),
     ],
-    out: Annotated[Path, typer.Option(help="The folder to write; it must not be there yet.")],
-    preset: Annotated[str, typer.Option(help=f"The shape: {', '.join(PRESETS)}.")] = "small",
-    text_column: Annotated[str, typer.Option(help="Column of the text.")] = "text",
-    steps: Annotated[int, typer.Option(min=1, help="How long to learn.")] = 20_000,
-    epochs: Annotated[int, typer.Option(min=1, help="At most so many times each text.")] = 40,
-    train_tokens: Annotated[int, typer.Option(min=8, max=512, help="Texts are cut here.")] = 128,
-    seed: Annotated[int, typer.Option(min=0)] = 7,
-    devices: Annotated[int, typer.Option(min=1, help="GPUs of this machine to train on.")] = 1,
-    run_dir: Annotated[Path, typer.Option(help="Where a run that is killed goes on from.")] = Path(
-        "runs"
-    ),
-    checkpoint_every: Annotated[float, typer.Option(min=0.0, help="Seconds.")] = 300.0,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder to write; it must not exist.")],
+    preset: Annotated[
+        str, typer.Option(help=f"Shape of the network: {', '.join(PRESETS)}.")
+    ] = "small",
+    text_column: Annotated[str, typer.Option(help="Column with the text.")] = "text",
+    steps: Annotated[int, typer.Option(min=1, help="Maximum number of training steps.")] = 20_000,
+    epochs: Annotated[
+        int, typer.Option(min=1, help="Maximum number of passes over the texts.")
+    ] = 40,
+    train_tokens: Annotated[
+        int, typer.Option(min=8, max=512, help="Truncate texts to this length.")
+    ] = 128,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 7,
+    devices: Annotated[
+        int, typer.Option(min=1, help="Number of this machine's GPUs to train on.")
+    ] = 1,
+    run_dir: Annotated[
+        Path, typer.Option(help="Folder for the state that a killed run resumes from.")
+    ] = Path("runs"),
+    checkpoint_every: Annotated[
+        float, typer.Option(min=0.0, help="Seconds between two saves of the run's state.")
+    ] = 300.0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object for programs.")
+    ] = False,
 ) -> None:
-    """Learn a vocabulary and a backbone by saying hidden tokens; a killed run is gone on with."""
-    if preset not in PRESETS:
-        raise TrainingError(f"There is no preset {preset!r}; there is: {', '.join(PRESETS)}.")
+    """Learn a vocabulary and train a backbone to predict masked tokens.
+
+    A killed run resumes when the same command is given again.
+    """
+    shape = find_preset(preset)
     if out.exists():
-        raise TrainingError(f"{out} is there already; give another --out.")
+        raise TrainingError(f"{out} exists already; give another --out.")
     texts = [text for path in data for text in read_texts(path, text_column)]
     config = replace(
-        PRESETS[preset],
-        learning_rate=RATES[preset],
-        floor_rate=RATES[preset] / 100,
+        shape,
+        learning_rate=LEARNING_RATES[preset],
+        floor_rate=LEARNING_RATES[preset] / 100,
         warmup_steps=min(steps // 10, 2_000),
         total_steps=steps,
         epochs=epochs,
@@ -80,36 +92,36 @@ def pretrain(
         patience=epochs,
         seed=seed,
     )
-    try:
-        with quiet_import():
-            from training.loop.learn import RunOptions
-    except ImportError as error:
-        raise TrainingError(f"Training needs plumbline[train] installed: {error}.") from error
-    made = run(texts, config, out, RunOptions(run_dir, devices, checkpoint_every))
+    result = pretrain_backbone(texts, config, out, RunOptions(run_dir, devices, checkpoint_every))
     if as_json:
-        sys.stdout.write(json.dumps(asdict(made), default=str) + "\n")
+        print_json(result)
     else:
         sys.stdout.write(
-            f"{made.texts:,} texts, {made.steps:,} steps, loss {made.loss:.3f}, on texts held out "
-            f"{made.validation_loss:.3f}, {made.seconds:.0f} s; saved in {made.folder}\n"
+            f"{result.texts:,} texts, {result.steps:,} steps, loss {result.loss:.3f}, "
+            f"loss on held-out texts {result.validation_loss:.3f}, {result.seconds:.0f} s; "
+            f"saved in {result.folder}\n"
         )
 
 
-def run(texts: Sequence[str], config: TrainingConfig, out: Path, options: object) -> Pretrained:
-    """Pretrain and write the folder, whole or not at all."""
-    from training.loop.learn import RunOptions, learn_masked
-    from training.model.huggingface import save_backbone
+def pretrain_backbone(
+    texts: Sequence[str], config: TrainingConfig, out: Path, options: RunOptions
+) -> PretrainingResult:
+    """Pretrain and write the folder `out`, completely or not at all."""
+    train, held_out = split_held_out(texts)
+    with quiet_import():
+        from training.loop.train import train_masked_language_model
+        from training.model.huggingface import save_backbone
 
-    assert isinstance(options, RunOptions)
     started = perf_counter()
-    train, held_out = parted(texts)
-    learned = learn_masked(train, held_out, config, options, digest(texts))
-    partial = out.with_name(f".{out.name}.partial")
-    save_backbone(partial, learned.model.backbone, learned.config.model, learned.tokenizer)
-    partial.rename(out)
-    learned.checkpoint.clear()
-    history: History = learned.history
-    return Pretrained(
+    trained = train_masked_language_model(train, held_out, config, options, fingerprint(texts))
+    try:
+        with atomic_folder(out) as folder:
+            save_backbone(folder, trained.model.backbone, trained.config.model, trained.tokenizer)
+    except OSError as error:
+        raise TrainingError(f"The backbone could not be saved in {out}: {error}.") from error
+    trained.checkpoint.clear()
+    history = trained.history
+    return PretrainingResult(
         folder=out,
         texts=len(texts),
         steps=history.step,
@@ -119,20 +131,20 @@ def run(texts: Sequence[str], config: TrainingConfig, out: Path, options: object
     )
 
 
-def parted(texts: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Training texts and those held out, by their hash, without duplicates."""
+def split_held_out(texts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the training texts and the held-out texts, chosen by hash, without duplicates."""
     unique = list({normalise(text): text for text in texts}.values())
-    if len(unique) < FEWEST_TEXTS:
-        raise DataUnusable(
-            f"There are {len(unique)} different texts, and at least {FEWEST_TEXTS} are needed."
+    if len(unique) < MIN_TEXTS:
+        raise DataInvalid(
+            f"There are {len(unique)} different texts; pretraining needs at least {MIN_TEXTS}."
         )
-    unique.sort(key=lambda text: _hash(text))
-    count = max(1, round(HELD_OUT * len(unique)))
+    unique.sort(key=_hash)
+    count = max(1, round(HELD_OUT_SHARE * len(unique)))
     return unique[count:], unique[:count]
 
 
-def digest(texts: Sequence[str]) -> str:
-    """SHA-256 over the sorted texts: the same texts in any order are the same."""
+def fingerprint(texts: Sequence[str]) -> str:
+    """Return the SHA-256 of the texts, which does not depend on their order."""
     return hashlib.sha256(b"\n".join(sorted(map(_hash, texts)))).hexdigest()
 
 
@@ -141,15 +153,7 @@ def _hash(text: str) -> bytes:
 
 
 def main() -> None:
-    """Run, with one sentence instead of a traceback for whatever a person can put right."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    try:
-        app()
-    except TrainingError as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(1) from error
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    run_app(app)
 
 
 if __name__ == "__main__":

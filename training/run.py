@@ -1,4 +1,4 @@
-"""One run, top to bottom: learn, export, int8, calibrate, measure, judge, publish."""
+"""One run from top to bottom: train, export, convert to int8, calibrate, measure, publish."""
 
 from __future__ import annotations
 
@@ -16,23 +16,29 @@ from scoring.artifact.manifest import FILE_NAME, Manifest, hashes
 from scoring.artifact.model_ref import ModelRef
 from scoring.input.tokenizer import Tokenizer
 from scoring.scorer import Scorer
-from training.data.examples import Splits
+from training.data.splits import Splits
 from training.evaluation.calibration import calibrate
 from training.evaluation.gates import Gate
-from training.evaluation.measurement import Compared, Measurement, compare_with, measure
-from training.evaluation.plots import Curves, calibration_plot, training_curves
-from training.evaluation.predictions import ask, ask_both
-from training.loop.learn import Learned, RunOptions, learn
-from training.loop.resources import Resources, ResourceUsage
+from training.evaluation.measurement import (
+    ComparedVersion,
+    Measurement,
+    measure_compared_version,
+    measure_version,
+)
+from training.evaluation.plots import TrainingCurves, plot_calibration, plot_training_curves
+from training.evaluation.predictions import predict, predict_both
+from training.evaluation.saved_model_runtime import SavedModelRuntime
+from training.loop.resource_monitor import ResourceMonitor, ResourceUsage
 from training.loop.schedule import learning_rate
-from training.model.start import SAVED_MODEL, Start
-from training.presets import TrainingConfig
-from training.release.card import CardFacts, write_card
-from training.release.convert import convert
-from training.release.export import export
-from training.release.publish import check_free, publishing
-from training.release.reference import learn_familiarity, make_profile
-from training.release.versions import newest, next_ref
+from training.loop.train import TrainedModel, train_classifier
+from training.model.initial_weights import SAVED_MODEL, InitialWeights
+from training.presets import RunOptions, TrainingConfig
+from training.release.convert import convert_to_int8
+from training.release.drift_reference import build_familiarity, build_profile
+from training.release.export import export_saved_model
+from training.release.model_card import ModelCard
+from training.release.publish import check_version_is_free, staging_folder
+from training.release.versions import newest_version, next_version
 
 CALIBRATION = "calibration.json"
 CURVES_PLOT = "curves.png"
@@ -40,11 +46,11 @@ CALIBRATION_PLOT = "calibration.png"
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """What is to be made, where, from what, and what it is held against.
+class ReleaseOptions:
+    """The version to make and the gates it has to pass.
 
-    `labels` is (negative, positive). `version` None means the next one; `compare_with` None means
-    the newest version of that name, if there is one.
+    `labels` is (negative, positive). `version` None means the next number; `compare_with` None
+    means the newest version of that name, if there is one.
     """
 
     models_dir: Path
@@ -58,8 +64,8 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """What a run made, what it was measured to do, and what it took."""
+class RunResult:
+    """The version that a run published, its measurement, and the resources the run used."""
 
     model: str
     folder: Path
@@ -68,48 +74,56 @@ class Made:
     resources: ResourceUsage
 
 
-def run(
-    parts: Splits, config: TrainingConfig, start: Start, target: Target, options: RunOptions
-) -> Made:
-    """Make a version and publish it whole; raises TrainingError, and then nothing is visible.
+def train_version(
+    splits: Splits,
+    config: TrainingConfig,
+    weights: InitialWeights,
+    release: ReleaseOptions,
+    options: RunOptions,
+) -> RunResult:
+    """Make a version and publish it completely; raises TrainingError and then publishes nothing.
 
-    A run that was killed goes on where it stood when the same command is given again.
+    A killed run resumes when the same arguments are given again.
     """
-    if target.version is not None:
-        check_free(target.models_dir, ModelRef.parse(f"{target.name}/{target.version}"))
-    before = target.compare_with or _newest(target)
-    compared = compare_with(target.models_dir, before, parts.test) if before else None
-    with Resources() as resources:
-        learned = learn(parts, config, start, options)
-        ref = _ref(learned, parts, target)
-        with publishing(target.models_dir, ref) as folder:
-            draft = Draft(folder, ref, learned, parts, start, target)
-            # Once it is published, the version before it would be itself.
+    if release.version is not None:
+        check_version_is_free(
+            release.models_dir, ModelRef.parse(f"{release.name}/{release.version}")
+        )
+    earlier = release.compare_with or _newest(release)
+    compared = (
+        measure_compared_version(release.models_dir, earlier, splits.test) if earlier else None
+    )
+    with ResourceMonitor() as monitor:
+        trained = train_classifier(splits, config, weights, options)
+        ref = _ref(trained, splits, release)
+        with staging_folder(release.models_dir, ref) as folder:
+            draft = VersionDraft(folder, ref, trained, splits, weights, release)
+            # Read before publishing: afterwards the newest version is this one.
             parent = draft.parent
             draft.write_model()
             measured = draft.measure(compared)
-            draft.describe(measured, resources.usage())
-            draft.seal(measured)
-    learned.checkpoint.clear()
-    return Made(
+            draft.write_documentation(measured, monitor.usage())
+            draft.write_manifest(measured)
+    trained.checkpoint.clear()
+    return RunResult(
         model=str(ref),
-        folder=target.models_dir / ref.name / ref.semver,
+        folder=release.models_dir / ref.name / ref.semver,
         parent=parent,
         measured=measured,
-        resources=resources.usage(),
+        resources=monitor.usage(),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """A version that is being written, in a folder nobody reads yet."""
+class VersionDraft:
+    """A version being written to its staging folder."""
 
     folder: Path
     ref: ModelRef
-    learned: Learned
-    parts: Splits
-    start: Start
-    target: Target
+    trained: TrainedModel
+    splits: Splits
+    weights: InitialWeights
+    release: ReleaseOptions
 
     @property
     def saved_model(self) -> Path:
@@ -117,60 +131,60 @@ class Draft:
 
     @property
     def parent(self) -> str | None:
-        """What it started from, else the version before it."""
-        return str(self.start.parent) if self.start.parent else _newest(self.target)
+        """The version whose weights it started from, otherwise the newest version of its name."""
+        return str(self.weights.parent) if self.weights.parent else _newest(self.release)
 
     def write_model(self) -> None:
-        """Tokenizer, what it read in training, configuration, SavedModel, int8."""
-        shape = self.learned.config.model
-        self.learned.tokenizer.save(str(self.folder / files.TOKENIZER))
-        learn_familiarity(
-            (example.text for example in self.parts.train),
+        """Write tokenizer, familiarity, configuration, SavedModel and int8 model."""
+        shape = self.trained.config.model
+        self.trained.tokenizer.save(str(self.folder / files.TOKENIZER))
+        build_familiarity(
+            (example.text for example in self.splits.train),
             Tokenizer.read(self.folder / files.TOKENIZER),
             shape.vocabulary,
         ).write(self.folder / files.FAMILIARITY)
         ScoringConfig(
-            labels=self.target.labels, max_tokens=shape.max_tokens, architecture=asdict(shape)
+            labels=self.release.labels, max_tokens=shape.max_tokens, architecture=asdict(shape)
         ).write(self.folder / files.CONFIG)
-        export(self.learned.model, shape, self.saved_model)
-        convert(self.saved_model, self.folder / files.MODEL)
+        export_saved_model(self.trained.model, shape, self.saved_model)
+        convert_to_int8(self.saved_model, self.folder / files.MODEL)
 
-    def measure(self, compared: Compared | None) -> Measurement:
-        """Calibrate on validation, then measure what will be served."""
+    def measure(self, compared: ComparedVersion | None) -> Measurement:
+        """Calibrate on the validation split, then measure the int8 model that will serve."""
         artifact = self._artifact()
-        validation = ask(Scorer(artifact), self.parts.validation)
-        test = ask_both(artifact, self.saved_model, self.parts.test)
+        validation = predict(Scorer(artifact), self.splits.validation)
+        test = predict_both(artifact, SavedModelRuntime(self.saved_model), self.splits.test)
         config = artifact.config
-        calibration = calibrate(validation, test.served, config.window_rule)
+        calibration = calibrate(validation, test.int8, config.window_rule)
         replace(config, temperature=calibration.temperature).write(self.folder / files.CONFIG)
         calibration.write(self.folder / CALIBRATION)
-        return measure(
+        return measure_version(
             self._artifact(),
             self.saved_model,
             validation=validation,
             test=test,
             calibration=calibration,
             compared=compared,
-            gates=self.target.gates,
+            gates=self.release.gates,
         )
 
-    def describe(self, measured: Measurement, used: ResourceUsage) -> None:
-        """The reference for drift, the plots, the card."""
+    def write_documentation(self, measured: Measurement, usage: ResourceUsage) -> None:
+        """Write the drift reference, the plots and the model card."""
         scorer = Scorer(self._artifact())
-        scores = [scorer.score(example.text) for example in self.parts.validation]
-        make_profile(str(self.ref), "validation", scores).write(self.folder / files.PROFILE)
-        training_curves(self.folder / CURVES_PLOT, _curves(self.learned))
+        scores = [scorer.score(example.text) for example in self.splits.validation]
+        build_profile(str(self.ref), "validation", scores).write(self.folder / files.PROFILE)
+        plot_training_curves(self.folder / CURVES_PLOT, _curves(self.trained))
         calibration = measured.calibration
-        calibration_plot(
+        plot_calibration(
             self.folder / CALIBRATION_PLOT, calibration.test_before, calibration.test_after
         )
-        card = write_card(self._facts(measured, used))
+        card = self._card(measured, usage).markdown()
         (self.folder / files.CARD).write_text(card, encoding="utf-8")
 
-    def seal(self, measured: Measurement) -> None:
-        """Write the manifest, last of all: it holds the hash of every other file."""
-        saved = _names(self.folder, self.saved_model)
-        serving = [name for name in _names(self.folder, self.folder) if name not in saved]
+    def write_manifest(self, measured: Measurement) -> None:
+        """Write the manifest, which is the last file because it holds the hashes of all others."""
+        saved = _file_names(self.folder, self.saved_model)
+        serving = [name for name in _file_names(self.folder, self.folder) if name not in saved]
         replace(
             self._manifest(),
             metrics=_metrics(measured),
@@ -178,12 +192,12 @@ class Draft:
             files=hashes(self.folder, serving),
             training_files=hashes(self.folder, saved),
         ).write(self.folder)
-        if not self.target.keep_saved_model:
+        if not self.release.keep_saved_model:
             shutil.rmtree(self.saved_model)
 
     def _artifact(self) -> Artifact:
-        """As it will be loaded, before there is a manifest to verify it."""
-        return Artifact.draft(self.folder, self._manifest())
+        """Load the version as a worker will, but without a manifest to verify it."""
+        return Artifact.open_unverified(self.folder, self._manifest())
 
     def _manifest(self) -> Manifest:
         return Manifest(
@@ -192,68 +206,58 @@ class Draft:
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             parent=self.parent,
             code_version=__version__,
-            data=_data(self.parts, self.target),
+            data=_data(self.splits, self.release),
             metrics={},
             gates=[],
             files={},
         )
 
-    def _facts(self, measured: Measurement, used: ResourceUsage) -> CardFacts:
-        settings = asdict(self.learned.config)
+    def _card(self, measured: Measurement, usage: ResourceUsage) -> ModelCard:
+        settings = asdict(self.trained.config)
         architecture = settings.pop("model")
-        return CardFacts(
+        return ModelCard(
             model=str(self.ref),
-            labels=self.target.labels,
+            labels=self.release.labels,
             parent=self.parent,
-            start=self.start.name,
-            data=_data(self.parts, self.target),
+            initial_weights=self.weights.name,
+            data=_data(self.splits, self.release),
             architecture=architecture,
-            training=_outcome(self.learned) | settings,
-            resources=used,
-            int8=measured.int8,
-            int8_intervals=measured.int8_intervals,
-            float32=measured.float32,
-            float32_intervals=measured.float32_intervals,
-            confusion=measured.confusion,
-            by_length=measured.by_length,
-            parity=measured.parity,
-            calibration=measured.calibration,
+            training=_training_figures(self.trained) | settings,
+            resources=usage,
+            measured=measured,
             threshold=self._artifact().config.threshold,
-            gates=measured.gates,
-            latency_ms=measured.latency_ms,
-            sizes=measured.sizes,
             calibration_plot=CALIBRATION_PLOT,
             curves_plot=CURVES_PLOT,
         )
 
 
-def _newest(target: Target) -> str | None:
-    found = newest(target.models_dir, target.name)
-    return str(found) if found else None
+def _newest(release: ReleaseOptions) -> str | None:
+    newest = newest_version(release.models_dir, release.name)
+    return str(newest) if newest else None
 
 
-def _ref(learned: Learned, parts: Splits, target: Target) -> ModelRef:
-    tokenizer = learned.folder / files.TOKENIZER
-    learned.tokenizer.save(str(tokenizer))
-    ref = next_ref(
-        target.models_dir,
-        target.name,
-        target.version,
-        data=parts.fingerprint,
-        shape=learned.config.model,
+def _ref(trained: TrainedModel, splits: Splits, release: ReleaseOptions) -> ModelRef:
+    tokenizer = trained.folder / files.TOKENIZER
+    trained.tokenizer.save(str(tokenizer))
+    ref = next_version(
+        release.models_dir,
+        release.name,
+        release.version,
+        data=splits.fingerprint,
+        shape=trained.config.model,
         tokenizer=tokenizer,
     )
-    check_free(target.models_dir, ref)
+    check_version_is_free(release.models_dir, ref)
     return ref
 
 
-def _data(parts: Splits, target: Target) -> dict[str, object]:
+def _data(splits: Splits, release: ReleaseOptions) -> dict[str, object]:
     return {
-        "name": target.data_name,
-        "fingerprint": parts.fingerprint,
-        "train": len(parts.train),
-        "validation": len(parts.validation),
-        "test": len(parts.test),
+        "name": release.data_name,
+        "fingerprint": splits.fingerprint,
+        "train": len(splits.train),
+        "validation": len(splits.validation),
+        "test": len(splits.test),
     }
 
 
@@ -271,20 +275,20 @@ def _metrics(measured: Measurement) -> dict[str, object]:
     }
 
 
-def _outcome(learned: Learned) -> dict[str, object]:
-    history = learned.history
+def _training_figures(trained: TrainedModel) -> dict[str, object]:
+    history = trained.history
     return {
         "steps taken": history.step,
         "best epoch": history.best_epoch + 1,
         "validation loss": round(min(history.validation_loss), 4),
         "seconds": round(history.seconds),
-        "tokens a second": round(history.tokens / max(history.seconds, 1e-9)),
+        "tokens per second": round(history.tokens / max(history.seconds, 1e-9)),
     }
 
 
-def _curves(learned: Learned) -> Curves:
-    history, config = learned.history, learned.config
-    return Curves(
+def _curves(trained: TrainedModel) -> TrainingCurves:
+    history, config = trained.history, trained.config
+    return TrainingCurves(
         loss=list(enumerate(history.step_loss, start=1)),
         validation_loss=list(zip(history.epoch_ends, history.validation_loss, strict=True)),
         rate=[(step + 1, learning_rate(step, config)) for step in range(history.step)],
@@ -292,7 +296,7 @@ def _curves(learned: Learned) -> Curves:
     )
 
 
-def _names(root: Path, folder: Path) -> list[str]:
-    """Every file under `folder`, as the manifest names it; the manifest itself is not."""
+def _file_names(root: Path, folder: Path) -> list[str]:
+    """Name every file under `folder` as the manifest does, except the manifest itself."""
     paths = (path for path in folder.rglob("*") if path.is_file())
     return [str(path.relative_to(root)) for path in paths if path.name != FILE_NAME]

@@ -1,4 +1,4 @@
-"""What a run came to, for a person."""
+"""The result of a run as printed on a terminal."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from training.evaluation.metrics import MEASURES
+
 if TYPE_CHECKING:
-    from training.run import Made
+    from training.evaluation.gates import GateResult
+    from training.evaluation.measurement import Measurement
+    from training.run import RunResult
 
-MEASURES = ("accuracy", "precision", "recall", "f1", "auc")
 
-
-def show(made: Made) -> None:
-    """Two tables and a sentence on standard output."""
+def print_summary(result: RunResult) -> None:
+    """Print two tables and a sentence on standard output."""
+    measured = result.measured
     console = Console(highlight=False)
-    console.print(_figures(made))
-    console.print(_gates(made))
-    measured = made.measured
+    console.print(_metrics_table(result.model, measured))
+    console.print(_gates_table(measured.gates))
     console.print(
         f"{measured.int8.rows} test texts; largest difference between int8 and float32 "
         f"{measured.parity.largest_difference:.4f}, {measured.parity.changed_decisions:.2%} of "
         f"decisions changed; temperature {measured.calibration.temperature:.2f}; "
-        f"{made.resources.wall_s:.0f} s, {made.resources.peak_memory_mb:,.0f} MB at most; "
-        f"saved in {made.folder}",
+        f"{result.resources.wall_s:.0f} s, peak memory {result.resources.peak_memory_mb:,.0f} MB; "
+        f"saved in {result.folder}",
         soft_wrap=True,
     )
 
 
-def _figures(made: Made) -> Table:
-    measured = made.measured
+def _metrics_table(model: str, measured: Measurement) -> Table:
     earlier = measured.compared
-    title = f"{made.model} on the test split"
+    title = f"{model} on the test split"
     table = Table("", "int8, as served", "95% interval", "float32", title=title)
     if earlier:
         table.add_column(earlier.model)
@@ -50,13 +51,16 @@ def _figures(made: Made) -> Table:
     return table
 
 
-def _gates(made: Made) -> Table:
-    results = made.measured.gates
-    failed = [result for result in results if not result.passed]
-    title = "every gate passed" if not failed else f"{len(failed)} gates failed: not for promotion"
-    table = Table("gate", "measured", "", title=title)
+def _gates_table(results: list[GateResult]) -> Table:
+    failed = sum(not result.passed for result in results)
+    title = (
+        f"{failed} of {len(results)} gates failed: `plumbline models promote` refuses this version"
+        if failed
+        else "All gates passed"
+    )
+    table = Table("gate", "measured", "result", title=title)
     for result in results:
         value = "–" if result.value is None else f"{result.value:.4g}"
-        word = "skipped" if result.skipped else "passed" if result.passed else "[red]failed[/]"
-        table.add_row(result.name, value, word)
+        outcome = "[red]failed[/]" if result.outcome == "failed" else result.outcome
+        table.add_row(result.name, value, outcome)
     return table

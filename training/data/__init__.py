@@ -1,0 +1,1 @@
+"""Labelled texts: reading, splitting, tokenization, batches and augmentation."""

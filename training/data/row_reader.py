@@ -1,4 +1,4 @@
-"""Rows of a file: CSV, JSONL or Parquet, the first two also gzipped."""
+"""Reads rows from CSV, JSONL and Parquet files; CSV and JSONL may be gzipped."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from training.errors import DataUnusable
+from training.errors import DataInvalid
 
-# A text may be as long as it likes; the module's own limit is 128 kB.
+# The default limit of 128 kB per field is too low for long texts.
 csv.field_size_limit(2**31 - 1)
 
 
-def rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Each row as its columns; raise DataUnusable with one sentence for what cannot be read."""
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield each row as a dict of its columns; raises DataInvalid if the file cannot be read."""
     if not path.is_file():
-        raise DataUnusable(f"There is no file {path}.")
+        raise DataInvalid(f"{path} does not exist or is not a file.")
     kind = path.name.removesuffix(".gz").rsplit(".", 1)[-1].lower()
     readers = {"csv": _csv_rows, "jsonl": _jsonl_rows, "parquet": _parquet_rows}
     if kind not in readers:
-        raise DataUnusable(f"{path} is not .csv, .csv.gz, .jsonl or .parquet.")
+        raise DataInvalid(f"{path} is not .csv, .csv.gz, .jsonl or .parquet.")
     try:
         yield from readers[kind](path)
     except (OSError, EOFError, zlib.error, ValueError, csv.Error) as error:
-        raise DataUnusable(f"{path} cannot be read: {error}.") from error
+        raise DataInvalid(f"{path} cannot be read: {error}.") from error
 
 
 def _open(path: Path) -> TextIO:
@@ -46,9 +46,9 @@ def _jsonl_rows(path: Path) -> Iterator[dict[str, Any]]:
             try:
                 row = json.loads(line)
             except ValueError as error:
-                raise DataUnusable(f"{path}, line {number} is not JSON: {error}.") from error
+                raise DataInvalid(f"{path}, line {number} is not JSON: {error}.") from error
             if not isinstance(row, dict):
-                raise DataUnusable(f"{path}, line {number} is not a JSON object.")
+                raise DataInvalid(f"{path}, line {number} is not a JSON object.")
             yield row
 
 
@@ -56,6 +56,6 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
         import pyarrow.parquet
     except ImportError as error:
-        raise DataUnusable("Parquet needs pyarrow: install plumbline[parquet].") from error
+        raise DataInvalid("Reading Parquet needs plumbline-scoring[parquet].") from error
     for batch in pyarrow.parquet.ParquetFile(path).iter_batches():
         yield from batch.to_pylist()

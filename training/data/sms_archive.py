@@ -1,4 +1,4 @@
-"""The UCI SMS Spam Collection, as its archive holds it."""
+"""Reads the UCI SMS Spam Collection from its archive."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from training.data.examples import Example
-from training.errors import DataUnusable
+from training.errors import DataInvalid
 
 # Data set 228, CC BY 4.0: Almeida, Gómez Hidalgo, Yamakami (2011).
 URL = "https://archive.ics.uci.edu/static/public/228/sms+spam+collection.zip"
@@ -16,18 +16,21 @@ SHA256 = "7d039a24a6083ed9ef0f806ebad56bbb976e3aeb8de05669173bfdc4996c239d"
 LABELS = {"ham": 0, "spam": 1}
 
 
-def is_archive(path: Path) -> bool:
+def is_sms_archive(path: Path) -> bool:
     return path.name == MEMBER or zipfile.is_zipfile(path)
 
 
-def read_sms(path: Path) -> list[Example]:
-    """Read `sms+spam+collection.zip` or the file in it; raise DataUnusable if it is another."""
+def read_sms_archive(path: Path) -> list[Example]:
+    """Read `sms+spam+collection.zip` or the file inside it.
+
+    Raises DataInvalid if the content is not that collection.
+    """
     content = _content(path)
-    found = hashlib.sha256(content).hexdigest()
-    if found != SHA256:
-        raise DataUnusable(
-            f"{path} is not the UCI SMS Spam Collection v.1 (sha256 {found[:12]}..., expected "
-            f"{SHA256[:12]}...); it can be had at {URL}."
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != SHA256:
+        raise DataInvalid(
+            f"{path} is not the UCI SMS Spam Collection v.1 (sha256 {sha256[:12]}..., expected "
+            f"{SHA256[:12]}...); download it from {URL}."
         )
     examples = []
     for line in content.decode("utf-8").splitlines():
@@ -43,4 +46,4 @@ def _content(path: Path) -> bytes:
         with zipfile.ZipFile(path) as archive:
             return archive.read(MEMBER)
     except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise DataUnusable(f"{path} is no SMS Spam Collection archive: {error}.") from error
+        raise DataInvalid(f"{path} is not an SMS Spam Collection archive: {error}.") from error

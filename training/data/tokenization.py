@@ -1,9 +1,8 @@
-"""Texts as token ids: made once, in parallel, and kept on disk for the next run like this one."""
+"""Texts as token ids, computed in parallel and cached on disk for later runs on the same data."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -15,13 +14,17 @@ import tokenizers
 from numpy.typing import NDArray
 
 from scoring.input.tokenizer import CLS, SEP
+from training.atomic_write import PARTIAL_OF_PROCESS, atomic_file
 
-AT_ONCE = 4_096
+TEXTS_PER_CALL = 4_096
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRows:
-    """Row i is `ids[starts[i]:starts[i + 1]]`, int32, specials included; `starts` has rows + 1."""
+    """Row i is `ids[starts[i]:starts[i + 1]]`, int32, with [CLS] and [SEP].
+
+    `starts` has one more entry than there are rows.
+    """
 
     ids: NDArray[np.int32]
     starts: NDArray[np.int64]
@@ -40,17 +43,18 @@ def tokenize(
     max_tokens: int,
     cache: Path | None = None,
 ) -> TokenRows:
-    """Token ids of each text, cut at `max_tokens`; from the folder `cache` where they are there."""
+    """Return the token ids of each text, truncated to `max_tokens`; `cache` is a folder."""
     if cache is None:
         return _tokenize(tokenizer, texts, max_tokens)
     path = cache / f"{_key(tokenizer, texts, max_tokens)}.npz"
     try:
-        with path.open("rb") as file, np.load(file) as kept:
-            return TokenRows(kept["ids"], kept["starts"])
+        with path.open("rb") as file, np.load(file) as cached:
+            return TokenRows(cached["ids"], cached["starts"])
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-        # Nothing there, or a file that somebody damaged: both are made anew.
+        # The cache file is absent or damaged.
         rows = _tokenize(tokenizer, texts, max_tokens)
-        _keep(path, rows)
+        with atomic_file(path, PARTIAL_OF_PROCESS) as output:
+            np.savez(output, ids=rows.ids, starts=rows.starts)
         return rows
 
 
@@ -58,9 +62,9 @@ def _tokenize(tokenizer: tokenizers.Tokenizer, texts: Iterable[str], max_tokens:
     cls, sep = tokenizer.token_to_id(CLS), tokenizer.token_to_id(SEP)
     rows = []
     stream = iter(texts)
-    while part := list(islice(stream, AT_ONCE)):
-        # The library spreads one call over all cores.
-        for entry in tokenizer.encode_batch(part, add_special_tokens=False):
+    while chunk := list(islice(stream, TEXTS_PER_CALL)):
+        # The library distributes one call over all cores.
+        for entry in tokenizer.encode_batch(chunk, add_special_tokens=False):
             rows.append(np.array([cls, *entry.ids[: max_tokens - 2], sep], dtype=np.int32))
     lengths = [0, *(len(row) for row in rows)]
     return TokenRows(np.concatenate(rows), np.cumsum(lengths, dtype=np.int64))
@@ -71,11 +75,3 @@ def _key(tokenizer: tokenizers.Tokenizer, texts: Iterable[str], max_tokens: int)
     for text in texts:
         digest.update(b"\0" + text.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()[:32]
-
-
-def _keep(path: Path, rows: TokenRows) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        np.savez(file, ids=rows.ids, starts=rows.starts)
-    partial.replace(path)

@@ -1,4 +1,4 @@
-"""A WordPiece vocabulary, from the training split alone; the same texts give the same one."""
+"""Trains a WordPiece vocabulary on the training split; the same texts give the same vocabulary."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
 from scoring.input.tokenizer import CLS, SEP, SPECIALS, UNKNOWN
 
-CONTINUING = "##"
-MOST_CHARACTERS = 1_000
-# Stands for a character inside a word, so that it is another symbol than at a word's beginning.
+CONTINUATION = "##"
+MAX_CHARACTERS = 1_000
+# Replaces a character inside a word, to distinguish it from the same character at a word's start.
 PRIVATE_USE = 0xF0000
 
 
 def train_vocabulary(
     texts: Iterable[str], size: int, *, lowercase: bool, same_digits: bool = False
 ) -> tokenizers.Tokenizer:
-    """Learn at most `size` pieces; fewer where the texts cannot fill them.
+    """Learn at most `size` pieces; fewer if the texts do not contain enough.
 
     [PAD] is 0, which the model's attention mask relies on. `same_digits` reads each digit as 0.
     """
@@ -30,9 +30,9 @@ def train_vocabulary(
     tokenizer.normalizer = normalizers.Sequence(steps)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    pieces = learn_pieces(_words(tokenizer, texts), size)
+    pieces = train_pieces(_count_words(tokenizer, texts), size)
     tokenizer.model = models.WordPiece(pieces, unk_token=UNKNOWN)
-    # Also as added tokens, so that a text that spells one is read as it.
+    # Also as added tokens: a text that spells "[MASK]" is read as the special token.
     tokenizer.add_special_tokens(list(SPECIALS))
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{CLS} $A {SEP}",
@@ -41,27 +41,27 @@ def train_vocabulary(
     return tokenizer
 
 
-def learn_pieces(words: Mapping[str, int], size: int) -> dict[str, int]:
-    """Pieces and their ids from counted words: merges of the most frequent pairs (Sennrich, 2016).
+def train_pieces(words: Mapping[str, int], size: int) -> dict[str, int]:
+    """Merge the most frequent pairs (Sennrich, 2016); return each piece and its id.
 
-    The library's own WordPiece trainer numbers the characters inside words as its hash table lists
-    them, anew in each process, and pairs of equal counts are merged by those numbers. Its BPE
-    trainer sorts them; so words go through that, with characters inside a word renamed.
+    The library's WordPiece trainer breaks ties between equally frequent pairs by the order of its
+    hash table, which differs in each process. Its BPE trainer sorts, so this function uses that one
+    and renames the characters inside words.
     """
-    inside = {c: chr(PRIVATE_USE + n) for n, c in enumerate(_alphabet(words))}
-    shown = {renamed: c for c, renamed in inside.items()}
+    renamed = {c: chr(PRIVATE_USE + n) for n, c in enumerate(_alphabet(words))}
+    original = {replacement: c for c, replacement in renamed.items()}
     bpe = tokenizers.Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     bpe.train_from_iterator(
-        _renamed(words, inside),
+        _renamed_words(words, renamed),
         trainers.BpeTrainer(
             vocab_size=size, min_frequency=2, special_tokens=list(SPECIALS), show_progress=False
         ),
     )
 
     def piece(token: str) -> str:
-        plain = "".join(shown.get(c, c) for c in token)
-        return CONTINUING + plain if token[0] in shown else plain
+        plain = "".join(original.get(c, c) for c in token)
+        return CONTINUATION + plain if token[0] in original else plain
 
     return {
         token if token in SPECIALS else piece(token): number
@@ -69,7 +69,7 @@ def learn_pieces(words: Mapping[str, int], size: int) -> dict[str, int]:
     }
 
 
-def _words(tokenizer: tokenizers.Tokenizer, texts: Iterable[str]) -> Counter[str]:
+def _count_words(tokenizer: tokenizers.Tokenizer, texts: Iterable[str]) -> Counter[str]:
     counts: Counter[str] = Counter()
     assert tokenizer.normalizer is not None and tokenizer.pre_tokenizer is not None
     for text in texts:
@@ -79,18 +79,18 @@ def _words(tokenizer: tokenizers.Tokenizer, texts: Iterable[str]) -> Counter[str
 
 
 def _alphabet(words: Mapping[str, int]) -> Sequence[str]:
-    """The most frequent characters in order of their code points; a rarer one is unknown."""
+    """Return the most frequent characters by code point; the others become [UNK]."""
     counts: Counter[str] = Counter()
     for word, count in words.items():
         for character in word:
             counts[character] += count
-    return sorted(sorted(counts, key=lambda c: (-counts[c], c))[:MOST_CHARACTERS])
+    return sorted(sorted(counts, key=lambda c: (-counts[c], c))[:MAX_CHARACTERS])
 
 
-def _renamed(words: Mapping[str, int], inside: Mapping[str, str]) -> Iterable[str]:
-    """Each word as often as it was counted, without characters outside the alphabet."""
+def _renamed_words(words: Mapping[str, int], renamed: Mapping[str, str]) -> Iterable[str]:
+    """Yield each word as often as it was counted, without characters outside the alphabet."""
     for word, count in sorted(words.items()):
-        known = [c for c in word if c in inside]
+        known = [c for c in word if c in renamed]
         if known:
-            line = known[0] + "".join(inside[c] for c in known[1:])
+            line = known[0] + "".join(renamed[c] for c in known[1:])
             yield from [line] * count

@@ -1,6 +1,6 @@
-"""Whether a probability means what it says: the temperature, and what is measured with it.
+"""Calibration: fits the temperature and measures how reliable the probabilities are with it.
 
-The temperature is fitted on the validation split; the test split only tells how well that went.
+The temperature is fitted on the validation split; the test split only measures the result.
 """
 
 from __future__ import annotations
@@ -13,25 +13,22 @@ from pathlib import Path
 
 import numpy as np
 
-from scoring.input.windows import combine
-from scoring.score import sigmoid
-from training.evaluation.metrics import Confusion, confusion
+from training.evaluation.metrics import ConfusionMatrix, confusion_matrix
+from training.evaluation.predictions import Logits, Predictions, probabilities
 
-# A model that answers 0 to everything must not lead to a temperature of 0.
-COLDEST = 0.01
-# Twenty times as hot, and the typical confidence is about 0.6.
-HOTTEST_BY_COLDEST = 20.0
+# The lower bound for a model whose logits are all 0.
+MIN_TEMPERATURE = 0.01
+# At twenty times the lowest temperature, the typical confidence is about 0.6.
+HIGHEST_BY_LOWEST = 20.0
 TOLERANCE = 1e-4
 GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 BINS = 15
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
 
-Logits = Sequence[Sequence[float]]
-
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """Texts whose confidence lies in [lower, upper): how sure they were, how often rightly."""
+    """Mean confidence and accuracy of the `count` texts with a confidence in [lower, upper)."""
 
     lower: float
     upper: float
@@ -42,10 +39,9 @@ class ReliabilityBin:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """`ece` is the expected calibration error (Naeini et al., 2015), by the predicted label's
-    confidence; `brier` the mean squared error of the probability (Brier, 1950); `log_loss` in nats.
-
-    `bins` leaves the empty ones out.
+    """`ece` is the expected calibration error (Naeini et al., 2015) over the confidence in the
+    predicted label; `brier` the mean squared error of the probability (Brier, 1950); `log_loss` is
+    in nats. `bins` omits empty bins.
     """
 
     rows: int
@@ -57,9 +53,9 @@ class Reliability:
 
 @dataclass(frozen=True, slots=True)
 class ThresholdRow:
-    """What a threshold on confidence would do: `decided` is the share of texts that get a label.
+    """The effect of a threshold on confidence. `decided` is the share of texts that get a label.
 
-    The other measures are among those decided, and None where they have nothing to count.
+    The other measures are those of the decided texts, None if there are no texts to count.
     """
 
     threshold: float
@@ -71,8 +67,11 @@ class ThresholdRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
-    """calibration.json. "Before" is at temperature 1; `thresholds` are of the validation split."""
+class CalibrationReport:
+    """The content of calibration.json. "before" means at temperature 1.
+
+    `thresholds` are measured on the validation split.
+    """
 
     temperature: float
     window_rule: str
@@ -86,83 +85,67 @@ class Calibration:
         path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """A split as the model answered it: each text's label, and the logits of its windows."""
+def calibrate(validation: Predictions, test: Predictions, window_rule: str) -> CalibrationReport:
+    """Fit the temperature on the validation split and measure both splits with it."""
+    temperature = fit_temperature(validation.logits, validation.labels, window_rule)
 
-    labels: Sequence[int]
-    logits: Logits
+    def reliability_at(split: Predictions, temperature: float) -> Reliability:
+        return reliability(split.labels, split.probabilities(temperature, window_rule))
 
-    def probabilities(self, temperature: float, rule: str) -> list[float]:
-        return probabilities(self.logits, temperature, rule)
-
-
-def calibrate(validation: Answers, test: Answers, rule: str) -> Calibration:
-    """Fit on validation, and tell what that does to both splits."""
-    temperature = fit_temperature(validation.logits, validation.labels, rule)
-
-    def reliable(split: Answers, at: float) -> Reliability:
-        return reliability(split.labels, split.probabilities(at, rule))
-
-    return Calibration(
+    return CalibrationReport(
         temperature=temperature,
-        window_rule=rule,
-        validation_before=reliable(validation, 1.0),
-        validation_after=reliable(validation, temperature),
-        test_before=reliable(test, 1.0),
-        test_after=reliable(test, temperature),
-        thresholds=thresholds(validation.labels, validation.probabilities(temperature, rule)),
+        window_rule=window_rule,
+        validation_before=reliability_at(validation, 1.0),
+        validation_after=reliability_at(validation, temperature),
+        test_before=reliability_at(test, 1.0),
+        test_after=reliability_at(test, temperature),
+        thresholds=threshold_table(
+            validation.labels, validation.probabilities(temperature, window_rule)
+        ),
     )
 
 
-def probabilities(logits: Logits, temperature: float, rule: str) -> list[float]:
-    """Each text's probability from the logits of its windows, as `Scorer.score` makes it."""
-    return [
-        combine([sigmoid(logit / temperature) for logit in windows], rule) for windows in logits
-    ]
+def fit_temperature(logits: Logits, labels: Sequence[int], window_rule: str) -> float:
+    """Return the temperature of least negative log-likelihood (Guo et al., 2017).
 
-
-def fit_temperature(logits: Logits, labels: Sequence[int], rule: str) -> float:
-    """The temperature of least negative log-likelihood (Guo et al., 2017), on validation texts.
-
-    Training with smoothed labels leaves logits too small on purpose, so below 1 is usual. See
-    `coldest` for the bound.
+    A value below 1 is usual, because training with smoothed labels keeps logits small. The result
+    is at least `lowest_temperature`.
     """
 
     def loss(log_temperature: float) -> float:
-        return _log_loss(labels, probabilities(logits, math.exp(log_temperature), rule))
+        return _log_loss(labels, probabilities(logits, math.exp(log_temperature), window_rule))
 
-    low = math.log(coldest(logits))
-    return math.exp(_minimum(loss, low, low + math.log(HOTTEST_BY_COLDEST)))
+    low = math.log(lowest_temperature(logits))
+    return math.exp(_minimum(loss, low, low + math.log(HIGHEST_BY_LOWEST)))
 
 
-def coldest(logits: Logits) -> float:
-    """The temperature at which the typical confidence is 1 - 1 / (n + 2), for n texts.
+def lowest_temperature(logits: Logits) -> float:
+    """Return the temperature at which the typical confidence is 1 - 1 / (n + 2), for n texts.
 
-    Were all texts told apart, the likelihood alone would ask for 0 and for certainty; by the rule
-    of succession (Laplace, 1814) n right answers in n support no more than this.
+    If every text is classified correctly, the likelihood alone leads to a temperature of 0 and to
+    certainty. By the rule of succession (Laplace, 1814), n correct of n support no more than this.
     """
     typical = float(np.median(np.abs(np.concatenate([np.asarray(w) for w in logits]))))
-    return max(typical / math.log(len(logits) + 1), COLDEST)
+    return max(typical / math.log(len(logits) + 1), MIN_TEMPERATURE)
 
 
 def reliability(
     labels: Sequence[int], probabilities: Sequence[float], bins: int = BINS
 ) -> Reliability:
-    """Bins of equal width over confidence 0.5 to 1: of two labels, the likelier has no less."""
+    """Measure in bins of equal width from 0.5 to 1, the lowest confidence with two labels."""
     truth, scores = np.asarray(labels, dtype=bool), np.asarray(probabilities, dtype=np.float64)
-    right, confidence = (scores >= 0.5) == truth, np.maximum(scores, 1.0 - scores)
-    place = np.minimum(((confidence - 0.5) * 2 * bins).astype(int), bins - 1)
+    correct, confidence = (scores >= 0.5) == truth, np.maximum(scores, 1.0 - scores)
+    bin_of = np.minimum(((confidence - 0.5) * 2 * bins).astype(int), bins - 1)
     edges = np.linspace(0.5, 1.0, bins + 1)
     filled = [
         ReliabilityBin(
             lower=float(edges[n]),
             upper=float(edges[n + 1]),
-            count=int(np.sum(place == n)),
-            confidence=float(np.mean(confidence[place == n])),
-            accuracy=float(np.mean(right[place == n])),
+            count=int(np.sum(bin_of == n)),
+            confidence=float(np.mean(confidence[bin_of == n])),
+            accuracy=float(np.mean(correct[bin_of == n])),
         )
-        for n in np.unique(place).tolist()
+        for n in np.unique(bin_of).tolist()
     ]
     gaps = [entry.count * abs(entry.confidence - entry.accuracy) for entry in filled]
     return Reliability(
@@ -174,40 +157,40 @@ def reliability(
     )
 
 
-def thresholds(
-    labels: Sequence[int], probabilities: Sequence[float], at: Sequence[float] = THRESHOLDS
+def threshold_table(
+    labels: Sequence[int], probabilities: Sequence[float], thresholds: Sequence[float] = THRESHOLDS
 ) -> list[ThresholdRow]:
     truth, scores = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)
     confidence = np.maximum(scores, 1.0 - scores)
     rows = []
-    for threshold in at:
+    for threshold in thresholds:
         decided = confidence >= threshold
-        counts = confusion(truth[decided].tolist(), scores[decided].tolist())
+        counts = confusion_matrix(truth[decided].tolist(), scores[decided].tolist())
         rows.append(_threshold_row(threshold, counts, len(truth)))
     return rows
 
 
-def _threshold_row(threshold: float, counts: Confusion, rows: int) -> ThresholdRow:
+def _threshold_row(threshold: float, counts: ConfusionMatrix, rows: int) -> ThresholdRow:
     return ThresholdRow(
         threshold=threshold,
         decided=counts.rows / rows,
         reviews=rows - counts.rows,
-        accuracy=counts.accuracy if counts.rows else None,
-        precision=counts.precision if counts.tp + counts.fp else None,
-        recall=counts.recall if counts.positives else None,
+        accuracy=counts.if_defined("accuracy"),
+        precision=counts.if_defined("precision"),
+        recall=counts.if_defined("recall"),
     )
 
 
 def _log_loss(labels: Sequence[int], probabilities: Sequence[float]) -> float:
-    """Mean negative log-likelihood in nats."""
+    """Return the mean negative log-likelihood in nats."""
     truth = np.asarray(labels, dtype=bool)
-    # In float64 a logit above 37 is a probability of exactly 1, whose error would be infinite.
+    # In float64 a logit above 37 is a probability of exactly 1, whose loss could be infinite.
     scores = np.clip(np.asarray(probabilities, dtype=np.float64), 1e-15, 1.0 - 1e-15)
     return float(-np.mean(np.log(np.where(truth, scores, 1.0 - scores))))
 
 
 def _minimum(function: Callable[[float], float], low: float, high: float) -> float:
-    """Golden-section search (Kiefer, 1953) for the least of a function with one valley."""
+    """Find the minimum of a unimodal function by golden-section search (Kiefer, 1953)."""
     left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
     at_left, at_right = function(left), function(right)
     while high - low > TOLERANCE:

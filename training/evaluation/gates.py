@@ -1,4 +1,4 @@
-"""What a version must prove before it may serve: a measure, a bound, and a sentence about each."""
+"""Gates: the bounds a version's measures have to meet before the version may serve."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from training.errors import TrainingError
+from training.evaluation import metrics
 from training.evaluation.calibration import Reliability
 from training.evaluation.latency import LENGTHS
 from training.evaluation.metrics import Metrics, Parity
@@ -15,23 +16,24 @@ from training.evaluation.metrics import Metrics, Parity
 # The specification allows 200 ms for 512 tokens.
 MS_PER_TOKEN = 200 / 512
 LATENCY = "latency_ms_"
-OF_TEXTS = ("accuracy", "precision", "recall", "f1", "auc")
-OF_PARENT = ("f1_drop", "accuracy_drop")
+COMPARISONS = ("f1_drop", "accuracy_drop")
 MEASURES = (
-    *OF_TEXTS,
+    *metrics.MEASURES,
     *("largest_difference", "changed_decisions"),
     *("ece", "brier"),
     *("int8_mb", "saved_model_mb"),
     *(f"{LATENCY}{length}" for length in LENGTHS),
-    *OF_PARENT,
+    *COMPARISONS,
 )
 GATE = re.compile(r"\s*(\w+)\s*([<>]=)\s*(\S+)\s*")
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """`measure` must be at least, or else at most, `bound`. Shares are in 0 to 1, sizes in MB of
-    a million bytes, durations in ms, drops in points below the parent on the same test texts.
+    """A lower bound of `measure` if `at_least`, otherwise an upper bound.
+
+    Shares are from 0 to 1, sizes in MB of a million bytes, durations in ms. A drop is the value of
+    the version compared with minus this version's, on the same test texts.
     """
 
     measure: str
@@ -43,17 +45,17 @@ class Gate:
         return f"{self.measure} {'>=' if self.at_least else '<='} {self.bound:.6g}"
 
     @property
-    def needs_parent(self) -> bool:
-        return self.measure in OF_PARENT
+    def needs_comparison(self) -> bool:
+        return self.measure in COMPARISONS
 
     def holds(self, value: float) -> bool:
-        """False for NaN, whichever way the gate looks."""
+        """Return False for NaN, for lower and upper bounds alike."""
         return value >= self.bound if self.at_least else value <= self.bound
 
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """One gate's verdict, as the manifest holds it. A gate that was `skipped` counts as passed."""
+    """The result of one gate as stored in the manifest. A skipped gate counts as passed."""
 
     name: str
     measure: str
@@ -64,8 +66,12 @@ class GateResult:
     skipped: bool
     sentence: str
 
+    @property
+    def outcome(self) -> str:
+        return "skipped" if self.skipped else "passed" if self.passed else "failed"
 
-# Each from SPEC.md, but for the margin below the parent.
+
+# From SPEC.md, except for the two drops.
 FIXED = (
     Gate("accuracy", 0.95, at_least=True),
     Gate("precision", 0.90, at_least=True),
@@ -79,13 +85,13 @@ FIXED = (
 
 
 def default_gates(rows: int, max_tokens: int) -> list[Gate]:
-    """For a test split of `rows` texts and a model that reads `max_tokens` at once.
+    """Return the gates for a test split of `rows` texts and a model that reads `max_tokens`.
 
-    Two bounds allow for what few texts cannot tell:
-    0.002 of decisions may change between float32 and int8, but a single text always may.
-    The ECE may be 0.02, but a perfectly calibrated model of accuracy 0.95 shows up to
-    0.9 / sqrt(rows) by chance in 99 of 100 test splits (simulated for 100 to 4,000 texts;
-    1.0 / sqrt(rows) at accuracy 0.93, 0.3 / sqrt(rows) at 0.99), so 0.02 holds from 2,025 texts on.
+    Two bounds are relaxed on a small split:
+    0.002 of decisions may change between float32 and int8, and a single decision always may.
+    The ECE may be 0.02, but in 99 of 100 test splits a perfectly calibrated model of accuracy 0.95
+    has up to 0.9 / sqrt(rows) by chance (simulated for 100 to 4,000 texts; 1.0 / sqrt(rows) at
+    accuracy 0.93, 0.3 / sqrt(rows) at 0.99), so 0.02 applies from 2,025 texts on.
     """
     return [
         *FIXED,
@@ -99,85 +105,85 @@ def default_gates(rows: int, max_tokens: int) -> list[Gate]:
     ]
 
 
-def parse(text: str) -> Gate:
-    """Read "f1>=0.95"; raise TrainingError with one sentence for what is no gate."""
+def parse_gate(text: str) -> Gate:
+    """Parse "f1>=0.95"; raises TrainingError if the text is not a gate."""
     match = GATE.fullmatch(text)
     if match is None:
-        raise TrainingError(f"{text!r} is no gate; write a measure and a bound, as in f1>=0.95.")
+        raise TrainingError(f"{text!r} is not a gate; write a measure and a bound, as in f1>=0.95.")
     measure, sign, bound = match.groups()
     if measure not in MEASURES:
         raise TrainingError(
-            f"There is no measure {measure!r} for a gate; there is: {', '.join(MEASURES)}."
+            f"Unknown gate measure {measure!r}; the measures are {', '.join(MEASURES)}."
         )
     try:
         number = float(bound)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise TrainingError(f"The bound of the gate {text!r} is no number.")
+        raise TrainingError(f"The bound of the gate {text!r} is not a number.")
     return Gate(measure, number, at_least=sign == ">=")
 
 
-def override(gates: Iterable[Gate], given: Iterable[Gate]) -> list[Gate]:
-    """`gates`, but where `given` has one of the same measure, that one; then what else it has."""
-    by_measure = {gate.measure: gate for gate in gates}
-    return list((by_measure | {gate.measure: gate for gate in given}).values())
+def override_gates(defaults: Iterable[Gate], overrides: Iterable[Gate]) -> list[Gate]:
+    """Replace the defaults that `overrides` names by measure, and add its other gates."""
+    by_measure = {gate.measure: gate for gate in defaults}
+    return list((by_measure | {gate.measure: gate for gate in overrides}).values())
 
 
-def measured(
+def gate_values(
     served: Metrics,
     parity: Parity,
     reliability: Reliability,
     sizes: Mapping[str, int],
     latency_ms: Mapping[int, float],
-    parent: Metrics | None,
+    compared: Metrics | None,
 ) -> dict[str, float]:
-    """What `judge` holds the gates against, all of it on the test split.
+    """Return the value of each gate measure on the test split.
 
-    `sizes` are bytes of "int8" and "saved_model"; `parent` is the earlier version's, of the same
-    texts.
+    `sizes` are in bytes, of "int8" and "saved_model"; `compared` are the metrics of the version
+    compared with, on the same texts.
     """
-    drops = {} if parent is None else _drops(served, parent)
+    drops = {} if compared is None else _drops(served, compared)
     return {
-        **{name: getattr(served, name) for name in OF_TEXTS},
+        **{name: getattr(served, name) for name in metrics.MEASURES},
         **asdict(parity),
         "ece": reliability.ece,
         "brier": reliability.brier,
         **{f"{kind}_mb": size / 1e6 for kind, size in sizes.items()},
-        **{f"{LATENCY}{length}": taken for length, taken in latency_ms.items()},
+        **{f"{LATENCY}{length}": ms for length, ms in latency_ms.items()},
         **drops,
     }
 
 
-def judge(
-    measured: Mapping[str, float], gates: Iterable[Gate], parent: str | None = None
+def evaluate_gates(
+    values: Mapping[str, float], gates: Iterable[Gate], compared: str | None = None
 ) -> list[GateResult]:
-    """Hold each gate against its measure. What was not measured fails.
+    """Evaluate each gate. A gate without a value fails.
 
-    Only where there is no `parent`, a gate that compares with one is skipped.
+    The exception is a comparison: it is skipped if there is no version to compare with.
     """
-    return [_judge(gate, measured.get(gate.measure), parent) for gate in gates]
+    return [_evaluate(gate, values.get(gate.measure), compared) for gate in gates]
 
 
-def passed(results: Sequence[GateResult]) -> bool:
-    """Whether every gate holds; no gates at all prove nothing."""
+def all_passed(results: Sequence[GateResult]) -> bool:
+    """Return whether every gate passed; False without gates."""
     return bool(results) and all(result.passed for result in results)
 
 
 def _rounded_up(bound: float) -> float:
-    """To four digits, so that a person can read it and a single text still fits under it."""
+    """Round up to four digits: readable, and a single text still fits under the bound."""
     return math.ceil(round(bound * 1e4, 6)) / 1e4
 
 
-def _drops(served: Metrics, parent: Metrics) -> dict[str, float]:
+def _drops(served: Metrics, compared: Metrics) -> dict[str, float]:
     return {
-        "f1_drop": parent.f1 - served.f1,
-        "accuracy_drop": parent.accuracy - served.accuracy,
+        "f1_drop": compared.f1 - served.f1,
+        "accuracy_drop": compared.accuracy - served.accuracy,
     }
 
 
-def _judge(gate: Gate, value: float | None, parent: str | None) -> GateResult:
-    skipped = value is None and gate.needs_parent and parent is None
+def _evaluate(gate: Gate, value: float | None, compared: str | None) -> GateResult:
+    skipped = value is None and gate.needs_comparison and compared is None
     finite = value is not None and math.isfinite(value)
     holds = value is not None and finite and gate.holds(value)
     return GateResult(
@@ -194,9 +200,9 @@ def _judge(gate: Gate, value: float | None, parent: str | None) -> GateResult:
 
 
 def _sentence(gate: Gate, value: float | None, skipped: bool) -> str:
-    wanted = f"{'at least' if gate.at_least else 'at most'} {gate.bound:.6g} is wanted"
+    bound = f"{'at least' if gate.at_least else 'at most'} {gate.bound:.6g}"
     if skipped:
         return f"{gate.measure} was skipped: there is no earlier version to compare with."
     if value is None:
-        return f"{gate.measure} was not measured, and {wanted}."
-    return f"{gate.measure} is {value:.6g}, and {wanted}."
+        return f"{gate.measure} was not measured; the gate requires {bound}."
+    return f"{gate.measure} is {value:.6g}; the gate requires {bound}."

@@ -1,4 +1,4 @@
-"""How long one text takes: the served model, one thread, one text, its exact length."""
+"""Latency of the served model: one text at a time, on one thread, without padding."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 
 from scoring.runtime.protocol import Runtime
 
-# In tokens, [CLS] and [SEP] included.
+# In tokens, including [CLS] and [SEP].
 LENGTHS = (16, 32, 64, 128, 256, 512)
-FEWEST_RUNS, MOST_RUNS = 5, 50
+MIN_RUNS, MAX_RUNS = 5, 50
 BUDGET_S = 3.0
 
 
-def latency(
+def measure_latency(
     runtime: Runtime,
     max_tokens: int,
     *,
     budget_s: float = BUDGET_S,
     clock: Callable[[], float] = perf_counter,
 ) -> dict[int, float]:
-    """Median milliseconds for each of LENGTHS that the model reads at once.
+    """Return the median in milliseconds for each of LENGTHS up to `max_tokens`.
 
-    About `budget_s` in all, parted evenly; a length gets FEWEST_RUNS even where that takes longer.
+    Takes about `budget_s`, divided evenly; each length runs at least MIN_RUNS times all the same.
     """
     lengths = [length for length in LENGTHS if length <= max_tokens]
     return {
@@ -34,13 +34,13 @@ def latency(
 
 
 def _median_ms(runtime: Runtime, length: int, budget_s: float, clock: Callable[[], float]) -> float:
-    # Which tokens they are changes nothing: the model is dense.
+    # The model is dense: its time does not depend on which tokens it reads.
     token_ids = np.ones(length, dtype=np.int32)
-    # A new length is prepared at its first run, which a worker pays for once.
+    # The first run of a new length includes its preparation, which a worker pays for once.
     runtime.logit(token_ids)
     runs: list[float] = []
     started = clock()
-    while len(runs) < FEWEST_RUNS or (len(runs) < MOST_RUNS and clock() - started < budget_s):
+    while len(runs) < MIN_RUNS or (len(runs) < MAX_RUNS and clock() - started < budget_s):
         before = clock()
         runtime.logit(token_ids)
         runs.append(1000.0 * (clock() - before))

@@ -1,4 +1,4 @@
-"""How far chance alone could have moved a measure: 95% intervals, and the spread over seeds."""
+"""How far chance alone may have moved a metric: 95% intervals, and the spread over seeds."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.intervals import COVERAGE, Interval, wilson
-from training.evaluation.metrics import Confusion, confusion
+from training.evaluation.metrics import ConfusionMatrix, confusion_matrix
 
 Floats = NDArray[np.float64]
 DRAWS = 2_000
-# Draws worked on at a time: a few megabytes for a few thousand texts.
-CHUNK = 100
+# Draws computed at a time: a few megabytes for a few thousand texts.
+DRAWS_PER_CHUNK = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Intervals:
-    """Of the measures of the same names in `Metrics`."""
+class MetricIntervals:
+    """Intervals of the fields of `Metrics` with the same names."""
 
     accuracy: Interval
     precision: Interval
@@ -31,7 +31,7 @@ class Intervals:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Over runs that differ in their seed; `sd` is the sample's, 0 for a single run."""
+    """A metric over runs that differ in their seed. `sd` is the sample's, 0 for a single run."""
 
     runs: int
     mean: float
@@ -41,29 +41,29 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Raises ValueError for no values."""
+        """Raises ValueError without values."""
         if not values:
             raise ValueError("a spread needs at least one value")
         sd = stdev(values) if len(values) > 1 else 0.0
         return cls(len(values), fmean(values), min(values), max(values), sd)
 
 
-def intervals(
+def metric_intervals(
     labels: Sequence[int],
     probabilities: Sequence[float],
     *,
     coverage: float = COVERAGE,
     draws: int = DRAWS,
     seed: int = 7,
-) -> Intervals:
-    """Wilson's for the shares, bootstrap percentiles (Efron, 1979) for F1 and AUC.
+) -> MetricIntervals:
+    """Return Wilson intervals for shares, bootstrap percentiles (Efron, 1979) for F1 and AUC.
 
-    Where not one text is wrong a bootstrap has nothing to vary, and its interval is a point.
+    If every text is classified correctly, the bootstrap does not vary and its interval is a point.
     """
-    counts = confusion(labels, probabilities)
+    counts = confusion_matrix(labels, probabilities)
     random = np.random.default_rng(seed)
     scores, truth = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=bool)
-    return Intervals(
+    return MetricIntervals(
         accuracy=wilson(counts.tp + counts.tn, counts.rows, coverage),
         precision=wilson(counts.tp, counts.tp + counts.fp, coverage),
         recall=wilson(counts.tp, counts.positives, coverage),
@@ -72,36 +72,36 @@ def intervals(
     )
 
 
-def _f1_draws(counts: Confusion, draws: int, random: np.random.Generator) -> Floats:
-    """Drawing texts with replacement is, for counts, one multinomial draw."""
+def _f1_draws(counts: ConfusionMatrix, draws: int, random: np.random.Generator) -> Floats:
+    """Draw texts with replacement, which for counts is one multinomial draw."""
     cells = np.array([counts.tp, counts.fp, counts.fn, counts.tn])
     drawn = random.multinomial(counts.rows, cells / counts.rows, size=draws)
     tp, wrong = drawn[:, 0], drawn[:, 1] + drawn[:, 2]
-    found: Floats = 2 * tp / np.maximum(2 * tp + wrong, 1)
-    return found
+    f1: Floats = 2 * tp / np.maximum(2 * tp + wrong, 1)
+    return f1
 
 
 def _auc_draws(
     truth: NDArray[np.bool_], scores: Floats, draws: int, random: np.random.Generator
 ) -> Floats:
-    """Each class is drawn by itself, so that no draw is left with one class only."""
-    values, place = np.unique(scores, return_inverse=True)
-    found = []
-    for start in range(0, draws, CHUNK):
-        shape = (min(CHUNK, draws - start), len(values))
-        positive = _drawn(place[truth], shape, random)
-        negative = _drawn(place[~truth], shape, random)
+    """Draw each class separately, so that no draw contains only one class."""
+    values, value_of = np.unique(scores, return_inverse=True)
+    chunks = []
+    for start in range(0, draws, DRAWS_PER_CHUNK):
+        shape = (min(DRAWS_PER_CHUNK, draws - start), len(values))
+        positive = _draw_counts(value_of[truth], shape, random)
+        negative = _draw_counts(value_of[~truth], shape, random)
         below = np.cumsum(negative, axis=1) - negative
         wins = np.sum(positive * (below + 0.5 * negative), axis=1)
-        found.append(wins / (truth.sum() * (~truth).sum()))
-    return np.concatenate(found)
+        chunks.append(wins / (truth.sum() * (~truth).sum()))
+    return np.concatenate(chunks)
 
 
-def _drawn(
-    place: NDArray[np.intp], shape: tuple[int, int], random: np.random.Generator
+def _draw_counts(
+    value_of: NDArray[np.intp], shape: tuple[int, int], random: np.random.Generator
 ) -> NDArray[np.intp]:
-    """How often each of `shape[1]` values comes in each of `shape[0]` draws with replacement."""
-    drawn = place[random.integers(len(place), size=(shape[0], len(place)))]
+    """Count how often each of `shape[1]` values occurs in `shape[0]` draws with replacement."""
+    drawn = value_of[random.integers(len(value_of), size=(shape[0], len(value_of)))]
     flat = drawn + shape[1] * np.arange(shape[0])[:, None]
     return np.bincount(flat.ravel(), minlength=shape[0] * shape[1]).reshape(shape)
 

@@ -1,4 +1,4 @@
-"""How good a version is, measured on the int8 model that will serve."""
+"""Classification metrics of a version, of the int8 model that serves unless stated otherwise."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-# In tokens of the text itself; the last bucket is open.
+MEASURES = ("accuracy", "precision", "recall", "f1", "auc")
+# In tokens of the text itself; the last bucket has no upper end.
 LENGTH_EDGES = (0, 16, 32, 64, 128, 256, 512)
 
 
 @dataclass(frozen=True, slots=True)
-class Confusion:
+class ConfusionMatrix:
     """True and false positives, false and true negatives, at probability 0.5."""
 
     tp: int
@@ -37,23 +38,36 @@ class Confusion:
 
     @property
     def precision(self) -> float:
-        """0 where nothing was called positive."""
+        """0 if no text is predicted positive."""
         return self.tp / max(self.tp + self.fp, 1)
 
     @property
     def recall(self) -> float:
-        """0 where nothing is positive."""
+        """0 if no text is positive."""
         return self.tp / max(self.positives, 1)
 
     @property
     def f1(self) -> float:
-        """2 tp / (2 tp + fp + fn), which is the harmonic mean of precision and recall."""
+        """2 tp / (2 tp + fp + fn), the harmonic mean of precision and recall."""
         return 2 * self.tp / max(2 * self.tp + self.fp + self.fn, 1)
+
+    def if_defined(self, measure: str) -> float | None:
+        """Return the measure, or None if there are no texts it could be computed from."""
+        basis = {
+            "accuracy": self.rows,
+            "precision": self.tp + self.fp,
+            "recall": self.positives,
+            "f1": self.positives,
+        }[measure]
+        return float(getattr(self, measure)) if basis else None
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Of the positive class at probability 0.5; `auc` by ranks (Mann-Whitney), ties count half."""
+    """Metrics of the positive class at probability 0.5.
+
+    `auc` is computed from ranks (Mann-Whitney); ties count half.
+    """
 
     rows: int
     positives: int
@@ -66,7 +80,10 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """int8 against float32 on the same texts."""
+    """int8 compared with float32 on the same texts.
+
+    `largest_difference` is between probabilities; `changed_decisions` is a share.
+    """
 
     largest_difference: float
     changed_decisions: float
@@ -74,27 +91,27 @@ class Parity:
 
 @dataclass(frozen=True, slots=True)
 class LengthRow:
-    """The texts of `lower` to `upper` tokens, both included; `upper` is None for the open end."""
+    """The texts of `lower` to `upper` tokens, both inclusive; `upper` is None for the open end."""
 
     lower: int
     upper: int | None
-    confusion: Confusion
+    confusion: ConfusionMatrix
 
 
-def confusion(labels: Sequence[int], probabilities: Sequence[float]) -> Confusion:
+def confusion_matrix(labels: Sequence[int], probabilities: Sequence[float]) -> ConfusionMatrix:
     truth = np.asarray(labels, dtype=bool)
-    said = np.asarray(probabilities, dtype=np.float64) >= 0.5
-    return Confusion(
-        tp=int(np.sum(said & truth)),
-        fp=int(np.sum(said & ~truth)),
-        fn=int(np.sum(~said & truth)),
-        tn=int(np.sum(~said & ~truth)),
+    predicted = np.asarray(probabilities, dtype=np.float64) >= 0.5
+    return ConfusionMatrix(
+        tp=int(np.sum(predicted & truth)),
+        fp=int(np.sum(predicted & ~truth)),
+        fn=int(np.sum(~predicted & truth)),
+        tn=int(np.sum(~predicted & ~truth)),
     )
 
 
-def measure(labels: Sequence[int], probabilities: Sequence[float]) -> Metrics:
-    """Both classes must be among `labels`: an AUC of one class is none."""
-    counts = confusion(labels, probabilities)
+def compute_metrics(labels: Sequence[int], probabilities: Sequence[float]) -> Metrics:
+    """Compute all metrics. `labels` must contain both classes, otherwise AUC is undefined."""
+    counts = confusion_matrix(labels, probabilities)
     return Metrics(
         rows=counts.rows,
         positives=counts.positives,
@@ -106,40 +123,43 @@ def measure(labels: Sequence[int], probabilities: Sequence[float]) -> Metrics:
     )
 
 
-def by_length(
+def confusion_by_length(
     labels: Sequence[int],
     probabilities: Sequence[float],
     tokens: Sequence[int],
     edges: Sequence[int] = LENGTH_EDGES,
 ) -> list[LengthRow]:
-    """One row for each bucket that holds a text: edges 0, 16, 32 make 0-16, 17-32 and over 32."""
+    """Return one row per bucket that is not empty. Edges 0, 16, 32 give 0-16, 17-32 and over 32."""
     truth, scores = np.asarray(labels), np.asarray(probabilities)
     lengths = np.asarray(tokens)
     bounds = [edges[0] - 1, *edges[1:], np.iinfo(np.int64).max]
     rows = []
-    for number, (above, upto) in enumerate(pairwise(bounds)):
-        inside = (lengths > above) & (lengths <= upto)
+    for number, (above, up_to) in enumerate(pairwise(bounds)):
+        inside = (lengths > above) & (lengths <= up_to)
         if inside.any():
             upper = edges[number + 1] if number + 1 < len(edges) else None
-            counts = confusion(truth[inside].tolist(), scores[inside].tolist())
+            counts = confusion_matrix(truth[inside].tolist(), scores[inside].tolist())
             rows.append(LengthRow(above + 1, upper, counts))
     return rows
 
 
-def compare(int8: Sequence[float], float32: Sequence[float], threshold: float = 0.5) -> Parity:
-    """A decision is positive, negative or, with less confidence than `threshold`, for review."""
+def compute_parity(
+    int8: Sequence[float], float32: Sequence[float], threshold: float = 0.5
+) -> Parity:
+    """Compare probabilities and decisions; a confidence below `threshold` decides for review."""
     served, exact = np.asarray(int8), np.asarray(float32)
+    changed = _decisions(served, threshold) != _decisions(exact, threshold)
     return Parity(
         largest_difference=float(np.max(np.abs(served - exact))),
-        changed_decisions=float(np.mean(_decided(served, threshold) != _decided(exact, threshold))),
+        changed_decisions=float(np.mean(changed)),
     )
 
 
-def _decided(probabilities: Floats, threshold: float) -> NDArray[np.int8]:
-    """1 for positive, -1 for negative, 0 for review; as `scoring.score.decide` decides."""
+def _decisions(probabilities: Floats, threshold: float) -> NDArray[np.int8]:
+    """Return 1 for positive, -1 for negative, 0 for review, as `scoring.score.decide` does."""
     positive = probabilities >= 0.5
-    sure = np.where(positive, probabilities, 1.0 - probabilities) >= threshold
-    return np.where(sure, np.where(positive, 1, -1), 0).astype(np.int8)
+    decided = np.where(positive, probabilities, 1.0 - probabilities) >= threshold
+    return np.where(decided, np.where(positive, 1, -1), 0).astype(np.int8)
 
 
 def _auc(truth: NDArray[np.bool_], scores: Floats) -> float:

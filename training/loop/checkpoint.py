@@ -1,9 +1,8 @@
-"""A run's state on disk, replaced whole: a kill at any moment leaves the last one usable."""
+"""A run's state on disk, replaced atomically: a kill at any moment leaves a usable checkpoint."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -12,6 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from training.atomic_write import atomic_file
 from training.errors import TrainingError
 from training.loop.history import History
 
@@ -20,31 +20,31 @@ STATE, BEST = "state.npz", "best.npz"
 
 
 class Checkpoint:
-    """In a folder of its own; `every_s` seconds apart at most, and at the end of each epoch."""
+    """The state of one run, in its own folder. `due` is True `every_s` seconds after a save."""
 
     def __init__(self, folder: Path, every_s: float) -> None:
         self._folder, self._every_s = folder, every_s
-        self._saved = monotonic()
+        self._saved_at = monotonic()
 
     @property
     def due(self) -> bool:
-        return monotonic() - self._saved >= self._every_s
+        return monotonic() - self._saved_at >= self._every_s
 
     def save(self, history: History, state: Arrays) -> None:
         self._write(STATE, state, history)
-        self._saved = monotonic()
+        self._saved_at = monotonic()
 
     def save_best(self, weights: Arrays) -> None:
         self._write(BEST, weights, None)
 
     def load(self) -> tuple[History, Arrays] | None:
-        """Return where an earlier run stood; None where there was none."""
-        found = self._read(STATE)
-        return None if found is None else (History(**found[0]), found[1])
+        """Return the state that was saved last, or None if nothing was saved."""
+        saved = self._read(STATE)
+        return None if saved is None else (History(**saved[0]), saved[1])
 
     def load_best(self) -> Arrays | None:
-        found = self._read(BEST)
-        return None if found is None else found[1]
+        saved = self._read(BEST)
+        return None if saved is None else saved[1]
 
     def clear(self) -> None:
         for name in (STATE, BEST):
@@ -52,21 +52,15 @@ class Checkpoint:
 
     def _write(self, name: str, arrays: Arrays, history: History | None) -> None:
         about = json.dumps(history.as_dict() if history else {})
-        partial = self._folder / f".{name}.partial"
+        named = {f"a{n}": array for n, array in enumerate(arrays)}
+        named["about"] = np.frombuffer(about.encode(), np.uint8)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                named = {f"a{n}": array for n, array in enumerate(arrays)}
-                named["about"] = np.frombuffer(about.encode(), np.uint8)
+            with atomic_file(self._folder / name) as file:
                 np.savez(file, allow_pickle=False, **named)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self._folder / name)
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise TrainingError(
-                f"The run's state could not be saved in {self._folder}: {error}; what was saved "
-                "before is still there, and the same command goes on from it."
+                f"The run's state could not be saved in {self._folder}: {error}; the state saved "
+                "before is intact, and the same command resumes from it."
             ) from error
 
     def _read(self, name: str) -> tuple[dict[str, Any], Arrays] | None:
@@ -74,10 +68,10 @@ class Checkpoint:
         if not path.exists():
             return None
         try:
-            with path.open("rb") as file, np.load(file) as kept:
-                about = json.loads(kept["about"].tobytes())
-                return about, [kept[f"a{n}"] for n in range(len(kept.files) - 1)]
+            with path.open("rb") as file, np.load(file) as saved:
+                about = json.loads(saved["about"].tobytes())
+                return about, [saved[f"a{n}"] for n in range(len(saved.files) - 1)]
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise TrainingError(
-                f"{path} cannot be read: {error}; remove it to begin the run anew."
+                f"{path} cannot be read: {error}; remove it to restart the run."
             ) from error

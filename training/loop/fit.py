@@ -1,4 +1,4 @@
-"""The training run itself, top to bottom: steps, epochs, patience, and going on after a kill."""
+"""The training loop: steps, epochs, early stopping, and resuming after a kill."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def fit(
     checkpoint: Checkpoint,
     progress: Progress,
 ) -> History:
-    """Train until epochs, steps or patience run out; the best epoch's weights stay in place.
+    """Train until epochs, steps or patience run out; the best epoch's weights stay in the model.
 
-    Goes on from the checkpoint if there is one, to the same weights as a run nobody stopped.
+    Resumes from the checkpoint, if there is one, to the same weights as an uninterrupted run.
     """
-    assert config.total_steps > 0, "0 stands for the epochs' own number, which learn puts in"
+    assert config.total_steps > 0, "the caller replaces 0 by the number of steps of all epochs"
     history = resume(stepper, checkpoint)
     began = perf_counter() - history.seconds
     with progress:
@@ -37,14 +37,14 @@ def fit(
                 if history.step >= config.total_steps:
                     break
                 rate = learning_rate(history.step, config)
-                total, terms = stepper.train(ids, labels, seed, rate)
-                history.stepped(total, terms, int(np.count_nonzero(ids)))
+                total, terms = stepper.train_step(ids, labels, seed, rate)
+                history.record_step(total, terms, int(np.count_nonzero(ids)))
                 history.seconds = perf_counter() - began
                 progress.step(history, rate)
                 if checkpoint.due:
                     checkpoint.save(history, stepper.state)
-            best = history.closed(stepper.mean_loss(validation.in_order()))
-            if best:
+            is_best = history.close_epoch(stepper.mean_loss(validation.in_order()))
+            if is_best:
                 checkpoint.save_best(stepper.weights)
             checkpoint.save(history, stepper.state)
             progress.epoch(history)
@@ -53,17 +53,17 @@ def fit(
 
 
 def resume(stepper: Stepper, checkpoint: Checkpoint) -> History:
-    """Put back what the checkpoint holds; return where it stood."""
-    found = checkpoint.load()
-    if found is None:
+    """Restore the checkpoint's state and return its history, which is empty for a new run."""
+    saved = checkpoint.load()
+    if saved is None:
         return History()
-    history, stepper.state = found
+    history, stepper.state = saved
     return history
 
 
 def finished(history: History, config: TrainingConfig) -> bool:
-    """Whether epochs, steps or patience have run out; asked between two epochs."""
+    """Return whether epochs, steps or patience have run out. Called between two epochs."""
     if history.epoch >= config.epochs or history.step >= config.total_steps:
         return True
-    waited = history.epoch - 1 - history.best_epoch if history.validation_loss else 0
-    return waited >= config.patience
+    since_best = history.epoch - 1 - history.best_epoch if history.validation_loss else 0
+    return since_best >= config.patience

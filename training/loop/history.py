@@ -1,4 +1,4 @@
-"""What a run has seen so far, and where it stands: all that is needed to go on, beside weights."""
+"""The losses and the position of a run: with the weights, all that is needed to resume it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 @dataclass(slots=True)
 class History:
-    """Mean loss and last step of each epoch, the loss of each step, the place of the next.
+    """Loss and last step of each epoch, loss of each step, and the position of the next step.
 
-    `epoch` counts from 0; `batch` is the next batch of that epoch; `step` counts over all of them.
+    `epoch` counts from 0; `batch` is the next batch of that epoch; `step` counts over all epochs.
     """
 
     epoch: int = 0
@@ -28,15 +28,15 @@ class History:
 
     @property
     def best_epoch(self) -> int:
-        """Counted from 0: the one whose weights are kept."""
+        """The epoch of the lowest validation loss, counted from 0. Its weights are kept."""
         return self.validation_loss.index(min(self.validation_loss))
 
     @property
     def running_loss(self) -> float:
-        """Of the epoch so far."""
+        """The mean loss of the current epoch so far."""
         return self.epoch_sum / self.epoch_terms if self.epoch_terms else math.nan
 
-    def stepped(self, total: float, terms: float, tokens: int) -> None:
+    def record_step(self, total: float, terms: float, tokens: int) -> None:
         self.batch += 1
         self.step += 1
         self.tokens += tokens
@@ -44,14 +44,14 @@ class History:
         self.epoch_terms += terms
         self.step_loss.append(total / max(terms, 1.0))
 
-    def closed(self, validation_loss: float) -> bool:
+    def close_epoch(self, validation_loss: float) -> bool:
         """End the epoch; return whether it is the best so far."""
         self.loss.append(self.running_loss)
         self.validation_loss.append(validation_loss)
         self.epoch_ends.append(self.step)
-        best = self.best_epoch == self.epoch
+        is_best = self.best_epoch == self.epoch
         self.epoch, self.batch, self.epoch_sum, self.epoch_terms = self.epoch + 1, 0, 0.0, 0.0
-        return best
+        return is_best
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,4 +1,4 @@
-"""AdamW as specified."""
+"""The AdamW optimizer, configured as specified."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import keras
 from training.loop.schedule import learning_rate
 from training.presets import TrainingConfig
 
-# Parts of the names of biases and of LayerNorm's two vectors.
+# Parts of variable names: biases and LayerNorm's two vectors.
 NOT_DECAYED = ("bias", "gamma", "beta")
 
 
 def make_optimizer(config: TrainingConfig, devices: int = 1) -> Any:
     """AdamW with decoupled decay (Loshchilov and Hutter, 2019), none on biases and LayerNorm.
 
-    With several devices each hands in its share of the summed gradient, so the norm it may have is
-    a share too: clipping is by the global norm of the whole.
+    Several devices each apply their share of the summed gradient, so the clip norm is divided as
+    well: clipping is by the global norm of the whole batch's gradient.
     """
-    made = keras.optimizers.AdamW(
+    optimizer = keras.optimizers.AdamW(
         learning_rate=learning_rate(0, config),
         weight_decay=config.weight_decay,
         beta_1=config.beta_1,
@@ -27,5 +27,5 @@ def make_optimizer(config: TrainingConfig, devices: int = 1) -> Any:
         epsilon=config.epsilon,
         global_clipnorm=config.clip_norm / devices,
     )
-    made.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
-    return made
+    optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
+    return optimizer

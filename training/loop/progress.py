@@ -1,4 +1,4 @@
-"""What a person watches while a model trains; one plain line an epoch where nobody does."""
+"""Progress of a run: a bar on a terminal, one line per epoch elsewhere, and TensorBoard logs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from rich.console import Console
 from training.loop.history import History
 from training.presets import TrainingConfig
 
-# TensorBoard draws a thousand points as well as twenty thousand.
-EVERY_STEPS = 10
+# TensorBoard samples a thousand points per curve; more only make the logs larger.
+STEPS_PER_LOG = 10
 
 
 class Progress:
-    """A bar over all steps with loss, learning rate and tokens a second, on standard error.
+    """Shows steps, loss, learning rate and tokens per second on standard error.
 
-    With `logs`, the same curves for TensorBoard in that folder.
+    Writes the same curves for TensorBoard to the folder `logs`, if it is given.
     """
 
     def __init__(self, config: TrainingConfig, logs: Path | None = None) -> None:
@@ -54,12 +54,12 @@ class Progress:
         if self._logs:
             self._logs.close()
 
-    def start(self, history: History, steps_an_epoch: int) -> None:
-        """`history` is not empty where an earlier run is gone on with."""
-        total = min(self._config.total_steps, self._config.epochs * steps_an_epoch)
+    def start(self, history: History, steps_per_epoch: int) -> None:
+        """Begin at the history's step, which is above 0 if the run resumes."""
+        total = min(self._config.total_steps, self._config.epochs * steps_per_epoch)
         self._bar.update(self._task, total=total, completed=history.step)
         if history.step:
-            self._console.print(f"going on from step {history.step} of epoch {history.epoch + 1}")
+            self._console.print(f"resuming from step {history.step} of epoch {history.epoch + 1}")
 
     def step(self, history: History, rate: float) -> None:
         speed = history.tokens / max(history.seconds, 1e-9)
@@ -71,14 +71,14 @@ class Progress:
                 f"{speed:,.0f} tokens/s"
             ),
         )
-        if history.step % EVERY_STEPS == 0:
+        if history.step % STEPS_PER_LOG == 0:
             self._log(
                 history.step,
-                {"loss": history.step_loss[-1], "learning rate": rate, "tokens a second": speed},
+                {"loss": history.step_loss[-1], "learning rate": rate, "tokens per second": speed},
             )
 
     def epoch(self, history: History) -> None:
-        """Called when an epoch has ended."""
+        """Report an epoch that has ended."""
         loss, validation = history.loss[-1], history.validation_loss[-1]
         self._log(history.step, {"epoch loss": loss, "validation loss": validation})
         best = "  best so far" if history.best_epoch == history.epoch - 1 else ""

@@ -1,4 +1,4 @@
-"""What a run used: time, processor, memory, and the GPUs where there are any."""
+"""Measures the time, CPU, memory and GPU usage of a run."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from typing import Any, Protocol
 
 import psutil
 
-INTERVAL_S = 1.0
+SAMPLE_INTERVAL_S = 1.0
 MB = 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceUsage:
-    """`cpu_s` over all cores. Memory is resident, of this process and its children together, and
-    the highest of samples a second apart. The last two are None where no GPU was seen.
+    """`cpu_s` is summed over all cores. `peak_memory_mb` is the resident memory of this process and
+    its children together, the highest of one sample per second.
 
-    `gpu_memory_mb` is the peak over all GPUs together, `gpu_utilization` a mean in 0 to 1; both
-    are of the whole machine, since in a container NVML cannot tell whose a process is.
+    `gpu_memory_mb` is the peak over all GPUs together, `gpu_utilization` a mean from 0 to 1; both
+    are None without a GPU. They cover the whole machine, because NVML cannot attribute GPU memory
+    to a process inside a container.
     """
 
     wall_s: float
@@ -35,7 +36,7 @@ class ResourceUsage:
 
 @dataclass(frozen=True, slots=True)
 class GpuSample:
-    """Of all GPUs together: bytes in use, and the mean utilization in 0 to 1."""
+    """All GPUs together: bytes in use, and the mean utilization from 0 to 1."""
 
     bytes: int
     utilization: float
@@ -43,24 +44,26 @@ class GpuSample:
 
 class Gpus(Protocol):
     def sample(self) -> GpuSample | None:
-        """None where there is no GPU, or it no longer answers."""
+        """Return None if there is no GPU or the driver fails."""
         ...
 
 
-class Resources:
-    """A context: it watches from its start to its end, and `usage` may be asked in between."""
+class ResourceMonitor:
+    """A context manager that samples from entry to exit; `usage` may be called at any time."""
 
-    def __init__(self, interval_s: float = INTERVAL_S, gpus: Gpus | None = None) -> None:
+    def __init__(self, interval_s: float = SAMPLE_INTERVAL_S, gpus: Gpus | None = None) -> None:
         self._interval_s = interval_s
         self._gpus: Gpus = gpus or NvmlGpus()
         self._process = psutil.Process()
         self._samples = Samples()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="resources", daemon=True)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(
+            target=self._sample_repeatedly, name="resource-monitor", daemon=True
+        )
         self._started = self._started_cpu = 0.0
         self._ended: tuple[float, float] | None = None
 
-    def __enter__(self) -> Resources:
+    def __enter__(self) -> ResourceMonitor:
         self._started, self._started_cpu = perf_counter(), _cpu_s()
         self._sample()
         self._thread.start()
@@ -72,7 +75,7 @@ class Resources:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._over.set()
+        self._stopped.set()
         self._thread.join()
         self._sample()
         self._ended = perf_counter(), _cpu_s()
@@ -87,8 +90,8 @@ class Resources:
             gpu_utilization=self._samples.gpu_utilization,
         )
 
-    def _watch(self) -> None:
-        while not self._over.wait(self._interval_s):
+    def _sample_repeatedly(self) -> None:
+        while not self._stopped.wait(self._interval_s):
             self._sample()
 
     def _sample(self) -> None:
@@ -113,7 +116,7 @@ class Samples:
 
 
 class NvmlGpus:
-    """Every NVIDIA GPU of the machine, through NVML. Without it there are none, and no error."""
+    """All NVIDIA GPUs of the machine, through NVML; none if NVML is not available."""
 
     def __init__(self) -> None:
         self._nvml: Any = None
@@ -143,17 +146,17 @@ class NvmlGpus:
 
 
 def _resident(process: Any) -> int:
-    """Bytes of the process and of every process it started, some of which may just have ended."""
+    """Return the resident bytes of the process and its descendants that are still running."""
     total = 0
-    for each in (process, *process.children(recursive=True)):
+    for member in (process, *process.children(recursive=True)):
         try:
-            total += each.memory_info().rss
+            total += member.memory_info().rss
         except psutil.NoSuchProcess:
             continue
     return total
 
 
 def _cpu_s() -> float:
-    """Seconds of processor time, of this process and of the children that have ended."""
+    """Return the CPU seconds of this process and of its children that have ended."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system

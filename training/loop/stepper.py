@@ -1,4 +1,4 @@
-"""One training step, on one device or on several of a machine that share each batch."""
+"""One training step, on one device or on several devices of a machine that share each batch."""
 
 from __future__ import annotations
 
@@ -11,57 +11,60 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from training.errors import TrainingError
+from training.loop.optimizer import make_optimizer
+from training.loop.precision import with_loss_scaling
 from training.model.loss import Loss
-from training.model.optimizer import make_optimizer
-from training.model.precision import scaled
 from training.presets import TrainingConfig
 
 Arrays = list[NDArray[Any]]
 
 
-def strategy_of(devices: int) -> tf.distribute.Strategy:
-    """Every device holds the weights; raise TrainingError where there are fewer than asked for."""
+def distribution_strategy(devices: int) -> tf.distribute.Strategy:
+    """Mirror the weights on `devices` devices; raises TrainingError if there are fewer."""
     if devices == 1:
         return tf.distribute.get_strategy()
     kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
-    there = tf.config.list_logical_devices(kind)
-    if len(there) < devices:
+    available = tf.config.list_logical_devices(kind)
+    if len(available) < devices:
         raise TrainingError(
-            f"--devices {devices} was asked for, and there are {len(there)} {kind}s."
+            f"--devices is {devices}, but this machine has {len(available)} {kind} devices."
         )
-    return tf.distribute.MirroredStrategy([device.name for device in there[:devices]])
+    return tf.distribute.MirroredStrategy([device.name for device in available[:devices]])
 
 
 class Stepper:
-    """Holds model and optimizer; `train` takes one step, `mean_loss` only looks.
+    """Holds model and optimizer; `train_step` changes them, `mean_loss` does not.
 
-    `state` is everything a step depends on beside its batch and its rate: weights, the state of
-    dropout's random numbers, the optimizer's moments.
+    `state` is everything a step depends on apart from its batch and learning rate: weights, the
+    state of the dropout layers' random generators, and the optimizer's moments.
     """
 
     def __init__(
         self, build: Callable[[], Any], loss: Loss, config: TrainingConfig, devices: int = 1
     ) -> None:
-        self._strategy = strategy_of(devices)
+        self._strategy = distribution_strategy(devices)
         self._devices = self._strategy.num_replicas_in_sync
         self._loss = loss
         with self._strategy.scope():
             self.model = build()
-            self._optimizer = scaled(make_optimizer(config, self._devices))
+            self._optimizer = with_loss_scaling(make_optimizer(config, self._devices))
             self._optimizer.build(self.model.trainable_variables)
         if self._devices > 1 and isinstance(self._optimizer, keras.optimizers.LossScaleOptimizer):
-            raise TrainingError("Several devices need bfloat16 or --no-mixed-precision.")
+            raise TrainingError(
+                "Training on several GPUs needs GPUs with bfloat16, or --no-mixed-precision."
+            )
 
-    def train(self, ids: Any, labels: Any, seed: Any, rate: float) -> tuple[float, float]:
-        """Take a step at the learning rate `rate`; return the loss's (sum, number of terms)."""
-        parts = [self._shared(value) for value in (ids, labels)]
-        total, terms = self._train(*parts, seed, tf.constant(rate, tf.float32))
+    def train_step(self, ids: Any, labels: Any, seed: Any, rate: float) -> tuple[float, float]:
+        """Take one step at the learning rate `rate`; return the loss as (sum, number of terms)."""
+        shares = [self._distribute(value) for value in (ids, labels)]
+        total, terms = self._train(*shares, seed, tf.constant(rate, tf.float32))
         return float(total), float(terms)
 
     def mean_loss(self, data: tf.data.Dataset) -> float:
-        """Over every term of the batches, without dropout, on one device."""
-        sums = [self._look(*batch) for batch in data]
-        return sum(float(s) for s, _ in sums) / max(sum(float(n) for _, n in sums), 1.0)
+        """Return the mean over all terms of the batches, without dropout, on one device."""
+        losses = [self._evaluate(*batch) for batch in data]
+        total = sum(float(loss) for loss, _ in losses)
+        return total / max(sum(float(terms) for _, terms in losses), 1.0)
 
     @property
     def state(self) -> Arrays:
@@ -84,8 +87,8 @@ class Stepper:
     def _variables(self) -> list[Any]:
         return [*self.model.variables, *self._optimizer.variables]
 
-    def _shared(self, value: Any) -> Any:
-        """A batch's rows dealt out to the devices; the last ones may get fewer, or none."""
+    def _distribute(self, value: Any) -> Any:
+        """Divide a batch's rows between the devices; the last ones may get fewer rows or none."""
         if self._devices == 1:
             return value
         shares = np.array_split(np.arange(len(value)), self._devices)
@@ -111,8 +114,8 @@ class Stepper:
             objective = self._optimizer.scale_loss(total / tf.maximum(all_terms, 1.0))
         gradients = tape.gradient(objective, variables)
         if self._devices > 1:
-            # Keras sums what the devices hand in, after clipping each; so each hands in its share
-            # of the sum, and clipping sees the whole.
+            # Keras clips each device's gradient and then sums them. Each device therefore passes an
+            # equal share of the whole batch's gradient, so that the whole gradient is clipped.
             gradients = [self._summed(tf.convert_to_tensor(g)) / self._devices for g in gradients]
         self._optimizer.learning_rate.assign(rate)
         self._optimizer.apply(gradients, self.model.trainable_variables)
@@ -125,5 +128,5 @@ class Stepper:
         return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def _look(self, ids: Any, labels: Any, seed: Any) -> tuple[Any, Any]:
+    def _evaluate(self, ids: Any, labels: Any, seed: Any) -> tuple[Any, Any]:
         return self._loss(self.model, ids, labels, seed, False)

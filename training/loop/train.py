@@ -1,4 +1,4 @@
-"""From texts to trained weights: tokenizer, token ids, model, steps."""
+"""From texts to trained weights: tokenizer, token ids, model, training loop."""
 
 from __future__ import annotations
 
@@ -15,39 +15,34 @@ import tensorflow as tf
 import tokenizers
 
 from plumbline.version import __version__
-from training.data.augmentation import Augmentation, Specials
+from training.data.augmentation import Augmentation, SpecialTokens
 from training.data.batches import Batches
-from training.data.examples import Example, Splits
-from training.data.tokens import tokenize
+from training.data.examples import Example
+from training.data.splits import Splits
+from training.data.tokenization import tokenize
 from training.data.vocabulary import train_vocabulary
 from training.loop.checkpoint import Checkpoint
 from training.loop.fit import fit
 from training.loop.history import History
+from training.loop.precision import precision_policy
 from training.loop.progress import Progress
 from training.loop.stepper import Stepper
-from training.model.architecture import build
+from training.model.architecture import build_classifier
+from training.model.initial_weights import InitialWeights
 from training.model.loss import Loss, smoothed_cross_entropy
-from training.model.masked_language import build_masked_language, masked_language_loss
-from training.model.precision import policy
-from training.model.start import Start
-from training.presets import TrainingConfig
+from training.model.masked_language import build_masked_language_model, masked_language_loss
+from training.presets import RunOptions, TrainingConfig
 
 log = logging.getLogger(__name__)
-NOTHING = Augmentation()
+NO_AUGMENTATION = Augmentation()
 
 
 @dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How a run goes about it; none of this changes what it comes to."""
+class TrainedModel:
+    """Trained weights, their tokenizer and history.
 
-    folder: Path = Path("runs")
-    devices: int = 1
-    checkpoint_every_s: float = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """Trained weights and what belongs to them. `checkpoint` may be cleared once they are safe."""
+    `checkpoint` may be cleared once the weights are saved elsewhere. `folder` is the run's own.
+    """
 
     model: Any
     tokenizer: tokenizers.Tokenizer
@@ -57,92 +52,102 @@ class Learned:
     folder: Path
 
 
-def learn(parts: Splits, config: TrainingConfig, start: Start, options: RunOptions) -> Learned:
-    """Train a classifier, or go on with the run of the same data, settings and start."""
-    settle(config)
-    tokenizer = start.tokenizer or learn_vocabulary([e.text for e in parts.train], config)
-    # A checkpoint's table may be larger than its tokenizer, so its shape counts.
-    shape = start.shape or replace(config.model, vocabulary=tokenizer.get_vocab_size())
-    chosen = replace(config, model=shape)
+def train_classifier(
+    splits: Splits, config: TrainingConfig, weights: InitialWeights, options: RunOptions
+) -> TrainedModel:
+    """Train a classifier, or resume the run of the same data, settings and initial weights."""
+    configure_keras(config)
+    tokenizer = weights.tokenizer or tokenizer_for([e.text for e in splits.train], config)
+    # A checkpoint's embedding table may be larger than its tokenizer, so its own shape is used.
+    shape = weights.shape or replace(config.model, vocabulary=tokenizer.get_vocab_size())
+    actual = replace(config, model=shape)
     augmentation = Augmentation(config.drop_rate, config.swap_rate, config.mask_rate)
     train, validation = (
-        _batches(tokenizer, examples, chosen, options.folder, augmentation)
-        for examples in (parts.train, parts.validation)
+        _batches(tokenizer, examples, actual, options.folder, augmentation)
+        for examples in (splits.train, splits.validation)
     )
 
-    def fresh() -> Any:
-        model = build(shape)
-        start.load(model)
+    def build_model() -> Any:
+        model = build_classifier(shape)
+        weights.load(model)
         return model
 
-    return _learn(
-        fresh,
+    return _train(
+        build_model,
         smoothed_cross_entropy(config.label_smoothing),
         train,
         validation,
         tokenizer,
-        chosen,
+        actual,
         options,
-        key(parts.fingerprint, asdict(config), start.fingerprint),
+        run_key(splits.fingerprint, asdict(config), weights.fingerprint),
     )
 
 
-def learn_masked(
+def train_masked_language_model(
     train: Sequence[str],
     held_out: Sequence[str],
     config: TrainingConfig,
     options: RunOptions,
-    data: str,
-) -> Learned:
-    """Train a masked-language model on unlabelled texts; `data` is their digest."""
-    settle(config)
-    tokenizer = learn_vocabulary(train, config)
-    chosen = replace(config, model=replace(config.model, vocabulary=tokenizer.get_vocab_size()))
-    learned_from, judged_by = (
-        _batches(tokenizer, [Example(text, 0) for text in texts], chosen, options.folder, NOTHING)
+    fingerprint: str,
+) -> TrainedModel:
+    """Train on unlabelled texts, or resume that run; `fingerprint` identifies the texts."""
+    configure_keras(config)
+    tokenizer = tokenizer_for(train, config)
+    actual = replace(config, model=replace(config.model, vocabulary=tokenizer.get_vocab_size()))
+    train_batches, validation_batches = (
+        _batches(
+            tokenizer,
+            [Example(text, 0) for text in texts],
+            actual,
+            options.folder,
+            NO_AUGMENTATION,
+        )
         for texts in (train, held_out)
     )
-    return _learn(
-        lambda: build_masked_language(chosen.model),
+    return _train(
+        lambda: build_masked_language_model(actual.model),
         masked_language_loss(tokenizer),
-        learned_from,
-        judged_by,
+        train_batches,
+        validation_batches,
         tokenizer,
-        chosen,
+        actual,
         options,
-        key("masked language", data, asdict(config)),
+        run_key("masked language", fingerprint, asdict(config)),
     )
 
 
-def settle(config: TrainingConfig) -> None:
-    """Make what follows repeatable, and choose what it computes in."""
+def configure_keras(config: TrainingConfig) -> None:
+    """Set the seed, deterministic operations and the precision policy."""
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
-    keras.mixed_precision.set_global_policy(policy(config.mixed_precision))
+    keras.mixed_precision.set_global_policy(precision_policy(config.mixed_precision))
 
 
-def learn_vocabulary(texts: Sequence[str], config: TrainingConfig) -> tokenizers.Tokenizer:
-    """WordPiece from the training texts alone; fewer pieces than wanted is no error, but said."""
-    wanted = config.model.vocabulary
+def tokenizer_for(texts: Sequence[str], config: TrainingConfig) -> tokenizers.Tokenizer:
+    """Train a WordPiece tokenizer; log a warning if the texts give fewer pieces than configured."""
+    size = config.model.vocabulary
     tokenizer = train_vocabulary(
-        texts, wanted, lowercase=config.lowercase, same_digits=config.same_digits
+        texts, size, lowercase=config.lowercase, same_digits=config.same_digits
     )
-    found = tokenizer.get_vocab_size()
-    if found < wanted:
+    learned = tokenizer.get_vocab_size()
+    if learned < size:
         log.warning(
-            "The training texts fill %d of %d vocabulary places; going on with those.",
-            found,
-            wanted,
+            "The training texts contain only %d of the %d vocabulary pieces configured; "
+            "continuing with %d.",
+            learned,
+            size,
+            learned,
         )
     return tokenizer
 
 
-def key(*about: object) -> str:
-    """The name of a run: the same data, settings, start and code are the same run."""
+def run_key(*about: object) -> str:
+    """Return the name of a run: the same data, settings, initial weights and code version."""
     return hashlib.sha256(json.dumps([__version__, *about]).encode()).hexdigest()[:16]
 
 
-def _learn(
+def _train(
     build_model: Callable[[], Any],
     loss: Loss,
     train: Batches,
@@ -150,15 +155,15 @@ def _learn(
     tokenizer: tokenizers.Tokenizer,
     config: TrainingConfig,
     options: RunOptions,
-    run: str,
-) -> Learned:
-    folder = options.folder / run
+    key: str,
+) -> TrainedModel:
+    folder = options.folder / key
     config = replace(config, total_steps=config.total_steps or config.epochs * train.steps)
     stepper = Stepper(build_model, loss, config, options.devices)
     checkpoint = Checkpoint(folder, options.checkpoint_every_s)
     progress = Progress(config, folder / "logs")
     history = fit(stepper, train, validation, config, checkpoint, progress)
-    return Learned(stepper.model, tokenizer, config, history, checkpoint, folder)
+    return TrainedModel(stepper.model, tokenizer, config, history, checkpoint, folder)
 
 
 def _batches(
@@ -173,6 +178,6 @@ def _batches(
         [e.label for e in examples],
         batch=config.batch,
         seed=config.seed,
-        specials=Specials.of(tokenizer),
+        special_tokens=SpecialTokens.of(tokenizer),
         augmentation=augmentation,
     )

@@ -1,4 +1,4 @@
-"""A DistilBERT-style encoder and its head, in keras.ops alone, so that any Keras backend runs it.
+"""A DistilBERT-style encoder and its head, written in keras.ops only, so any Keras backend runs it.
 
 Sanh et al. (2019): BERT's post-norm blocks, without token types and pooler. [PAD] is token 0.
 """
@@ -26,13 +26,13 @@ def layer_norm(config: ModelConfig, name: str) -> Any:
 
 
 def gelu(x: Any) -> Any:
-    """x times the standard normal's distribution function; exact, as in BERT."""
+    """Exact GELU, as in BERT: x times the distribution function of the standard normal."""
     return ops.gelu(x, approximate=False)
 
 
 @keras.saving.register_keras_serializable("plumbline")
 class Embeddings(layers.Layer):  # type: ignore[misc]
-    """Token and learned absolute position, summed, normalised: [b, n] ids to [b, n, width]."""
+    """Sum of token and learned position embeddings, normalised: ids [b, n] to [b, n, width]."""
 
     def __init__(self, config: ModelConfig, **options: Any) -> None:
         super().__init__(**options)
@@ -54,7 +54,7 @@ class Embeddings(layers.Layer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable("plumbline")
 class Attention(layers.Layer):  # type: ignore[misc]
-    """Scaled dot products over several heads: queries [b, m, w], states [b, n, w] to [b, m, w]."""
+    """Multi-head attention: queries [b, m, w] and states [b, n, w] to [b, m, w]."""
 
     def __init__(self, config: ModelConfig, **options: Any) -> None:
         super().__init__(**options)
@@ -73,7 +73,7 @@ class Attention(layers.Layer):  # type: ignore[misc]
         )
         weights = ops.matmul(query, ops.swapaxes(key, 2, 3)) / math.sqrt(self.size)
         if visible is not None:
-            # float16 ends at 65504; -30000 is far enough for any softmax.
+            # -30000 fits into float16, which ends at 65504, and is 0 after any softmax.
             weights = (
                 weights + (1.0 - ops.cast(visible, weights.dtype))[:, None, None, :] * -30_000.0
             )
@@ -114,8 +114,8 @@ class Block(layers.Layer):  # type: ignore[misc]
 class Backbone(layers.Layer):  # type: ignore[misc]
     """Token ids [b, n] to hidden states [b, n, width].
 
-    With `first_only` the last block is computed for the first token alone, [b, 1, width]: the head
-    reads no other, and at 512 tokens it saves a sixth of the time.
+    With `first_only` the last block is computed for the first token only, [b, 1, width]: the head
+    reads no other token, and this saves a sixth of the time at 512 tokens.
     """
 
     def __init__(self, config: ModelConfig, **options: Any) -> None:
@@ -137,7 +137,7 @@ class Backbone(layers.Layer):  # type: ignore[misc]
 class Classifier(keras.Model):  # type: ignore[misc]
     """Backbone and head: token ids [b, n] to the positive label's logit [b, 1], in float32.
 
-    The sigmoid comes after the temperature, so it belongs to whoever reads the logit.
+    Callers apply temperature and sigmoid, in this order.
     """
 
     def __init__(self, config: ModelConfig, **options: Any) -> None:
@@ -158,8 +158,8 @@ class Classifier(keras.Model):  # type: ignore[misc]
         return self.logit(x)
 
 
-def build(config: ModelConfig) -> Classifier:
-    """A classifier with fresh weights, all of them made."""
+def build_classifier(config: ModelConfig) -> Classifier:
+    """Build a classifier with random weights; every variable exists afterwards."""
     model = Classifier(config)
     model(ops.ones((1, 4), dtype="int32"))
     return model

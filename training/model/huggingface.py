@@ -1,7 +1,7 @@
-"""Hugging Face folders of BERT and DistilBERT, read into our backbone exactly, and written from it.
+"""Reads Hugging Face folders of BERT and DistilBERT into the backbone, and writes such folders.
 
-What a folder holds that we do not know, or lacks, is an error that names it: nothing is left at its
-random start, nothing is dropped but the known heads, which are for other tasks than ours.
+Loading is exact or fails: a missing or unknown tensor is an error that names it. Only the heads of
+other tasks are ignored.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Imported for its effect: NumPy then knows bfloat16, which safetensors asks it for.
+# Imported for its side effect: it registers bfloat16 with NumPy, which safetensors needs.
 import ml_dtypes  # noqa: F401
 import numpy as np
 import safetensors
@@ -21,17 +21,17 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from scoring.input.tokenizer import PAD, SPECIALS
-from training.errors import StartUnusable, TrainingError
-from training.model.checkpoint_families import (
+from training.errors import InitialWeightsInvalid, TrainingError
+from training.model.huggingface_layout import (
     BERT,
     DISTILBERT,
-    EPSILON,
+    DISTILBERT_EPSILON,
     FAMILIES,
     POSITION,
     TOKEN_TYPES,
     Array,
     Family,
-    layout,
+    checkpoint_tensors,
 )
 from training.presets import ModelConfig
 
@@ -43,14 +43,14 @@ TOKENIZER = "tokenizer.json"
 HUB_FILES = (CONFIG, WEIGHTS, INDEX, "model-*.safetensors", TOKENIZER)
 
 FLOATS = ("bfloat16", "float16", "float32", "float64")
-NAMED_AT_MOST = 10
+MAX_NAMES = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Checkpoint:
-    """Pretrained weights, float32, under our variables' names within the backbone.
+class PretrainedCheckpoint:
+    """Pretrained float32 weights, by the names of the backbone's variables.
 
-    `shape` is theirs, with our default head; `source` is what to name to read them again.
+    `shape` is the checkpoint's with the default head; `source` identifies it for a later read.
     """
 
     source: str
@@ -60,33 +60,38 @@ class Checkpoint:
     weights: Mapping[str, Array]
 
 
-def read_checkpoint(source: str | Path) -> Checkpoint:
+def read_pretrained(source: str | Path) -> PretrainedCheckpoint:
     """Read a folder, or "hf:NAME" (also "hf:NAME@REVISION") from the Hugging Face hub.
 
-    Raises StartUnusable, with one sentence, for whatever would not be loaded exactly.
+    Raises InitialWeightsInvalid if the checkpoint cannot be loaded exactly.
     """
     name, folder = str(source), Path(source)
     if name.startswith(HUB):
-        name, folder = _from_hub(name.removeprefix(HUB))
+        name, folder = _download(name.removeprefix(HUB))
     settings = _settings(folder)
     family = _family(settings, name)
     shape = _shape(settings, family, name)
     tokenizer = _tokenizer(folder / TOKENIZER, shape)
     tensors = _tensors(folder, family)
-    _check(tensors, _expected(settings, family, shape), name)
-    return Checkpoint(name, family.name, shape, tokenizer, _weights(tensors, family, shape))
+    _check_tensors(tensors, _expected_shapes(settings, family, shape), name)
+    weights = _weights(tensors, family, shape)
+    return PretrainedCheckpoint(name, family.name, shape, tokenizer, weights)
 
 
-def load_backbone(backbone: Any, checkpoint: Checkpoint) -> None:
-    """Assign every variable of a training.model.architecture.Backbone; raises unless all of them fit."""
+def load_backbone(backbone: Any, checkpoint: PretrainedCheckpoint) -> None:
+    """Assign every variable of the backbone.
+
+    Raises InitialWeightsInvalid, and assigns nothing, unless all names and shapes match.
+    """
     variables = _variables(backbone)
     weights = checkpoint.weights
-    unlike = sorted(variables.keys() ^ weights.keys()) or [
+    different = sorted(variables.keys() ^ weights.keys()) or [
         name for name, values in weights.items() if tuple(variables[name].shape) != values.shape
     ]
-    if unlike:
-        raise StartUnusable(
-            f"The model is not of the shape of {checkpoint.source}; it differs in {_some(unlike)}."
+    if different:
+        raise InitialWeightsInvalid(
+            f"The model does not have the shape of {checkpoint.source}; it differs in "
+            f"{_some(different)}."
         )
     for name, variable in variables.items():
         variable.assign(weights[name])
@@ -95,16 +100,16 @@ def load_backbone(backbone: Any, checkpoint: Checkpoint) -> None:
 def save_backbone(
     folder: Path, backbone: Any, shape: ModelConfig, tokenizer: tokenizers.Tokenizer
 ) -> None:
-    """Write a folder that `read_checkpoint` and `transformers` read alike.
+    """Write a folder that both `read_pretrained` and `transformers` read.
 
-    It is a DistilBERT; or, when LayerNorm's epsilon is another than DistilBERT's, a BERT whose
-    token types are zero. config.json comes last: without it the folder is no checkpoint.
+    The folder is a DistilBERT. If LayerNorm's epsilon differs from DistilBERT's, it is a BERT whose
+    token types are zero. config.json is written last: without it the folder is not a checkpoint.
     """
-    family = DISTILBERT if shape.layer_norm_epsilon == EPSILON else BERT
+    family = DISTILBERT if shape.layer_norm_epsilon == DISTILBERT_EPSILON else BERT
     values = {name: variable.numpy() for name, variable in _variables(backbone).items()}
     tensors = {
-        slot.name: np.ascontiguousarray(slot.turn(values[ours]))
-        for ours, slot in layout(family, shape).items()
+        tensor.name: np.ascontiguousarray(tensor.convert(values[variable]))
+        for variable, tensor in checkpoint_tensors(family, shape).items()
     }
     if family is BERT:
         tensors[TOKEN_TYPES] = np.zeros((1, shape.width), dtype=np.float32)
@@ -120,73 +125,75 @@ def save_backbone(
         raise TrainingError(f"The backbone could not be saved in {folder}: {error}.") from error
 
 
-def _from_hub(wanted: str) -> tuple[str, Path]:
+def _download(reference: str) -> tuple[str, Path]:
     import huggingface_hub
 
-    name, _, revision = wanted.partition("@")
+    name, _, revision = reference.partition("@")
     try:
         folder = Path(
             huggingface_hub.snapshot_download(
                 name, revision=revision or None, allow_patterns=list(HUB_FILES)
             )
         )
-    # Its errors share no base: a bad name, a proxy, a revision and a download each have their own.
+    # A bad name, a proxy error, a missing revision and a failed download share no base class.
     except Exception as error:
         reason = str(error).strip().partition("\n")[0].rstrip(".:")
-        raise StartUnusable(
-            f"{HUB}{wanted} could not be had from the Hugging Face hub ({reason}); check the name "
-            "and the network, or give the folder of a downloaded checkpoint."
+        raise InitialWeightsInvalid(
+            f"{HUB}{reference} could not be downloaded from the Hugging Face hub ({reason}); check "
+            "the name and the network, or give the folder of a downloaded checkpoint."
         ) from error
-    # A snapshot's folder is named after its commit.
+    # The hub names a snapshot's folder after its commit.
     return f"{HUB}{name}@{folder.name}", folder
 
 
 def _settings(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
-        raise StartUnusable(f"There is no folder {folder} to start from.")
-    for needed in (CONFIG, TOKENIZER):
-        if not (folder / needed).is_file():
-            raise StartUnusable(f"{folder} is no checkpoint to start from: no {needed} in it.")
-    return _json(folder / CONFIG)
+        raise InitialWeightsInvalid(f"The folder {folder} to start from does not exist.")
+    for required in (CONFIG, TOKENIZER):
+        if not (folder / required).is_file():
+            raise InitialWeightsInvalid(f"{folder} is not a checkpoint: it has no {required}.")
+    return _read_json(folder / CONFIG)
 
 
 def _family(settings: Mapping[str, Any], source: str) -> Family:
     family = FAMILIES.get(str(settings.get("model_type")))
     if family is None:
-        raise StartUnusable(
-            f"{source} is of model_type {settings.get('model_type')!r}; a start can be made from "
-            f"{' and '.join(FAMILIES)} only."
+        raise InitialWeightsInvalid(
+            f"{source} has model_type {settings.get('model_type')!r}; supported are "
+            f"{' and '.join(FAMILIES)}."
         )
-    for key, ours in (
+    for key, supported in (
         (family.activation, "gelu"),
         ("position_embedding_type", "absolute"),
         ("is_decoder", False),
         ("add_cross_attention", False),
     ):
-        if settings.get(key, ours) != ours:
-            raise StartUnusable(
-                f"{source} has {key} {settings[key]!r} in its {CONFIG}, and the backbone computes "
-                f"{ours!r} only."
+        if settings.get(key, supported) != supported:
+            raise InitialWeightsInvalid(
+                f"{source} has {key} {settings[key]!r} in its {CONFIG}; the backbone supports only "
+                f"{supported!r}."
             )
     return family
 
 
 def _shape(settings: Mapping[str, Any], family: Family, source: str) -> ModelConfig:
-    fields: dict[str, Any] = {"layer_norm_epsilon": EPSILON}
+    fields: dict[str, Any] = {"layer_norm_epsilon": DISTILBERT_EPSILON}
     for field, key in family.keys.items():
         value = settings.get(key, fields.get(field))
-        if not _usable(field, value):
-            raise StartUnusable(f"{source} has no usable {key} in its {CONFIG}, but {value!r}.")
+        if not _is_valid(field, value):
+            raise InitialWeightsInvalid(
+                f"{source} has an invalid {key} in its {CONFIG}: {value!r}."
+            )
         fields[field] = value
     shape = ModelConfig(**fields)
     if shape.width % shape.heads:
-        raise StartUnusable(
-            f"{source} has a width of {shape.width}, which {shape.heads} heads cannot share evenly."
+        raise InitialWeightsInvalid(
+            f"{source} has a width of {shape.width}, which is not divisible by {shape.heads} heads."
         )
     return shape
 
 
-def _usable(field: str, value: Any) -> bool:
+def _is_valid(field: str, value: Any) -> bool:
     if field in ("dropout", "layer_norm_epsilon"):
         return type(value) in (int, float) and 0 <= value < 1
     return type(value) is int and value > 0
@@ -195,44 +202,44 @@ def _usable(field: str, value: Any) -> bool:
 def _tokenizer(path: Path, shape: ModelConfig) -> tokenizers.Tokenizer:
     try:
         tokenizer = tokenizers.Tokenizer.from_file(str(path))
-    # The library raises Exception itself for a file it cannot read.
+    # The library raises a plain Exception for a file it cannot read.
     except Exception as error:
-        raise StartUnusable(f"{path} is no tokenizer: {error}.") from error
+        raise InitialWeightsInvalid(f"{path} is not a tokenizer: {error}.") from error
     absent = [token for token in SPECIALS if tokenizer.token_to_id(token) is None]
     if absent:
-        raise StartUnusable(f"The tokenizer {path} has no {', '.join(absent)}.")
+        raise InitialWeightsInvalid(f"The tokenizer {path} has no {', '.join(absent)}.")
     if tokenizer.token_to_id(PAD) != 0:
-        raise StartUnusable(
-            f"The tokenizer {path} gives {PAD} the id {tokenizer.token_to_id(PAD)}, and the "
-            "backbone takes 0 for padding."
+        raise InitialWeightsInvalid(
+            f"The tokenizer {path} gives {PAD} the id {tokenizer.token_to_id(PAD)}; the backbone "
+            "requires 0 for padding."
         )
     highest = max(tokenizer.get_vocab().values())
     if highest >= shape.vocabulary:
-        raise StartUnusable(
-            f"The tokenizer {path} has ids up to {highest}, and the weights are for "
-            f"{shape.vocabulary} of them."
+        raise InitialWeightsInvalid(
+            f"The tokenizer {path} has ids up to {highest}, but the weights have only "
+            f"{shape.vocabulary} rows."
         )
-    # Either would cut or pad silently.
+    # A published tokenizer.json may truncate or pad silently.
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
 
 
 def _tensors(folder: Path, family: Family) -> dict[str, NDArray[Any]]:
-    """Every tensor but the ignored ones, under its name without the family's prefix."""
-    found = {}
+    """Read every tensor that is not ignored, by its name without the family's prefix."""
+    tensors = {}
     for path in _weight_files(folder):
         try:
-            tensors = load_file(path)
+            stored = load_file(path)
         except (OSError, safetensors.SafetensorError) as error:
-            raise StartUnusable(f"{path} cannot be read: {error}.") from error
-        for name, values in tensors.items():
-            found[_plain(name, family)] = values
-    return {name: values for name, values in found.items() if not name.startswith(family.ignored)}
+            raise InitialWeightsInvalid(f"{path} cannot be read: {error}.") from error
+        for name, values in stored.items():
+            tensors[_current_name(name, family)] = values
+    return {name: values for name, values in tensors.items() if not name.startswith(family.ignored)}
 
 
-def _plain(name: str, family: Family) -> str:
-    """The name as `transformers` writes it today; older files call LayerNorm's two otherwise."""
+def _current_name(name: str, family: Family) -> str:
+    """Return the name `transformers` uses today; older files name LayerNorm differently."""
     name = name.removeprefix(f"{family.name}.")
     return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
         "LayerNorm.beta", "LayerNorm.bias"
@@ -243,63 +250,70 @@ def _weight_files(folder: Path) -> list[Path]:
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
     if not (folder / INDEX).is_file():
-        raise StartUnusable(
-            f"{folder} has no {WEIGHTS}; where its weights are in another format, save them as "
+        raise InitialWeightsInvalid(
+            f"{folder} has no {WEIGHTS}; if its weights are in another format, save them as "
             "safetensors with transformers' save_pretrained first."
         )
-    places = _json(folder / INDEX).get("weight_map")
-    if not isinstance(places, dict) or not places:
-        raise StartUnusable(f"{folder / INDEX} has no weight_map.")
-    shards = sorted({str(place) for place in places.values()})
+    shard_of = _read_json(folder / INDEX).get("weight_map")
+    if not isinstance(shard_of, dict) or not shard_of:
+        raise InitialWeightsInvalid(f"{folder / INDEX} has no weight_map.")
+    shards = sorted({str(shard) for shard in shard_of.values()})
     absent = [name for name in shards if Path(name).name != name or not (folder / name).is_file()]
     if absent:
-        raise StartUnusable(f"{folder} lacks {_some(absent)}, which its {INDEX} names.")
+        raise InitialWeightsInvalid(f"{folder} lacks {_some(absent)}, which its {INDEX} names.")
     return [folder / name for name in shards]
 
 
-def _expected(
+def _expected_shapes(
     settings: Mapping[str, Any], family: Family, shape: ModelConfig
 ) -> dict[str, tuple[int, ...]]:
-    expected = {slot.name: slot.shape for slot in layout(family, shape).values()}
+    expected = {tensor.name: tensor.shape for tensor in checkpoint_tensors(family, shape).values()}
     if family is BERT:
         expected[TOKEN_TYPES] = (settings.get("type_vocab_size", 2), shape.width)
     return expected
 
 
-def _check(
+def _check_tensors(
     tensors: Mapping[str, NDArray[Any]], expected: Mapping[str, tuple[int, ...]], source: str
 ) -> None:
-    both = sorted(tensors.keys() & expected.keys())
-    faults = {
-        "lacks": sorted(expected.keys() - tensors.keys()),
-        "has unknown": sorted(tensors.keys() - expected.keys()),
-        "has of the wrong shape": [
+    common = sorted(tensors.keys() & expected.keys())
+    problems = {
+        "missing": sorted(expected.keys() - tensors.keys()),
+        "unknown": sorted(tensors.keys() - expected.keys()),
+        "of the wrong shape": [
             f"{name} {tensors[name].shape} instead of {expected[name]}"
-            for name in both
+            for name in common
             if tensors[name].shape != expected[name]
         ],
-        "has not as floating point": [
-            f"{name} ({tensors[name].dtype})" for name in both if tensors[name].dtype not in FLOATS
+        "not floating point": [
+            f"{name} ({tensors[name].dtype})"
+            for name in common
+            if tensors[name].dtype not in FLOATS
         ],
     }
-    told = [f"{fault} {_some(names)}" for fault, names in faults.items() if names]
-    if told:
-        raise StartUnusable(f"{source} cannot be loaded exactly: it {', and '.join(told)}.")
+    listed = [f"{problem}: {_some(names)}" for problem, names in problems.items() if names]
+    if listed:
+        raise InitialWeightsInvalid(
+            f"{source} cannot be loaded exactly; tensors are {'; '.join(listed)}."
+        )
 
 
 def _weights(
     tensors: Mapping[str, NDArray[Any]], family: Family, shape: ModelConfig
 ) -> dict[str, Array]:
     exact = {name: values.astype(np.float32, copy=False) for name, values in tensors.items()}
-    weights = {ours: slot.turn(exact[slot.name]) for ours, slot in layout(family, shape).items()}
+    weights = {
+        variable: tensor.convert(exact[tensor.name])
+        for variable, tensor in checkpoint_tensors(family, shape).items()
+    }
     if family is BERT:
-        # One text has token type 0 throughout, so its row is a part of every position's.
+        # A single text has token type 0 throughout, so its row can be added to every position.
         weights[POSITION] = weights[POSITION] + exact[TOKEN_TYPES][0]
     return weights
 
 
 def _variables(backbone: Any) -> dict[str, Any]:
-    """The backbone's variables by their names within it, made first where they are not yet."""
+    """Return the backbone's variables by name, building the backbone first if necessary."""
     if not backbone.built:
         backbone(np.ones((1, 4), dtype=np.int32))
     return {
@@ -323,19 +337,17 @@ def _settings_of(family: Family, shape: ModelConfig) -> dict[str, Any]:
     }
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise StartUnusable(f"{path} cannot be read: {error}.") from error
-    if not isinstance(found, dict):
-        raise StartUnusable(f"{path} holds no JSON object.")
-    return found
+        raise InitialWeightsInvalid(f"{path} cannot be read: {error}.") from error
+    if not isinstance(content, dict):
+        raise InitialWeightsInvalid(f"{path} is not a JSON object.")
+    return content
 
 
 def _some(names: Iterable[str]) -> str:
     every = list(names)
-    shown = ", ".join(every[:NAMED_AT_MOST])
-    return (
-        shown if len(every) <= NAMED_AT_MOST else f"{shown} and {len(every) - NAMED_AT_MOST} more"
-    )
+    shown = ", ".join(every[:MAX_NAMES])
+    return shown if len(every) <= MAX_NAMES else f"{shown} and {len(every) - MAX_NAMES} more"

@@ -1,4 +1,4 @@
-"""How BERT and DistilBERT checkpoints name what our backbone has."""
+"""Where BERT and DistilBERT checkpoints store the variables of the backbone."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from training.presets import ModelConfig
 TOKEN = "embeddings/token/embeddings"
 POSITION = "embeddings/position/embeddings"
 TOKEN_TYPES = "embeddings.token_type_embeddings.weight"
-# What DistilBERT computes with; its config.json has no key for another.
-EPSILON = 1e-12
+# DistilBERT's LayerNorm epsilon is fixed; its config.json has no key for it.
+DISTILBERT_EPSILON = 1e-12
 
 Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """How one architecture names what our backbone has.
+    """The names one architecture uses in its checkpoints.
 
-    `keys` are ModelConfig's fields in its config.json, `modules` the parts of a block, ours first,
-    `ignored` the prefixes of heads and buffers the backbone has no use for.
+    `keys` maps ModelConfig's fields to keys of config.json, `modules` maps the backbone's parts of
+    a block to the checkpoint's. `ignored` holds name prefixes of unused heads and buffers.
     """
 
     name: str
@@ -100,40 +100,45 @@ FAMILIES = {family.name: family for family in (BERT, DISTILBERT)}
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
-    """Where a variable of ours lies in a checkpoint. `turned`: PyTorch keeps [out, in]."""
+class CheckpointTensor:
+    """A tensor of a checkpoint. PyTorch stores kernels as [out, in], so these are `transposed`."""
 
     name: str
     shape: tuple[int, ...]
-    turned: bool = False
+    transposed: bool = False
 
-    def turn(self, values: Array) -> Array:
-        return values.T if self.turned else values
+    def convert(self, values: Array) -> Array:
+        """Convert between the orientations of the checkpoint and of the backbone."""
+        return values.T if self.transposed else values
 
 
-def layout(family: Family, shape: ModelConfig) -> dict[str, Slot]:
-    """Every variable of our backbone, and where the family keeps it."""
-    width, theirs = shape.width, "embeddings"
-    slots = {
-        TOKEN: Slot(f"{theirs}.word_embeddings.weight", (shape.vocabulary, width)),
-        POSITION: Slot(f"{theirs}.position_embeddings.weight", (shape.max_tokens, width)),
-        **_norm("embeddings/norm", f"{theirs}.LayerNorm", width),
+def checkpoint_tensors(family: Family, shape: ModelConfig) -> dict[str, CheckpointTensor]:
+    """Map every variable of the backbone to the tensor that holds it."""
+    width = shape.width
+    tensors = {
+        TOKEN: CheckpointTensor("embeddings.word_embeddings.weight", (shape.vocabulary, width)),
+        POSITION: CheckpointTensor(
+            "embeddings.position_embeddings.weight", (shape.max_tokens, width)
+        ),
+        **_layer_norm("embeddings/norm", "embeddings.LayerNorm", width),
     }
     for n in range(shape.layers):
         for part, module in family.modules.items():
-            ours, theirs = f"block_{n}/{part}", f"{family.blocks}.{n}.{module}"
+            variable, tensor = f"block_{n}/{part}", f"{family.blocks}.{n}.{module}"
             if part.endswith("norm"):
-                slots |= _norm(ours, theirs, width)
+                tensors |= _layer_norm(variable, tensor, width)
             else:
-                out = shape.intermediate if part == "expand" else width
-                into = shape.intermediate if part == "contract" else width
-                slots[f"{ours}/kernel"] = Slot(f"{theirs}.weight", (out, into), turned=True)
-                slots[f"{ours}/bias"] = Slot(f"{theirs}.bias", (out,))
-    return slots
+                rows = shape.intermediate if part == "expand" else width
+                columns = shape.intermediate if part == "contract" else width
+                tensors[f"{variable}/kernel"] = CheckpointTensor(
+                    f"{tensor}.weight", (rows, columns), transposed=True
+                )
+                tensors[f"{variable}/bias"] = CheckpointTensor(f"{tensor}.bias", (rows,))
+    return tensors
 
 
-def _norm(ours: str, theirs: str, width: int) -> dict[str, Slot]:
+def _layer_norm(variable: str, tensor: str, width: int) -> dict[str, CheckpointTensor]:
     return {
-        f"{ours}/gamma": Slot(f"{theirs}.weight", (width,)),
-        f"{ours}/beta": Slot(f"{theirs}.bias", (width,)),
+        f"{variable}/gamma": CheckpointTensor(f"{tensor}.weight", (width,)),
+        f"{variable}/beta": CheckpointTensor(f"{tensor}.bias", (width,)),
     }

@@ -1,4 +1,4 @@
-"""Where a run's weights, shape and tokenizer come from."""
+"""The weights, shape and tokenizer that a run starts from."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from scoring.artifact import artifact as files
 from scoring.artifact.artifact import Artifact
 from scoring.artifact.model_ref import ModelRef
 from scoring.artifact.registry import resolve
-from training.errors import StartUnusable
+from training.errors import InitialWeightsInvalid
 from training.model.architecture import Classifier
-from training.model.huggingface import HUB, load_backbone, read_checkpoint
-from training.presets import ModelConfig, TrainingConfig, fine_tuning
+from training.model.huggingface import HUB, load_backbone, read_pretrained
+from training.presets import ModelConfig, TrainingConfig, fine_tuning_config
 
 SAVED_MODEL = "saved_model"
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """`shape` and `tokenizer` are None where the preset decides; `load` fills a fresh model."""
+class InitialWeights:
+    """`load` assigns the weights to a new model. The preset decides a `shape` or `tokenizer` of
+    None. `parent` is the version the weights come from, if they come from one.
+    """
 
     name: str
     fingerprint: str
@@ -35,24 +37,24 @@ class Start:
     tokenizer: tokenizers.Tokenizer | None = None
     parent: ModelRef | None = None
 
-    def settings(self, config: TrainingConfig) -> TrainingConfig:
-        """`config`, changed to what weights like these want."""
-        return config if self.shape is None else fine_tuning(config, self.shape)
+    def adapt(self, config: TrainingConfig) -> TrainingConfig:
+        """Return the settings for fine-tuning, or `config` if the weights are random."""
+        return config if self.shape is None else fine_tuning_config(config, self.shape)
 
 
-def fresh() -> Start:
+def random_weights() -> InitialWeights:
     """Random weights, and a vocabulary learned from the training split."""
-    return Start("random weights", "random", lambda model: None)
+    return InitialWeights("random weights", "random", lambda model: None)
 
 
-def pretrained(source: str) -> Start:
+def pretrained_weights(source: str) -> InitialWeights:
     """A Hugging Face BERT or DistilBERT checkpoint: a folder, or "hf:NAME"."""
-    checkpoint = read_checkpoint(source)
+    checkpoint = read_pretrained(source)
     digest = _digest(checkpoint.weights)
-    # The card travels with the version, and a path says nothing on another machine.
-    known = checkpoint.source if source.startswith(HUB) else Path(checkpoint.source).resolve().name
-    return Start(
-        name=f"{known} (weights {digest[:12]})",
+    # The model card is read on other machines, where a local path means nothing.
+    name = checkpoint.source if source.startswith(HUB) else Path(checkpoint.source).resolve().name
+    return InitialWeights(
+        name=f"{name} (weights {digest[:12]})",
         fingerprint=digest,
         load=lambda model: load_backbone(model.backbone, checkpoint),
         shape=checkpoint.shape,
@@ -60,26 +62,44 @@ def pretrained(source: str) -> Start:
     )
 
 
-def version(models_dir: Path, wanted: str) -> Start:
-    """An earlier version, head and all; raises StartUnusable where it has no SavedModel."""
-    artifact = Artifact.load(resolve(models_dir, wanted))
+def version_weights(models_dir: Path, reference: str) -> InitialWeights:
+    """An earlier version including its head; raises InitialWeightsInvalid without a SavedModel."""
+    artifact = Artifact.load(resolve(models_dir, reference))
     saved = artifact.folder / SAVED_MODEL / "variables" / "variables"
     if not saved.with_suffix(".index").is_file():
-        raise StartUnusable(
+        raise InitialWeightsInvalid(
             f"{artifact.name} has no saved_model folder, which holds the float32 weights; copy it "
-            "from the machine that trained it."
+            "from the machine that trained the version."
         )
     architecture = dict(artifact.config.architecture)
     architecture["head_widths"] = tuple(architecture["head_widths"])
 
-    return Start(
+    return InitialWeights(
         name=artifact.name,
         fingerprint=artifact.manifest.sha256,
-        load=lambda model: load_weights(model, saved),
+        load=lambda model: load_saved_model(model, saved),
         shape=ModelConfig(**architecture),
         tokenizer=tokenizers.Tokenizer.from_file(str(artifact.folder / files.TOKENIZER)),
         parent=artifact.ref,
     )
+
+
+def load_saved_model(model: Classifier, saved: Path) -> None:
+    """Assign every weight from a SavedModel's variables.
+
+    Raises InitialWeightsInvalid if the numbers of weights differ.
+    """
+    reader = tf.train.load_checkpoint(str(saved))
+    # For example "model/backbone/blocks/0/expand/_kernel/.ATTRIBUTES/VARIABLE_VALUE".
+    keys = [key for key in reader.get_variable_to_shape_map() if key.startswith("model/")]
+    if len(keys) != len(model.weights):
+        raise InitialWeightsInvalid(
+            f"{saved.parent.parent} holds {len(keys)} weights and the model has "
+            f"{len(model.weights)}; it was written by another release."
+        )
+    for key in keys:
+        variable = _attribute(model, key.split("/.ATTRIBUTES")[0].split("/")[1:])
+        variable.assign(reader.get_tensor(key))
 
 
 def _digest(weights: Mapping[str, NDArray[Any]]) -> str:
@@ -89,22 +109,7 @@ def _digest(weights: Mapping[str, NDArray[Any]]) -> str:
     return digest.hexdigest()
 
 
-def load_weights(model: Classifier, saved: Path) -> None:
-    """Assign every weight from a SavedModel's variables; raise StartUnusable where they differ."""
-    reader = tf.train.load_checkpoint(str(saved))
-    # As in "model/backbone/blocks/0/expand/_kernel/.ATTRIBUTES/VARIABLE_VALUE".
-    keys = [key for key in reader.get_variable_to_shape_map() if key.startswith("model/")]
-    if len(keys) != len(model.weights):
-        raise StartUnusable(
-            f"{saved.parent.parent} holds {len(keys)} weights and the model has "
-            f"{len(model.weights)}; it was made by another release."
-        )
-    for key in keys:
-        variable = _attribute(model, key.split("/.ATTRIBUTES")[0].split("/")[1:])
-        variable.assign(reader.get_tensor(key))
-
-
-def _attribute(found: Any, path: Sequence[str]) -> Any:
+def _attribute(value: Any, path: Sequence[str]) -> Any:
     for part in path:
-        found = found[int(part)] if part.isdigit() else getattr(found, part)
-    return found
+        value = value[int(part)] if part.isdigit() else getattr(value, part)
+    return value

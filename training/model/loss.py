@@ -1,4 +1,4 @@
-"""What a step makes smaller: a sum over terms and their number, in float32 whatever else is not."""
+"""Loss functions: a sum over terms and the number of terms, in float32 under any precision."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 
 
 class Loss(Protocol):
-    """`ids` int32 [b, n], `labels` float32 [b, 1], `seed` int32 [2]: (sum, number of terms)."""
+    """`ids` int32 [b, n], `labels` float32 [b, 1], `seed` int32 [2] to (sum, number of terms)."""
 
     def __call__(
         self, model: Any, ids: Any, labels: Any, seed: Any, training: bool
@@ -16,7 +16,7 @@ class Loss(Protocol):
 
 
 def smoothed_cross_entropy(smoothing: float) -> Loss:
-    """Binary cross-entropy on logits; targets move from 0 and 1 to s/2 and 1 - s/2."""
+    """Binary cross-entropy on logits. Smoothing s moves the targets 0 and 1 to s/2 and 1 - s/2."""
 
     def loss(model: Any, ids: Any, labels: Any, seed: Any, training: bool) -> tuple[Any, Any]:
         logits = tf.cast(model(ids, training=training), tf.float32)

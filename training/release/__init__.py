@@ -1,0 +1,1 @@
+"""The files of a version: int8 model, drift reference, model card, version number."""

@@ -1,4 +1,4 @@
-"""SavedModel to int8 TFLite. A process of its own, since conversion leaks memory: `convert`."""
+"""Converts a SavedModel to int8 TFLite, in a subprocess because the converter leaks memory."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 from training.errors import ConversionFailed
 
 
-def convert(saved_model: Path, target: Path) -> None:
-    """Write `target` from `saved_model`: int8 weights per channel, activations in float32."""
-    done = subprocess.run(
+def convert_to_int8(saved_model: Path, target: Path) -> None:
+    """Write `target` with int8 weights per channel and float32 activations."""
+    process = subprocess.run(
         [sys.executable, "-m", "training.release.convert", str(saved_model), str(target)],
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,
         text=True,
         check=False,
     )
-    if done.returncode != 0 or not target.is_file():
-        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise ConversionFailed(f"The int8 model could not be made: {last}")
+    if process.returncode != 0 or not target.is_file():
+        last = (process.stderr.strip().splitlines() or ["the converter wrote no error"])[-1]
+        raise ConversionFailed(f"The SavedModel could not be converted to int8: {last}")
 
 
 def _convert(saved_model: Path, target: Path) -> None:
@@ -30,9 +30,9 @@ def _convert(saved_model: Path, target: Path) -> None:
         convert_variables_to_constants_v2 as freeze,
     )
 
-    # Its variables live only as long as this name does.
+    # The variables live only as long as this reference does.
     loaded = tf.saved_model.load(str(saved_model))
-    # Unfrozen, the converter leaves every weight of a Keras 3 model out, and the scores are NaN.
+    # Without freezing, the converter omits every weight of a Keras 3 model and the scores are NaN.
     frozen = freeze(loaded.signatures["serving_default"])
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -1,4 +1,4 @@
-"""The drift reference of a version: numbers of the validation split, scored by the model itself."""
+"""The drift reference of a version: its scores and features on the validation split."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from plumbline_client.text import clean
 from scoring.artifact.profile import MAX_ROWS, NUMBERS, Histogram, Profile
 from scoring.input.familiarity import Familiarity
 from scoring.input.features import INPUT_FEATURES
-from scoring.input.text import clean
 from scoring.input.tokenizer import Tokenizer
 from scoring.score import Score
 
 BINS = 20
-# Enough digits for any comparison, and a third of the file.
+# Enough for any comparison; full precision would triple the size of the file.
 DIGITS = 6
 
 
-def learn_familiarity(texts: Iterable[str], tokenizer: Tokenizer, vocabulary: int) -> Familiarity:
-    """From the texts as they would be scored; `vocabulary` is the number of tokens there are."""
+def build_familiarity(texts: Iterable[str], tokenizer: Tokenizer, vocabulary: int) -> Familiarity:
+    """Learn from the texts as a worker cleans them; `vocabulary` is the number of tokens."""
     cleaned = [clean(text).text for text in texts]
     return Familiarity.learn(cleaned, map(tokenizer.encode, cleaned), vocabulary)
 
 
-def make_profile(model: str, split: str, scores: Sequence[Score]) -> Profile:
-    """A row for each score, the first MAX_ROWS of them; which texts they were is not kept."""
+def build_profile(model: str, split: str, scores: Sequence[Score]) -> Profile:
+    """Keep one row per score, at most MAX_ROWS, without the texts."""
     kept = scores[:MAX_ROWS]
     columns: dict[str, list[float] | list[str]] = {
         "probability": [round(score.probability, DIGITS) for score in kept],

@@ -1,4 +1,4 @@
-"""The trained model as a TensorFlow SavedModel in float32: one text, its exact length."""
+"""Exports the trained model as a float32 SavedModel that reads one text without padding."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from training.model.architecture import Classifier, build
+from training.model.architecture import Classifier, build_classifier
 from training.presets import ModelConfig
 
 
-class Serving(tf.Module):  # type: ignore[misc]
-    """`serve` takes int32 [1, n] ids without padding and returns the logit, float32 [1, 1]."""
+class ServingModule(tf.Module):  # type: ignore[misc]
+    """`serve` maps int32 ids [1, n] without padding to the logit, float32 [1, 1]."""
 
     def __init__(self, model: Classifier) -> None:
         super().__init__()
@@ -23,13 +23,14 @@ class Serving(tf.Module):  # type: ignore[misc]
         return {"logit": self.model(token_ids, masked=False, training=False)}
 
 
-def export(model: Classifier, config: ModelConfig, folder: Path) -> None:
-    """Write the weights, computing in float32, whatever the model was trained in.
+def export_saved_model(model: Classifier, config: ModelConfig, folder: Path) -> None:
+    """Write a SavedModel that computes in float32, whatever precision the model was trained in.
 
-    A model of its own holds them: the trained one carries its optimizer, twice the weights' size.
+    The weights are copied to a new model, because the trained one carries its optimizer, which is
+    twice their size.
     """
     keras.mixed_precision.set_global_policy("float32")
-    exact = build(config)
+    exact = build_classifier(config)
     exact.set_weights(model.get_weights())
-    serving = Serving(exact)
+    serving = ServingModule(exact)
     tf.saved_model.save(serving, str(folder), signatures={"serving_default": serving.serve})

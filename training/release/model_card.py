@@ -1,4 +1,4 @@
-"""MODEL_CARD.md, generated: what the model is, what it was measured to do, what it is not for."""
+"""Generates MODEL_CARD.md: what the model is, how it measured, and what it is not meant for."""
 
 from __future__ import annotations
 
@@ -6,172 +6,165 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scoring.intervals import Interval
-from training.evaluation.calibration import Calibration, Reliability, ThresholdRow
+from training.evaluation.calibration import CalibrationReport, Reliability, ThresholdRow
 from training.evaluation.gates import GateResult
-from training.evaluation.intervals import Intervals
-from training.evaluation.metrics import Confusion, LengthRow, Metrics, Parity
-from training.loop.resources import ResourceUsage
+from training.evaluation.measurement import Measurement
+from training.evaluation.metrics import MEASURES, ConfusionMatrix, LengthRow
+from training.loop.resource_monitor import ResourceUsage
 
-NAMES = ("accuracy", "precision", "recall", "f1", "auc")
-NOTHING = "–"
+NO_VALUE = "–"
 
 
 @dataclass(frozen=True, slots=True)
-class CardFacts:
-    """Everything a card tells. Measures are of the test split unless they say otherwise.
+class ModelCard:
+    """Everything a model card contains.
 
-    `labels` is (negative, positive), `start` where the weights began, `parent` the version it
-    follows, if any. `training` holds outcome and settings. `threshold` is the one served with.
-    `latency_ms` is by token count, `sizes` in bytes. The plots are file names beside the card.
+    `labels` is (negative, positive); `parent` is the version it follows, if any. `training` holds
+    the figures and settings of the run. `threshold` is the one the version serves with. The plots
+    are file names in the folder of the card.
     """
 
     model: str
     labels: tuple[str, str]
     parent: str | None
-    start: str
+    initial_weights: str
     data: Mapping[str, object]
     architecture: Mapping[str, object]
     training: Mapping[str, object]
     resources: ResourceUsage
-    int8: Metrics
-    int8_intervals: Intervals
-    float32: Metrics
-    float32_intervals: Intervals
-    confusion: Confusion
-    by_length: Sequence[LengthRow]
-    parity: Parity
-    calibration: Calibration
+    measured: Measurement
     threshold: float
-    gates: Sequence[GateResult]
-    latency_ms: Mapping[int, float]
-    sizes: Mapping[str, int]
     calibration_plot: str
     curves_plot: str
 
+    def markdown(self) -> str:
+        measured = self.measured
+        sections = (
+            _introduction(self),
+            _metrics(measured),
+            _confusion(measured.confusion, self.labels),
+            _by_length(measured.by_length),
+            _calibration(measured.calibration, self.calibration_plot),
+            _thresholds(measured.calibration.thresholds, self.threshold),
+            _serving(measured),
+            _gates(measured.gates),
+            ["## Data", "", *_properties(self.data)],
+            _training(self),
+            _intended_use(self.labels, measured.calibration.window_rule),
+        )
+        return "\n".join(line for section in sections for line in section)
 
-def write_card(facts: CardFacts) -> str:
-    """The card in Markdown."""
-    sections = (
-        _head(facts),
-        _measured(facts),
-        _confusion(facts.confusion, facts.labels),
-        _by_length(facts.by_length),
-        _calibration(facts),
-        _thresholds(facts.calibration.thresholds, facts.threshold),
-        _serving(facts),
-        _gates(facts.gates),
-        _data(facts),
-        _training(facts),
-        _uses(facts),
-    )
-    return "\n".join(line for section in sections for line in section)
 
-
-def _head(facts: CardFacts) -> list[str]:
+def _introduction(card: ModelCard) -> list[str]:
+    negative, positive = card.labels
+    origin = f"Follows {card.parent}" if card.parent else "First version of this model"
     return [
-        f"# {facts.model}",
+        f"# {card.model}",
         "",
-        f"Tells `{facts.labels[1]}` (positive) from `{facts.labels[0]}` (negative) in one text. "
-        f"{f'Follows {facts.parent}' if facts.parent else 'The first of its line'}; "
-        f"trained from {facts.start}. {_verdict(facts.gates)}",
+        f"Classifies a text as `{positive}` (positive) or `{negative}` (negative). "
+        f"{origin}; trained from {card.initial_weights}. {_gates_sentence(card.measured.gates)}",
         "",
     ]
 
 
-def _verdict(results: Sequence[GateResult]) -> str:
+def _gates_sentence(results: Sequence[GateResult]) -> str:
     failed = sum(not result.passed for result in results)
     skipped = sum(result.skipped for result in results)
     if not results:
-        return "It was never gated."
+        return "No gates were evaluated."
     if failed:
         return f"**{failed} of {len(results)} gates failed.**"
     return f"All gates passed, {skipped} of them skipped." if skipped else "All gates passed."
 
 
-def _measured(facts: CardFacts) -> list[str]:
+def _metrics(measured: Measurement) -> list[str]:
     rows = [
         (
             name,
-            _with_interval(getattr(facts.int8, name), getattr(facts.int8_intervals, name)),
-            _with_interval(getattr(facts.float32, name), getattr(facts.float32_intervals, name)),
+            _with_interval(getattr(measured.int8, name), getattr(measured.int8_intervals, name)),
+            _with_interval(
+                getattr(measured.float32, name), getattr(measured.float32_intervals, name)
+            ),
         )
-        for name in NAMES
+        for name in MEASURES
     ]
     return [
-        "## Measured",
+        "## Metrics",
         "",
-        f"On {facts.int8.rows} test texts ({facts.int8.positives} positive, duplicates removed), "
-        "which nothing was chosen by. In brackets, 95% intervals: Wilson's for shares, a bootstrap "
-        "for F1 and AUC.",
+        f"Measured on {measured.int8.rows} test texts ({measured.int8.positives} positive, "
+        "duplicates removed) that no training decision used. 95% intervals in parentheses: Wilson "
+        "for shares, bootstrap for F1 and AUC.",
         "",
         *_table(("", "int8, as served", "float32"), rows),
-        f"Between the two, the largest difference in probability is "
-        f"{facts.parity.largest_difference:.4f}, and {facts.parity.changed_decisions:.2%} of "
+        f"Between int8 and float32, the largest difference in probability is "
+        f"{measured.parity.largest_difference:.4f}, and {measured.parity.changed_decisions:.2%} of "
         "decisions change.",
         "",
     ]
 
 
-def _confusion(counts: Confusion, labels: tuple[str, str]) -> list[str]:
+def _confusion(counts: ConfusionMatrix, labels: tuple[str, str]) -> list[str]:
     negative, positive = labels
     return [
-        "### Confusion",
+        "### Confusion matrix",
         "",
         *_table(
-            ("", f"called {negative}", f"called {positive}"),
+            ("", f"predicted {negative}", f"predicted {positive}"),
             [
-                (f"is {negative}", counts.tn, counts.fp),
-                (f"is {positive}", counts.fn, counts.tp),
+                (f"actual {negative}", counts.tn, counts.fp),
+                (f"actual {positive}", counts.fn, counts.tp),
             ],
         ),
     ]
 
 
 def _by_length(rows: Sequence[LengthRow]) -> list[str]:
-    heads = ("tokens", "texts", "positive", "accuracy", "precision", "recall", "f1")
-    return ["### By length", "", *_table(heads, [_length_cells(row) for row in rows])]
+    header = ("tokens", "texts", "positive", "accuracy", "precision", "recall", "f1")
+    return ["### By length", "", *_table(header, [_length_cells(row) for row in rows])]
 
 
 def _length_cells(row: LengthRow) -> tuple[object, ...]:
     counts = row.confusion
     span = f"{row.lower} and more" if row.upper is None else f"{row.lower} to {row.upper}"
+    measures = ("accuracy", "precision", "recall", "f1")
     return (
         span,
         counts.rows,
         counts.positives,
-        _share(counts.accuracy),
-        _share(counts.precision if counts.tp + counts.fp else None),
-        _share(counts.recall if counts.positives else None),
-        _share(counts.f1 if counts.positives else None),
+        *(_share(counts.if_defined(measure)) for measure in measures),
     )
 
 
-def _calibration(facts: CardFacts) -> list[str]:
-    found = facts.calibration
+def _calibration(calibration: CalibrationReport, plot: str) -> list[str]:
     splits = (
-        ("validation, temperature 1", found.validation_before),
-        ("validation, calibrated", found.validation_after),
-        ("test, temperature 1", found.test_before),
-        ("test, calibrated", found.test_after),
+        ("validation, temperature 1", calibration.validation_before),
+        ("validation, calibrated", calibration.validation_after),
+        ("test, temperature 1", calibration.test_before),
+        ("test, calibrated", calibration.test_after),
     )
     rows = [(name, *_reliability_cells(reliability)) for name, reliability in splits]
     return [
         "## Calibration",
         "",
-        f"Temperature {found.temperature:.4f}, fitted on the validation split.",
+        f"The temperature is {calibration.temperature:.4f}, fitted on the validation split.",
         "",
         *_table(("", "texts", "ECE", "Brier score", "log loss"), rows),
-        f"![Accuracy by confidence before and after calibration]({facts.calibration_plot})",
+        f"![Accuracy by confidence before and after calibration]({plot})",
         "",
     ]
 
 
-def _reliability_cells(found: Reliability) -> tuple[object, ...]:
-    return found.rows, f"{found.ece:.4f}", f"{found.brier:.4f}", f"{found.log_loss:.4f}"
+def _reliability_cells(reliability: Reliability) -> tuple[object, ...]:
+    return (
+        reliability.rows,
+        f"{reliability.ece:.4f}",
+        f"{reliability.brier:.4f}",
+        f"{reliability.log_loss:.4f}",
+    )
 
 
 def _thresholds(rows: Sequence[ThresholdRow], served: float) -> list[str]:
-    heads = ("threshold", "decided", "for review", "accuracy", "precision", "recall")
+    header = ("threshold", "decided", "for review", "accuracy", "precision", "recall")
     cells = [
         (
             f"**{row.threshold:g}**" if row.threshold == served else f"{row.threshold:g}",
@@ -184,25 +177,24 @@ def _thresholds(rows: Sequence[ThresholdRow], served: float) -> list[str]:
         for row in rows
     ]
     return [
-        "### What a threshold does",
+        "### Thresholds",
         "",
-        f"On the validation split; measures are among the texts decided. Served with {served:g}.",
+        "Measured on the validation split; accuracy, precision and recall are those of the decided "
+        f"texts. The version serves with threshold {served:g}.",
         "",
-        *_table(heads, cells),
+        *_table(header, cells),
     ]
 
 
-def _serving(facts: CardFacts) -> list[str]:
-    sizes = [(name.replace("_", " "), f"{size / 1e6:.1f}") for name, size in facts.sizes.items()]
+def _serving(measured: Measurement) -> list[str]:
+    latency_ms = measured.latency_ms
+    sizes = [(name.replace("_", " "), f"{size / 1e6:.1f}") for name, size in measured.sizes.items()]
     return [
         "## Serving",
         "",
-        "Milliseconds for one text on one thread, median, on the machine that made the version:",
+        "Median milliseconds per text on one thread of the machine that trained the version:",
         "",
-        *_table(
-            ("tokens", *facts.latency_ms),
-            [("ms", *(f"{taken:.1f}" for taken in facts.latency_ms.values()))],
-        ),
+        *_table(("tokens", *latency_ms), [("ms", *(f"{ms:.1f}" for ms in latency_ms.values()))]),
         *_table(("size", "MB"), sizes),
     ]
 
@@ -211,86 +203,89 @@ def _gates(results: Sequence[GateResult]) -> list[str]:
     rows = [
         (
             f"`{result.name}`",
-            NOTHING if result.value is None else f"{result.value:.4g}",
-            "skipped" if result.skipped else "passed" if result.passed else "**failed**",
+            NO_VALUE if result.value is None else f"{result.value:.4g}",
+            "**failed**" if result.outcome == "failed" else result.outcome,
         )
         for result in results
     ]
-    told = [result.sentence for result in results if result.skipped or not result.passed]
+    sentences = [result.sentence for result in results if result.outcome != "passed"]
     return [
         "## Gates",
         "",
-        *_table(("gate", "measured", "verdict"), rows),
-        *(f"- {sentence}" for sentence in told),
-        *([""] if told else []),
+        *_table(("gate", "measured", "result"), rows),
+        *(f"- {sentence}" for sentence in sentences),
+        *([""] if sentences else []),
     ]
 
 
-def _data(facts: CardFacts) -> list[str]:
-    return ["## Data", "", *_facts(facts.data)]
-
-
-def _training(facts: CardFacts) -> list[str]:
-    used = facts.resources
-    rows: dict[str, object] = {
-        "time": _time(used.wall_s),
-        "processor time": _time(used.cpu_s),
-        "peak memory": f"{used.peak_memory_mb:,.0f} MB",
+def _training(card: ModelCard) -> list[str]:
+    origin: dict[str, object] = {
+        "initial weights": card.initial_weights,
+        "parent": card.parent or "none",
     }
-    if used.gpu_memory_mb is not None:
-        rows["peak GPU memory"] = f"{used.gpu_memory_mb:,.0f} MB"
-    if used.gpu_utilization is not None:
-        rows["mean GPU utilization"] = f"{used.gpu_utilization:.0%}"
     return [
         "## Training",
         "",
-        f"![Loss and learning rate by step]({facts.curves_plot})",
+        f"![Loss and learning rate by step]({card.curves_plot})",
         "",
-        *_facts({"start": facts.start, "parent": facts.parent or "none"} | dict(facts.training)),
+        *_properties(origin | dict(card.training)),
         "### Shape",
         "",
-        *_facts(facts.architecture),
+        *_properties(card.architecture),
         "### Resources",
         "",
-        *_facts(rows),
+        *_properties(_resources(card.resources)),
     ]
 
 
-def _uses(facts: CardFacts) -> list[str]:
-    """What holds for every version this project makes, and no more: it has not read the texts."""
+def _resources(usage: ResourceUsage) -> dict[str, object]:
+    rows: dict[str, object] = {
+        "time": _duration(usage.wall_s),
+        "CPU time": _duration(usage.cpu_s),
+        "peak memory": f"{usage.peak_memory_mb:,.0f} MB",
+    }
+    if usage.gpu_memory_mb is not None:
+        rows["peak GPU memory"] = f"{usage.gpu_memory_mb:,.0f} MB"
+    if usage.gpu_utilization is not None:
+        rows["mean GPU utilization"] = f"{usage.gpu_utilization:.0%}"
+    return rows
+
+
+def _intended_use(labels: tuple[str, str], window_rule: str) -> list[str]:
+    """Return statements that hold for every version, whatever its texts are."""
+    negative, positive = labels
     return [
         "## Use and limits",
         "",
-        f"Meant for sorting texts into `{facts.labels[0]}` and `{facts.labels[1]}`, with a person "
-        "to look at those under the threshold. Not meant as the only ground for a decision about "
-        "a person.",
+        f"Intended for classifying texts as `{negative}` or `{positive}`, with a person reviewing "
+        "those below the threshold. Not intended as the sole basis for a decision about a person.",
         "",
-        "- It knows texts like those it was trained on: their languages, their length, their time. "
-        "Elsewhere, watch the drift report and label a sample.",
-        "- Confidence says how sure it is, not whether it is right; calibration holds for texts "
-        "like the validation split.",
-        "- Whoever wants a text misread can try wordings until one is: it was not tested against "
-        "that.",
-        "- Where a measure stands on few texts its interval is wide. Trust the interval, and "
-        "compare versions on the same texts.",
-        "- A text longer than the model reads at once is scored in overlapping windows, combined "
-        f"by their {facts.calibration.window_rule}.",
+        "- The metrics hold for texts like the training texts in language, length and period. For "
+        "other texts, watch the drift report and label a sample.",
+        "- Confidence is the model's estimate, not evidence that a label is correct. Calibration "
+        "holds for texts like those of the validation split.",
+        "- Robustness was not tested: an author who tries enough wordings may find one that the "
+        "model misclassifies.",
+        "- An interval computed from few texts is wide. Rely on the interval, and compare versions "
+        "on the same texts.",
+        "- A text longer than the model's window is scored in overlapping windows, whose "
+        f"probabilities are combined by their {window_rule}.",
         "",
     ]
 
 
-def _facts(values: Mapping[str, object]) -> list[str]:
+def _properties(values: Mapping[str, object]) -> list[str]:
     return _table(("", ""), [(name.replace("_", " "), value) for name, value in values.items()])
 
 
-def _table(heads: Sequence[object], rows: Iterable[Sequence[object]]) -> list[str]:
-    lines = [" | ".join(_cell(value) for value in row) for row in (heads, *rows)]
-    return [f"| {lines[0]} |", "|---" * len(heads) + "|", *(f"| {x} |" for x in lines[1:]), ""]
+def _table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> list[str]:
+    head, *body = (" | ".join(_cell(value) for value in row) for row in (header, *rows))
+    return [f"| {head} |", "|---" * len(header) + "|", *(f"| {line} |" for line in body), ""]
 
 
 def _cell(value: object) -> str:
-    shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    return " ".join(shown.split()).replace("|", "\\|")
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _with_interval(value: float, interval: Interval) -> str:
@@ -298,10 +293,10 @@ def _with_interval(value: float, interval: Interval) -> str:
 
 
 def _share(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.4f}"
+    return NO_VALUE if value is None else f"{value:.4f}"
 
 
-def _time(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     parts = [(hours, "h"), (minutes, "min"), (rest, "s")]

@@ -1,6 +1,6 @@
-"""Which number the next version gets: what changed since the one before decides.
+"""Chooses the number of the next version from what has changed since the newest one.
 
-Patch: the same data, shape and tokenizer. Minor: other data. Major: another shape or tokenizer.
+Patch: same data, shape and tokenizer. Minor: other data. Major: another shape or tokenizer.
 """
 
 from __future__ import annotations
@@ -19,40 +19,47 @@ from training.presets import ModelConfig
 FIRST = "1.0.0"
 
 
-def newest(root: Path, name: str) -> ModelRef | None:
-    """The newest version of that name; None where there is none. Raises ArtifactMissing."""
+def newest_version(root: Path, name: str) -> ModelRef | None:
+    """Return the newest version of that name, or None; raises ArtifactMissing for a bad name."""
     ModelRef.parse(f"{name}/{FIRST}")
-    known = registry.versions(root, name)
-    return known[-1] if known else None
+    versions = registry.versions(root, name)
+    return versions[-1] if versions else None
 
 
-def next_ref(
-    root: Path, name: str, wanted: str | None, *, data: str, shape: ModelConfig, tokenizer: Path
+def next_version(
+    root: Path,
+    name: str,
+    requested: str | None,
+    *,
+    data: str,
+    shape: ModelConfig,
+    tokenizer: Path,
 ) -> ModelRef:
-    """The version to make: the one wanted, else the newest one's successor, else 1.0.0.
+    """Return the requested version, otherwise the successor of the newest, otherwise 1.0.0.
 
-    `data` is the fingerprint of the labelled texts, `tokenizer` the file the version will have.
+    `data` is the fingerprint of the labelled texts, `tokenizer` the file of the new version.
     """
-    if wanted is not None:
-        return ModelRef.parse(f"{name}/{wanted}")
-    before = newest(root, name)
-    if before is None:
+    if requested is not None:
+        return ModelRef.parse(f"{name}/{requested}")
+    newest = newest_version(root, name)
+    if newest is None:
         return ModelRef.parse(f"{name}/{FIRST}")
-    major, minor, patch = before.version
-    folder = registry.folder(root, before)
-    if not _same_kind(folder, shape, tokenizer):
+    major, minor, patch = newest.version
+    folder = registry.folder(root, newest)
+    if not _same_shape_and_tokenizer(folder, shape, tokenizer):
         return ModelRef(name, (major + 1, 0, 0))
     if Manifest.read(folder).data.get("fingerprint") != data:
         return ModelRef(name, (major, minor + 1, 0))
     return ModelRef(name, (major, minor, patch + 1))
 
 
-def _same_kind(folder: Path, shape: ModelConfig, tokenizer: Path) -> bool:
+def _same_shape_and_tokenizer(folder: Path, shape: ModelConfig, tokenizer: Path) -> bool:
     try:
-        before = ScoringConfig.read(folder / files.CONFIG).architecture
-        known = Manifest.read(folder).files.get(files.TOKENIZER)
+        architecture = ScoringConfig.read(folder / files.CONFIG).architecture
+        tokenizer_hash = Manifest.read(folder).files.get(files.TOKENIZER)
     except ArtifactError:
-        # What cannot be read cannot be the same.
+        # A version that cannot be read counts as different.
         return False
-    now = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(shape).items()}
-    return before == now and known == FileHash.of(tokenizer)
+    # JSON has lists instead of tuples.
+    new = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(shape).items()}
+    return architecture == new and tokenizer_hash == FileHash.of(tokenizer)

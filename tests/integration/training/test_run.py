@@ -1,4 +1,4 @@
-"""The retrain command, end to end, on texts drawn from two word distributions."""
+"""`python -m training`, end to end, on texts drawn from two word distributions."""
 
 import json
 import os
@@ -52,44 +52,44 @@ def retrain(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("training")
 
 
 @pytest.fixture(scope="module")
-def data(workplace: Path) -> Path:
-    return write_data(workplace / "toy.jsonl")
+def data(folder: Path) -> Path:
+    return write_data(folder / "toy.jsonl")
 
 
 @pytest.fixture(scope="module")
-def done(workplace: Path, data: Path) -> subprocess.CompletedProcess[str]:
+def process(folder: Path, data: Path) -> subprocess.CompletedProcess[str]:
     return retrain(
         *("--data", data, "--preset", "tiny", "--name", "toy", "--labels", "letter,advert"),
-        *("--models-dir", workplace / "models", "--run-dir", workplace / "runs", "--json"),
+        *("--models-dir", folder / "models", "--run-dir", folder / "runs", "--json"),
     )
 
 
 @pytest.fixture(scope="module")
-def artifact(workplace: Path, done: subprocess.CompletedProcess[str]) -> Artifact:
-    assert done.returncode == 0, done.stderr
-    return Artifact.load(registry.resolve(workplace / "models", "toy"))
+def artifact(folder: Path, process: subprocess.CompletedProcess[str]) -> Artifact:
+    assert process.returncode == 0, process.stderr
+    return Artifact.load(registry.resolve(folder / "models", "toy"))
 
 
-def test_the_command_says_what_it_made(
-    workplace: Path, done: subprocess.CompletedProcess[str]
+def test_command_prints_the_version_as_json(
+    folder: Path, process: subprocess.CompletedProcess[str]
 ) -> None:
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    # The first of its name has no parent, least of all itself.
-    assert (said["model"], said["parent"]) == ("toy/1.0.0", None)
-    assert Path(said["folder"]) == workplace / "models" / "toy" / "1.0.0"
-    assert said["measured"]["int8"]["f1"] >= 0.9
-    assert said["resources"]["wall_s"] > 0.0
-    assert "oneDNN" not in done.stderr
-    assert "Traceback" not in done.stderr
+    assert process.returncode == 0, process.stderr
+    result = json.loads(process.stdout)
+    # The first version of a name has no parent; in particular, it is not its own parent.
+    assert (result["model"], result["parent"]) == ("toy/1.0.0", None)
+    assert Path(result["folder"]) == folder / "models" / "toy" / "1.0.0"
+    assert result["measured"]["int8"]["f1"] >= 0.9
+    assert result["resources"]["wall_s"] > 0.0
+    assert "oneDNN" not in process.stderr
+    assert "Traceback" not in process.stderr
 
 
-def test_the_artifact_serves_and_separates_the_classes(artifact: Artifact) -> None:
+def test_version_separates_the_classes(artifact: Artifact) -> None:
     scorer, draw = Scorer(artifact), random.Random(6)
     letters, adverts = (
         [scorer.score(sentence(draw, label)) for _ in range(20)] for label in (0, 1)
@@ -99,7 +99,7 @@ def test_the_artifact_serves_and_separates_the_classes(artifact: Artifact) -> No
     assert max(s.probability for s in letters) < min(s.probability for s in adverts)
 
 
-def test_a_text_of_any_length_has_a_score(artifact: Artifact) -> None:
+def test_text_of_any_length_has_a_score(artifact: Artifact) -> None:
     scorer, draw = Scorer(artifact), random.Random(7)
     long = scorer.score(" ".join(sentence(draw, 1) for _ in range(200)))
     assert long.windows > 1
@@ -107,37 +107,37 @@ def test_a_text_of_any_length_has_a_score(artifact: Artifact) -> None:
     assert scorer.score("?").tokens == 1
 
 
-def test_int8_agrees_with_float32(done: subprocess.CompletedProcess[str]) -> None:
-    parity = json.loads(done.stdout)["measured"]["parity"]
+def test_int8_agrees_with_float32(process: subprocess.CompletedProcess[str]) -> None:
+    parity = json.loads(process.stdout)["measured"]["parity"]
     assert parity["largest_difference"] < 0.02
     assert parity["changed_decisions"] == 0.0
 
 
-def test_the_manifest_names_data_metrics_and_every_file(artifact: Artifact) -> None:
+def test_manifest_contains_data_metrics_and_every_file(artifact: Artifact) -> None:
     manifest = artifact.manifest
     sizes = [manifest.data[name] for name in ("train", "validation", "test")]
     assert sum(sizes) == 240
     assert len(manifest.data["fingerprint"]) == 64
     assert {"int8", "float32", "validation", "parity", "ece"} <= set(manifest.metrics)
-    there = {
+    files = {
         str(path.relative_to(artifact.folder))
         for path in artifact.folder.rglob("*")
         if path.is_file()
     }
-    assert there == {*manifest.files, *manifest.training_files, "manifest.json"}
+    assert files == {*manifest.files, *manifest.training_files, "manifest.json"}
     assert "saved_model/saved_model.pb" in manifest.training_files
     assert {"calibration.json", "calibration.png", "curves.png"} <= set(manifest.files)
 
 
-def test_the_saved_model_holds_the_weights_once(artifact: Artifact) -> None:
-    """Float32 weights are four times the int8 ones; with the optimizer's they would be twelve."""
+def test_saved_model_contains_no_optimizer_state(artifact: Artifact) -> None:
+    """The optimizer's moments would triple the size of the weights."""
     saved = artifact.manifest.training_files["saved_model/variables/variables.data-00000-of-00001"]
     model = artifact.config.architecture
     embeddings = 4 * model["width"] * (model["vocabulary"] + model["max_tokens"])
     assert embeddings < saved.bytes < 2 * embeddings
 
 
-def test_the_profile_describes_the_validation_split_without_its_texts(artifact: Artifact) -> None:
+def test_profile_describes_the_validation_split_without_its_texts(artifact: Artifact) -> None:
     profile = artifact.profile()
     assert profile.model == "toy/1.0.0"
     assert profile.rows == artifact.manifest.data["validation"]
@@ -152,45 +152,43 @@ def test_the_profile_describes_the_validation_split_without_its_texts(artifact: 
     assert "kettle" not in raw
 
 
-def test_the_card_tells_the_figures(artifact: Artifact) -> None:
+def test_model_card_contains_the_metrics(artifact: Artifact) -> None:
     card = (artifact.folder / "MODEL_CARD.md").read_text()
     assert card.startswith("# toy/1.0.0\n")
     assert f"| f1 | {artifact.manifest.metrics['int8']['f1']:.4f}" in card
     assert artifact.manifest.data["fingerprint"] in card
 
 
-def test_the_same_command_makes_the_same_model(
-    artifact: Artifact, workplace: Path, data: Path
-) -> None:
+def test_same_command_trains_the_same_model(artifact: Artifact, folder: Path, data: Path) -> None:
     again = retrain(
         *("--data", data, "--preset", "tiny", "--name", "toy", "--labels", "letter,advert"),
-        *("--models-dir", workplace / "again", "--no-saved-model", "--json"),
-        *("--run-dir", workplace / "runs-again"),
+        *("--models-dir", folder / "again", "--no-saved-model", "--json"),
+        *("--run-dir", folder / "runs-again"),
     )
     assert again.returncode == 0, again.stderr
-    manifest = Manifest.read(workplace / "again" / "toy" / "1.0.0")
+    manifest = Manifest.read(folder / "again" / "toy" / "1.0.0")
     assert manifest.files["tokenizer.json"] == artifact.manifest.files["tokenizer.json"]
     assert manifest.files["model.int8.tflite"] == artifact.manifest.files["model.int8.tflite"]
-    assert not (workplace / "again" / "toy" / "1.0.0" / "saved_model").exists()
-    manifest.verify(workplace / "again" / "toy" / "1.0.0")
+    assert not (folder / "again" / "toy" / "1.0.0" / "saved_model").exists()
+    manifest.verify(folder / "again" / "toy" / "1.0.0")
 
 
 @pytest.mark.parametrize(
     ("rows", "options", "sentence"),
     [
         (240, ("--text-column", "body"), "no column 'body'"),
-        (240, ("--preset", "huge"), "There is no preset 'huge'"),
-        (240, ("--labels", "spam"), "--labels wants two names"),
-        (240, ("--name", "../toy"), "names no model version"),
-        (240, ("--version", "first"), "names no model version"),
-        (240, ("--gate", "f1>>1"), "is no gate"),
+        (240, ("--preset", "huge"), "Unknown preset 'huge'"),
+        (240, ("--labels", "spam"), "--labels needs two names"),
+        (240, ("--name", "../toy"), "is not a model version"),
+        (240, ("--version", "first"), "is not a model version"),
+        (240, ("--gate", "f1>>1"), "is not a gate"),
         (240, ("--from-pretrained", "nowhere"), "nowhere"),
         (240, ("--from", "toy"), "There is no model toy"),
         (240, ("--from", "toy", "--from-pretrained", "x"), "not both"),
-        (10, (), "at least 50 are needed"),
+        (10, (), "training needs at least 50"),
     ],
 )
-def test_bad_input_is_one_sentence_and_no_artifact(
+def test_invalid_input_is_reported_in_one_sentence(
     tmp_path: Path, rows: int, options: tuple[str, ...], sentence: str
 ) -> None:
     data = write_data(tmp_path / "data.jsonl", rows)
@@ -205,12 +203,10 @@ def test_bad_input_is_one_sentence_and_no_artifact(
     assert not (tmp_path / "m").exists()
 
 
-def test_a_version_that_is_there_is_not_made_again(
-    artifact: Artifact, workplace: Path, data: Path
-) -> None:
+def test_existing_version_is_not_overwritten(artifact: Artifact, folder: Path, data: Path) -> None:
     failed = retrain(
         *("--data", data, "--name", "toy", "--version", "1.0.0"),
-        *("--models-dir", workplace / "models", "--run-dir", workplace / "runs"),
+        *("--models-dir", folder / "models", "--run-dir", folder / "runs"),
         *("--preset", "tiny", "--epochs", 1),
     )
     assert failed.returncode == 1
@@ -218,62 +214,62 @@ def test_a_version_that_is_there_is_not_made_again(
     artifact.manifest.verify(artifact.folder)
 
 
-def test_every_gate_and_its_bound_is_in_the_manifest(artifact: Artifact) -> None:
+def test_manifest_contains_every_gate_and_its_bound(artifact: Artifact) -> None:
     gates = {gate["measure"]: gate for gate in artifact.manifest.gates}
     assert gates["f1"]["passed"] and gates["f1"]["bound"] == 0.9
     assert gates["f1_drop"]["skipped"]
     assert failed_gates(artifact.manifest) == []
 
 
-def test_the_temperature_that_was_fitted_is_served(artifact: Artifact) -> None:
+def test_fitted_temperature_is_served(artifact: Artifact) -> None:
     fitted = json.loads((artifact.folder / "calibration.json").read_text())
     assert artifact.config.temperature == fitted["temperature"] != 1.0
 
 
-def test_more_data_from_an_earlier_version_is_a_minor_one_compared_with_it(
-    artifact: Artifact, workplace: Path, data: Path
+def test_more_data_gives_a_minor_version_compared_with_its_parent(
+    artifact: Artifact, folder: Path, data: Path
 ) -> None:
-    more = write_data(workplace / "more.jsonl", 60)
-    lines = [json.loads(line) for line in more.read_text().splitlines()]
-    fresh = [line | {"text": line["text"] + " again"} for line in lines]
-    more.write_text("\n".join(map(json.dumps, fresh)), encoding="utf-8")
-    made = retrain(
+    more = write_data(folder / "more.jsonl", 60)
+    rows = [json.loads(line) for line in more.read_text().splitlines()]
+    new = [row | {"text": row["text"] + " again"} for row in rows]
+    more.write_text("\n".join(map(json.dumps, new)), encoding="utf-8")
+    process = retrain(
         *("--data", data, "--data", more, "--preset", "tiny", "--name", "toy", "--from", "toy"),
-        *("--labels", "letter,advert", "--models-dir", workplace / "models", "--epochs", 2),
-        *("--run-dir", workplace / "runs", "--gate", "f1>=1.01", "--json"),
+        *("--labels", "letter,advert", "--models-dir", folder / "models", "--epochs", 2),
+        *("--run-dir", folder / "runs", "--gate", "f1>=1.01", "--json"),
     )
-    assert made.returncode == 0, made.stderr
-    said = json.loads(made.stdout)
-    assert (said["model"], said["parent"]) == ("toy/1.1.0", "toy/1.0.0")
-    assert said["measured"]["compared"]["model"] == "toy/1.0.0"
-    # It starts from weights that know the task already.
-    assert said["measured"]["validation"]["f1"] > 0.9
-    child = Artifact.load(workplace / "models" / "toy" / "1.1.0")
+    assert process.returncode == 0, process.stderr
+    result = json.loads(process.stdout)
+    assert (result["model"], result["parent"]) == ("toy/1.1.0", "toy/1.0.0")
+    assert result["measured"]["compared"]["model"] == "toy/1.0.0"
+    # Two epochs are enough, because the run starts from trained weights.
+    assert result["measured"]["validation"]["f1"] > 0.9
+    child = Artifact.load(folder / "models" / "toy" / "1.1.0")
     assert child.manifest.parent == "toy/1.0.0"
     assert child.manifest.files["tokenizer.json"] == artifact.manifest.files["tokenizer.json"]
     assert [sentence for sentence in failed_gates(child.manifest) if "f1" in sentence]
 
 
-def test_a_full_disk_leaves_nothing_visible(tmp_path: Path) -> None:
-    """The limit on a file's size stands in for the disk: the system refuses the write alike."""
+def test_full_disk_leaves_no_version(tmp_path: Path) -> None:
+    """A limit on the file size stands in for a full disk: the write fails in the same way."""
     data = write_data(tmp_path / "data.jsonl")
     arguments = ("--data", data, "--preset", "tiny", "--name", "toy", "--epochs", 1)
     arguments += ("--models-dir", tmp_path / "m", "--run-dir", tmp_path / "runs")
-    full = subprocess.run(
+    failed = subprocess.run(
         ["bash", "-c", 'ulimit -f 300; exec "$@"', "sh", *command(*arguments)],
         capture_output=True,
         text=True,
         check=False,
         timeout=200,
     )
-    assert full.returncode == 1
-    assert "Traceback" not in full.stderr
-    assert "could not be saved" in full.stderr
+    assert failed.returncode == 1
+    assert "Traceback" not in failed.stderr
+    assert "could not be saved" in failed.stderr
     assert registry.versions(tmp_path / "m") == []
     assert not list((tmp_path / "m").glob("*/*"))
 
 
-def test_killed_while_saving_leaves_nothing_visible(tmp_path: Path) -> None:
+def test_kill_while_saving_leaves_no_version(tmp_path: Path) -> None:
     data, models = write_data(tmp_path / "data.jsonl"), tmp_path / "models"
     arguments = ("--data", data, "--preset", "tiny", "--name", "toy", "--epochs", 1)
     arguments += ("--run-dir", tmp_path / "runs")
@@ -291,9 +287,9 @@ def test_killed_while_saving_leaves_nothing_visible(tmp_path: Path) -> None:
 
 
 def wait_for_partial(folder: Path, process: subprocess.Popen[bytes]) -> None:
-    """Until the first file of a half-written version is there."""
+    """Wait for the first file of an incomplete version."""
     deadline = time.monotonic() + 90
     while not any(folder.glob(".*.partial/*")):
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline
-        time.sleep(0.01)  # between two looks
+        time.sleep(0.01)

@@ -1,9 +1,12 @@
 from dataclasses import asdict, replace
 
-from training.presets import PRESETS, SMALL, SPEC, fine_tuning
+import pytest
+
+from training.errors import TrainingError
+from training.presets import PRESETS, SMALL, SPEC, find_preset, fine_tuning_config
 
 
-def test_spec_says_what_the_specification_says() -> None:
+def test_spec_matches_the_specification() -> None:
     assert asdict(SPEC) | {"lowercase": None, "seed": None} == {
         "model": {
             "vocabulary": 50_000,
@@ -42,17 +45,23 @@ def test_spec_says_what_the_specification_says() -> None:
     }
 
 
-def test_every_preset_serves_512_tokens_and_splits_its_width_evenly() -> None:
+def test_every_preset_reads_512_tokens_and_divides_its_width_by_its_heads() -> None:
     assert {config.model.max_tokens for config in PRESETS.values()} == {512}
     assert all(config.model.width % config.model.heads == 0 for config in PRESETS.values())
 
 
-def test_fine_tuning_takes_the_shape_and_goes_gently() -> None:
+def test_fine_tuning_takes_the_shape_and_lowers_rate_and_epochs() -> None:
     shape = replace(SMALL.model, layers=6)
-    tuned = fine_tuning(SMALL, shape)
+    tuned = fine_tuning_config(SMALL, shape)
     assert tuned == replace(SMALL, model=shape, learning_rate=1e-4, floor_rate=1e-6, epochs=4)
 
 
-def test_the_specified_run_fine_tunes_as_it_is() -> None:
+def test_fine_tuning_of_spec_changes_only_the_shape() -> None:
     shape = replace(SPEC.model, layers=6)
-    assert fine_tuning(SPEC, shape) == replace(SPEC, model=shape)
+    assert fine_tuning_config(SPEC, shape) == replace(SPEC, model=shape)
+
+
+def test_unknown_preset_is_refused_with_the_known_names() -> None:
+    assert find_preset("small") is SMALL
+    with pytest.raises(TrainingError, match="Unknown preset 'huge'; the presets are tiny, small"):
+        find_preset("huge")

@@ -1,8 +1,8 @@
-"""`python -m training`, killed with SIGKILL right after its run's state was saved N times.
+"""Runs `python -m training` and kills it with SIGKILL right after it has saved its state N times.
 
-    python tests/integration/killed_at.py N [training's arguments]
+    python -m tests.integration.training.loop.killed_at N [options of python -m training]
 
-The process ends itself, so that the kill comes at that very step, however fast the machine is.
+The process kills itself, so the kill always comes at the same step, however fast the machine is.
 """
 
 import os
@@ -17,14 +17,14 @@ from training.loop import checkpoint
 def kill_at(saves: int) -> None:
     save, left = checkpoint.Checkpoint.save, saves
 
-    def save_and_die(self: checkpoint.Checkpoint, *args: Any) -> None:
+    def save_and_kill(self: checkpoint.Checkpoint, *args: Any) -> None:
         nonlocal left
         save(self, *args)
         left -= 1
         if not left:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    checkpoint.Checkpoint.save = save_and_die  # type: ignore[method-assign]
+    checkpoint.Checkpoint.save = save_and_kill  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

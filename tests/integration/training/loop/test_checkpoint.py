@@ -1,4 +1,4 @@
-"""A run that is killed and started again ends in the same weights as one nobody touched."""
+"""A run that is killed and resumed ends in the same weights as an uninterrupted run."""
 
 import json
 import random
@@ -14,7 +14,7 @@ from scoring.artifact.manifest import Manifest
 pytestmark = pytest.mark.slow
 
 WORDS = [f"word{n}" for n in range(40)]
-STEPS_AN_EPOCH = 18
+STEPS_PER_EPOCH = 18
 
 
 @pytest.fixture(scope="module")
@@ -42,23 +42,24 @@ def train(options: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 def train_killed_at(saves: int, options: list[str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.integration.killed_at", str(saves), *options]
+    module = "tests.integration.training.loop.killed_at"
+    command = [sys.executable, "-m", module, str(saves), *options]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_killed_twice_it_ends_in_the_same_weights(data: Path, tmp_path: Path) -> None:
+def test_run_killed_twice_ends_in_the_same_weights(data: Path, tmp_path: Path) -> None:
     whole = train(arguments(data, tmp_path / "whole", tmp_path / "runs1"))
     assert whole.returncode == 0, whole.stderr
-    options = arguments(data, tmp_path / "broken", tmp_path / "runs2")
-    # In the first epoch, and in the second, whose end is counted too.
-    for saves in (3, STEPS_AN_EPOCH):
+    options = arguments(data, tmp_path / "resumed", tmp_path / "runs2")
+    # In the first epoch, and in the second; the end of an epoch saves the state once more.
+    for saves in (3, STEPS_PER_EPOCH):
         killed = train_killed_at(saves, options)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
     last = train(options)
     assert last.returncode == 0, last.stderr
-    assert "going on from step" in last.stderr
+    assert "resuming from step" in last.stderr
     first, second = (
-        Manifest.read(tmp_path / name / "toy" / "1.0.0") for name in ("whole", "broken")
+        Manifest.read(tmp_path / name / "toy" / "1.0.0") for name in ("whole", "resumed")
     )
     for name in ("saved_model/variables/variables.data-00000-of-00001",):
         assert first.training_files[name] == second.training_files[name]

@@ -1,15 +1,21 @@
-"""Several devices share each batch, and the loss goes as it does on one."""
+"""Training steps in mixed precision, and on several devices that share each batch."""
 
 import json
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from training.presets import TINY
+
 pytestmark = pytest.mark.slow
 
-# In a process of its own: virtual devices are set before TensorFlow first looks at them.
+IDS = np.array([[2, 9, 17, 33, 8, 3], [2, 40, 41, 3, 0, 0]], dtype="int32")
+
+# In a subprocess, because virtual devices must be configured before TensorFlow is initialized.
 TRAIN = """
 import json, sys
 from training.quiet_import import quiet_import
@@ -24,50 +30,87 @@ tf.config.set_logical_device_configuration(
 )
 from dataclasses import replace
 from training.model.loss import smoothed_cross_entropy
-from training.model.architecture import build
+from training.model.architecture import build_classifier
 from training.presets import TINY
 from training.loop.stepper import Stepper
 
 keras.utils.set_random_seed(5)
 shape = replace(TINY.model, dropout=0.0, head_dropout=0.0)
 config = replace(TINY, model=shape, clip_norm=float(sys.argv[2]))
-stepper = Stepper(lambda: build(shape), smoothed_cross_entropy(0.1), config, devices)
-draw = np.random.default_rng(3)
-ids = draw.integers(5, 300, (7, 9)).astype("int32")
+stepper = Stepper(lambda: build_classifier(shape), smoothed_cross_entropy(0.1), config, devices)
+random = np.random.default_rng(3)
+ids = random.integers(5, 300, (7, 9)).astype("int32")
 labels = (ids[:, 4:5] % 2).astype("float32")
 seed = tf.constant([0, 0])
 losses = []
 for _ in range(15):
-    total, terms = stepper.train(tf.constant(ids), tf.constant(labels), seed, 5e-3)
+    total, terms = stepper.train_step(tf.constant(ids), tf.constant(labels), seed, 5e-3)
     losses.append(total / terms)
 weights = np.concatenate([w.ravel() for w in stepper.weights])
 print(json.dumps({"losses": losses, "norm": float(np.linalg.norm(weights))}))
 """
 
 
-def train(devices: int, clip_norm: float) -> dict[str, object]:
-    done = subprocess.run(
+def make_stepper(tf_modules: Any) -> Any:
+    return tf_modules.stepper.Stepper(
+        lambda: tf_modules.architecture.build_classifier(TINY.model),
+        tf_modules.loss.smoothed_cross_entropy(0.1),
+        TINY,
+    )
+
+
+def train_in_process(tf_modules: Any, stepper: Any) -> list[float]:
+    """Take 100 steps on the same batch and return their losses."""
+    ids, labels = tf_modules.tf.constant(IDS), tf_modules.tf.constant([[1.0], [0.0]])
+    return [stepper.train_step(ids, labels, (0, 0), 5e-3)[0] for _ in range(100)]
+
+
+@pytest.mark.usefixtures("bfloat16")
+def test_mixed_precision_trains_and_returns_float32(tf_modules: Any) -> None:
+    tf_modules.keras.utils.set_random_seed(3)
+    stepper = make_stepper(tf_modules)
+    losses = train_in_process(tf_modules, stepper)
+    assert np.mean(losses[-10:]) < 0.7 * losses[0]
+    assert "float32" in str(stepper.model(IDS).dtype)
+    assert "bfloat16" in str(stepper.model.backbone.blocks[0].expand.compute_dtype)
+    assert {str(weight.dtype) for weight in stepper.model.weights} == {"float32"}
+
+
+def test_float16_trains_with_loss_scaling(tf_modules: Any) -> None:
+    tf_modules.keras.utils.set_random_seed(3)
+    tf_modules.keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        stepper = make_stepper(tf_modules)
+    finally:
+        tf_modules.keras.mixed_precision.set_global_policy("float32")
+    losses = train_in_process(tf_modules, stepper)
+    assert np.mean(losses[-10:]) < 0.7 * losses[0]
+    assert type(stepper._optimizer).__name__ == "LossScaleOptimizer"
+
+
+def train_on(devices: int, clip_norm: float) -> dict[str, Any]:
+    process = subprocess.run(
         [sys.executable, "-c", TRAIN, str(devices), str(clip_norm)],
         capture_output=True,
         text=True,
         check=False,
         timeout=200,
     )
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    assert process.returncode == 0, process.stderr
+    return dict(json.loads(process.stdout.splitlines()[-1]))
 
 
-# The second norm is so small that every step is clipped: by the norm of the whole batch's gradient.
+# The second norm is so small that every step is clipped, by the whole batch's gradient norm.
 @pytest.mark.parametrize("clip_norm", [1.0, 0.01])
-def test_two_devices_follow_the_curve_of_one(clip_norm: float) -> None:
-    """Seven rows a batch, so that the devices' shares differ."""
-    one, two = train(1, clip_norm), train(2, clip_norm)
+def test_two_devices_have_the_loss_of_one(clip_norm: float) -> None:
+    """A batch has seven rows, so that the devices' shares differ in size."""
+    one, two = train_on(1, clip_norm), train_on(2, clip_norm)
     np.testing.assert_allclose(one["losses"], two["losses"], rtol=2e-3)
     assert one["losses"][-1] < one["losses"][0]
     assert one["norm"] == pytest.approx(two["norm"], rel=1e-3)
 
 
-def test_more_devices_than_there_are_is_one_sentence(tmp_path) -> None:
+def test_too_many_devices_are_reported_in_one_sentence(tmp_path: Path) -> None:
     rows = [{"text": f"word{n} {'win' if n % 2 else 'tea'}", "label": n % 2} for n in range(60)]
     (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     failed = subprocess.run(
@@ -81,5 +124,5 @@ def test_more_devices_than_there_are_is_one_sentence(tmp_path) -> None:
         check=False,
     )
     assert failed.returncode == 1
-    assert "--devices 64 was asked for" in failed.stderr
+    assert "--devices is 64, but this machine has" in failed.stderr
     assert "Traceback" not in failed.stderr

@@ -6,7 +6,7 @@ from training.data.vocabulary import train_vocabulary
 TEXTS = [f"win{n} and other words, call 0{n} now" for n in range(50)]
 
 
-def test_the_specials_come_first_and_pad_is_zero() -> None:
+def test_special_tokens_come_first_and_pad_is_zero() -> None:
     tokenizer = train_vocabulary(TEXTS, 200, lowercase=True)
     ids = [tokenizer.token_to_id(t) for t in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")]
     assert ids == [0, 1, 2, 3, 4]
@@ -14,7 +14,7 @@ def test_the_specials_come_first_and_pad_is_zero() -> None:
     assert tokenizer.encode("Call").ids[-1] == 3
 
 
-def test_frequent_words_are_whole_and_rare_ones_in_pieces() -> None:
+def test_frequent_words_are_whole_and_rare_words_are_split() -> None:
     tokenizer = train_vocabulary(TEXTS, 200, lowercase=True)
     assert tokenizer.encode("OTHER words", add_special_tokens=False).tokens == ["other", "words"]
     pieces = tokenizer.encode("otherwords", add_special_tokens=False).tokens
@@ -23,31 +23,31 @@ def test_frequent_words_are_whole_and_rare_ones_in_pieces() -> None:
     assert tokenizer.decode(tokenizer.encode("otherwords").ids) == "otherwords"
 
 
-def test_no_more_pieces_than_asked_for_and_fewer_where_the_texts_give_no_more() -> None:
+def test_vocabulary_has_at_most_the_requested_size() -> None:
     assert 50 < train_vocabulary(TEXTS, 60, lowercase=True).get_vocab_size() <= 60
     assert train_vocabulary(TEXTS, 5_000, lowercase=True).get_vocab_size() < 300
 
 
-def test_an_unknown_character_is_unknown_and_a_spelled_special_is_one() -> None:
+def test_unknown_character_is_unk_and_spelled_special_token_is_special() -> None:
     tokenizer = train_vocabulary(TEXTS, 200, lowercase=True)
     assert tokenizer.encode("字", add_special_tokens=False).tokens == ["[UNK]"]
     assert tokenizer.encode("[MASK]", add_special_tokens=False).ids == [4]
 
 
-def test_every_digit_is_read_alike_where_that_is_asked_for() -> None:
+def test_same_digits_reads_every_digit_alike() -> None:
     tokenizer = train_vocabulary(TEXTS, 200, lowercase=True, same_digits=True)
     assert tokenizer.encode("call 0871").ids == tokenizer.encode("CALL 1234").ids
 
 
 def test_every_process_learns_the_same_vocabulary() -> None:
-    """The library's own trainer does not: its hash tables are seeded anew in each process."""
+    """The library's WordPiece trainer does not: each process seeds its hash tables differently."""
     code = (
         "import hashlib\n"
         "from training.data.vocabulary import train_vocabulary\n"
         "texts = [f'{a}{b} {b}{a} w{a}x' for a in 'abcdefgh' for b in 'klmnopqr']\n"
-        "made = train_vocabulary(texts, 90, lowercase=True).to_str()\n"
-        "print(hashlib.sha256(made.encode()).hexdigest())\n"
+        "tokenizer = train_vocabulary(texts, 90, lowercase=True).to_str()\n"
+        "print(hashlib.sha256(tokenizer.encode()).hexdigest())\n"
     )
-    run = [sys.executable, "-c", code]
-    found = {subprocess.run(run, capture_output=True, check=True).stdout for _ in range(3)}
-    assert len(found) == 1
+    command = [sys.executable, "-c", code]
+    hashes = {subprocess.run(command, capture_output=True, check=True).stdout for _ in range(3)}
+    assert len(hashes) == 1

@@ -1,4 +1,4 @@
-"""Gates: what they are written as, what they ask for, and what they say."""
+"""Gates: parsing, default bounds, results and their sentences."""
 
 import json
 import math
@@ -12,12 +12,12 @@ from training.evaluation.calibration import reliability
 from training.evaluation.gates import (
     MEASURES,
     Gate,
+    all_passed,
     default_gates,
-    judge,
-    measured,
-    override,
-    parse,
-    passed,
+    evaluate_gates,
+    gate_values,
+    override_gates,
+    parse_gate,
 )
 from training.evaluation.metrics import Metrics, Parity
 
@@ -29,14 +29,14 @@ EARLIER = Metrics(
 )
 
 
-def measures(parent: Metrics | None = None) -> dict[str, float]:
-    return measured(
+def values(compared: Metrics | None = None) -> dict[str, float]:
+    return gate_values(
         SERVED,
         Parity(largest_difference=0.004, changed_decisions=0.0),
         reliability([1, 0] * 50, [0.99, 0.01] * 50),
         {"int8": 5_500_000, "saved_model": 21_700_000},
         {length: length / 10 for length in (16, 32, 64, 128, 256, 512)},
-        parent,
+        compared,
     )
 
 
@@ -49,86 +49,87 @@ def measures(parent: Metrics | None = None) -> dict[str, float]:
         ("f1_drop<=-0.01", Gate("f1_drop", -0.01, at_least=False)),
     ],
 )
-def test_a_gate_is_a_measure_and_a_bound(text: str, gate: Gate) -> None:
-    assert parse(text) == gate
-    assert parse(gate.name) == gate
+def test_gate_is_parsed_from_measure_and_bound(text: str, gate: Gate) -> None:
+    assert parse_gate(text) == gate
+    assert parse_gate(gate.name) == gate
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "is no gate"),
-        ("f1", "is no gate"),
-        ("f1=0.9", "is no gate"),
-        ("f1>0.9", "is no gate"),
-        ("f2>=0.9", "no measure 'f2' for a gate; there is: accuracy, "),
-        ("f1>=high", "is no number"),
-        ("f1>=nan", "is no number"),
-        ("f1>=inf", "is no number"),
+        ("", "is not a gate"),
+        ("f1", "is not a gate"),
+        ("f1=0.9", "is not a gate"),
+        ("f1>0.9", "is not a gate"),
+        ("f2>=0.9", "Unknown gate measure 'f2'; the measures are accuracy, "),
+        ("f1>=high", "is not a number"),
+        ("f1>=nan", "is not a number"),
+        ("f1>=inf", "is not a number"),
     ],
 )
-def test_nonsense_is_one_sentence(text: str, sentence: str) -> None:
+def test_invalid_gate_is_reported_in_one_sentence(text: str, sentence: str) -> None:
     with pytest.raises(TrainingError, match=sentence) as refused:
-        parse(text)
+        parse_gate(text)
     assert str(refused.value).endswith(".")
     assert "\n" not in str(refused.value)
 
 
-def test_a_bound_itself_is_passed_and_a_hair_beyond_is_not() -> None:
+def test_value_equal_to_the_bound_passes_and_value_beyond_fails() -> None:
     least, most = Gate("f1", 0.9, at_least=True), Gate("ece", 0.02, at_least=False)
-    good = judge({"f1": 0.9, "ece": 0.02}, [least, most])
-    bad = judge({"f1": 0.9 - 1e-9, "ece": 0.02 + 1e-9}, [least, most])
+    good = evaluate_gates({"f1": 0.9, "ece": 0.02}, [least, most])
+    bad = evaluate_gates({"f1": 0.9 - 1e-9, "ece": 0.02 + 1e-9}, [least, most])
     assert [result.passed for result in good] == [True, True]
     assert [result.passed for result in bad] == [False, False]
-    assert good[0].sentence == "f1 is 0.9, and at least 0.9 is wanted."
+    assert [result.outcome for result in (good[0], bad[0])] == ["passed", "failed"]
+    assert good[0].sentence == "f1 is 0.9; the gate requires at least 0.9."
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_value_that_is_no_number_fails_and_fits_into_json(value: float) -> None:
-    results = judge({"f1": value}, [Gate("f1", 0.9, True), Gate("f1", 0.9, False)])
+def test_value_that_is_not_finite_fails_and_fits_into_json(value: float) -> None:
+    results = evaluate_gates({"f1": value}, [Gate("f1", 0.9, True), Gate("f1", 0.9, False)])
     assert not any(result.passed for result in results)
     json.dumps([asdict(result) for result in results], allow_nan=False)
 
 
-def test_what_was_not_measured_fails() -> None:
-    (result,) = judge({}, [Gate("f1", 0.9, at_least=True)])
+def test_gate_without_a_value_fails() -> None:
+    (result,) = evaluate_gates({}, [Gate("f1", 0.9, at_least=True)])
     assert (result.passed, result.skipped, result.value) == (False, False, None)
-    assert result.sentence == "f1 was not measured, and at least 0.9 is wanted."
+    assert result.sentence == "f1 was not measured; the gate requires at least 0.9."
 
 
-def test_only_a_comparison_without_a_parent_is_skipped() -> None:
+def test_only_comparison_without_an_earlier_version_is_skipped() -> None:
     gate = Gate("f1_drop", 0.01, at_least=False)
-    (alone,) = judge({}, [gate])
-    (forgotten,) = judge({}, [gate], parent="toy/1.0.0")
-    assert (alone.passed, alone.skipped) == (True, True)
-    assert "no earlier version" in alone.sentence
-    assert (forgotten.passed, forgotten.skipped) == (False, False)
+    (first,) = evaluate_gates({}, [gate])
+    (not_measured,) = evaluate_gates({}, [gate], compared="toy/1.0.0")
+    assert (first.passed, first.skipped, first.outcome) == (True, True, "skipped")
+    assert "no earlier version" in first.sentence
+    assert (not_measured.passed, not_measured.skipped) == (False, False)
 
 
-def test_the_defaults_pass_a_good_version_and_name_what_is_bad() -> None:
+def test_default_gates_pass_a_good_version_and_name_the_failed_measure() -> None:
     gates = default_gates(rows=737, max_tokens=512)
-    assert passed(judge(measures(), gates))
-    assert passed(judge(measures(SERVED), gates, parent="toy/1.0.0"))
-    worse = judge(measures(EARLIER), gates, parent="toy/1.0.0")
+    assert all_passed(evaluate_gates(values(), gates))
+    assert all_passed(evaluate_gates(values(SERVED), gates, compared="toy/1.0.0"))
+    worse = evaluate_gates(values(EARLIER), gates, compared="toy/1.0.0")
     assert [result.measure for result in worse if not result.passed] == ["f1_drop"]
-    slow = judge(measures() | {"latency_ms_64": 25.1}, gates)
+    slow = evaluate_gates(values() | {"latency_ms_64": 25.1}, gates)
     assert [result.measure for result in slow if not result.passed] == ["latency_ms_64"]
 
 
-def test_every_measure_can_be_measured() -> None:
-    found = measures(EARLIER)
-    assert set(found) == set(MEASURES)
-    assert (found["int8_mb"], found["saved_model_mb"]) == (5.5, 21.7)
-    assert found["latency_ms_64"] == 6.4
-    assert found["f1_drop"] == pytest.approx(0.0152)
-    assert found["accuracy_drop"] == pytest.approx(0.002)
+def test_every_gate_measure_has_a_value() -> None:
+    measured = values(EARLIER)
+    assert set(measured) == set(MEASURES)
+    assert (measured["int8_mb"], measured["saved_model_mb"]) == (5.5, 21.7)
+    assert measured["latency_ms_64"] == 6.4
+    assert measured["f1_drop"] == pytest.approx(0.0152)
+    assert measured["accuracy_drop"] == pytest.approx(0.002)
 
 
-def test_no_gates_prove_nothing() -> None:
-    assert not passed([])
+def test_no_gates_do_not_count_as_passed() -> None:
+    assert not all_passed([])
 
 
-def test_the_defaults_are_the_specification() -> None:
+def test_default_bounds_are_those_of_the_specification() -> None:
     bounds = {gate.measure: gate.bound for gate in default_gates(rows=10_000, max_tokens=512)}
     assert bounds == {
         **{"accuracy": 0.95, "precision": 0.90, "recall": 0.90, "f1": 0.90},
@@ -139,12 +140,12 @@ def test_the_defaults_are_the_specification() -> None:
     }
 
 
-def test_a_length_the_model_does_not_read_is_not_asked_for() -> None:
+def test_latency_gates_end_at_the_model_length() -> None:
     latencies = [g.measure for g in default_gates(737, 100) if g.measure.startswith("latency")]
     assert latencies == ["latency_ms_16", "latency_ms_32", "latency_ms_64"]
 
 
-def test_a_single_changed_decision_fits_and_two_do_not() -> None:
+def test_one_changed_decision_passes_and_two_fail() -> None:
     for rows in (110, 300, 333):
         (gate,) = (g for g in default_gates(rows, 512) if g.measure == "changed_decisions")
         assert gate.holds(1 / rows)
@@ -152,8 +153,8 @@ def test_a_single_changed_decision_fits_and_two_do_not() -> None:
 
 
 @pytest.mark.parametrize("rows", [150, 400, 1_500])
-def test_chance_alone_seldom_fails_a_calibrated_model(rows: int) -> None:
-    """Labels drawn with the very probabilities told, at an accuracy of 0.95."""
+def test_calibrated_model_rarely_fails_the_ece_gate_by_chance(rows: int) -> None:
+    """Labels are drawn with exactly the predicted probabilities, at an accuracy of 0.95."""
     (gate,) = (g for g in default_gates(rows, 512) if g.measure == "ece")
     random = np.random.default_rng(rows)
     failed = 0
@@ -165,7 +166,7 @@ def test_chance_alone_seldom_fails_a_calibrated_model(rows: int) -> None:
     assert failed <= 9
 
 
-def test_given_gates_replace_those_of_the_same_measure() -> None:
+def test_overrides_replace_gates_of_the_same_measure() -> None:
     defaults = [Gate("f1", 0.9, True), Gate("ece", 0.02, False)]
-    changed = override(defaults, [Gate("f1", 0.97, True), Gate("auc", 0.99, True)])
+    changed = override_gates(defaults, [Gate("f1", 0.97, True), Gate("auc", 0.99, True)])
     assert [gate.name for gate in changed] == ["f1 >= 0.97", "ece <= 0.02", "auc >= 0.99"]

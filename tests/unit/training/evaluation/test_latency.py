@@ -1,14 +1,14 @@
-"""The median of one length after another, on a clock that the fake model moves."""
+"""The median of each length, on a clock that the fake model advances."""
 
 import pytest
 from numpy import int32
 from numpy.typing import NDArray
 
-from training.evaluation.latency import FEWEST_RUNS, MOST_RUNS, latency
+from training.evaluation.latency import MAX_RUNS, MIN_RUNS, measure_latency
 
 
 class SlowRuntime:
-    """A tenth of a millisecond a token, ten times that for the first of each length and once."""
+    """Takes 0.1 ms per token, and ten times as long in the first and third run of each length."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -21,16 +21,16 @@ class SlowRuntime:
         return 0.0
 
 
-def test_a_median_for_each_length_up_to_the_models() -> None:
+def test_median_is_measured_for_each_length_up_to_the_maximum() -> None:
     runtime = SlowRuntime()
-    found = latency(runtime, 200, clock=lambda: runtime.now_s)
-    assert list(found) == [16, 32, 64, 128]
-    assert list(found.values()) == pytest.approx([1.6, 3.2, 6.4, 12.8])
+    latency_ms = measure_latency(runtime, 200, clock=lambda: runtime.now_s)
+    assert list(latency_ms) == [16, 32, 64, 128]
+    assert list(latency_ms.values()) == pytest.approx([1.6, 3.2, 6.4, 12.8])
 
 
-def test_the_budget_ends_a_slow_one_and_a_quick_one_ends_by_itself() -> None:
+def test_budget_limits_slow_lengths_and_run_count_limits_fast_ones() -> None:
     runtime = SlowRuntime()
-    latency(runtime, 512, budget_s=0.6, clock=lambda: runtime.now_s)
-    assert runtime.runs[16] == 1 + MOST_RUNS
-    assert runtime.runs[512] == 1 + FEWEST_RUNS
-    assert FEWEST_RUNS < runtime.runs[64] - 1 < MOST_RUNS
+    measure_latency(runtime, 512, budget_s=0.6, clock=lambda: runtime.now_s)
+    assert runtime.runs[16] == 1 + MAX_RUNS
+    assert runtime.runs[512] == 1 + MIN_RUNS
+    assert MIN_RUNS < runtime.runs[64] - 1 < MAX_RUNS

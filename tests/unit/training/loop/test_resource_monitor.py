@@ -1,4 +1,4 @@
-"""What a run used, where memory is really taken and where there is no GPU to be seen."""
+"""Resource usage of real processes, and of fake and absent GPUs."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from training.loop.resources import GpuSample, NvmlGpus, Resources
+from training.loop.resource_monitor import GpuSample, NvmlGpus, ResourceMonitor
 
 
 class NvmlError(Exception):
@@ -34,48 +34,48 @@ def fail(*_: object) -> None:
     raise NvmlError
 
 
-def test_memory_taken_in_between_is_seen_and_so_is_a_childs() -> None:
-    with Resources(interval_s=0.01, gpus=FakeGpus()) as resources:
-        before = resources.usage().peak_memory_mb
+def test_peak_memory_includes_child_processes() -> None:
+    with ResourceMonitor(interval_s=0.01, gpus=FakeGpus()) as monitor:
+        before = monitor.usage().peak_memory_mb
         child = [sys.executable, "-c", "x = b'1' * 80_000_000; input()"]
         with subprocess.Popen(child, stdin=subprocess.PIPE) as process:
-            wait_until(lambda: resources.usage().peak_memory_mb > before + 75)
+            wait_until(lambda: monitor.usage().peak_memory_mb > before + 75)
             process.communicate(b"\n")
-    assert resources.usage().peak_memory_mb > before + 75
+    assert monitor.usage().peak_memory_mb > before + 75
 
 
-def test_time_is_wall_and_processor() -> None:
-    with Resources(gpus=FakeGpus()) as resources:
+def test_wall_and_cpu_time_are_measured() -> None:
+    with ResourceMonitor(gpus=FakeGpus()) as monitor:
         ended = time.process_time() + 0.1
         while time.process_time() < ended:
             pass
         time.sleep(0.1)
-    used = resources.usage()
+    used = monitor.usage()
     assert used.cpu_s >= 0.08
     assert used.wall_s >= 0.2
-    assert resources.usage() == used
+    assert monitor.usage() == used
 
 
-def test_gpus_are_the_peak_of_memory_and_the_mean_of_utilization() -> None:
+def test_gpu_usage_is_peak_memory_and_mean_utilization() -> None:
     samples = (GpuSample(3_000_000, 0.5), None, GpuSample(1_000_000, 1.0))
-    with Resources(interval_s=0.005, gpus=FakeGpus(*samples)) as resources:
-        wait_until(lambda: resources.usage().gpu_utilization == 0.75)
-    assert resources.usage().gpu_memory_mb == 3.0
+    with ResourceMonitor(interval_s=0.005, gpus=FakeGpus(*samples)) as monitor:
+        wait_until(lambda: monitor.usage().gpu_utilization == 0.75)
+    assert monitor.usage().gpu_memory_mb == 3.0
 
 
-def test_without_a_gpu_there_is_none_and_no_error() -> None:
-    with Resources(gpus=FakeGpus()) as resources:
+def test_usage_without_a_gpu_has_no_gpu_figures() -> None:
+    with ResourceMonitor(gpus=FakeGpus()) as monitor:
         pass
-    assert resources.usage().gpu_memory_mb is resources.usage().gpu_utilization is None
+    assert monitor.usage().gpu_memory_mb is monitor.usage().gpu_utilization is None
 
 
-def test_the_thread_ends_with_the_context_even_on_an_error() -> None:
-    with pytest.raises(KeyError), Resources(interval_s=60, gpus=FakeGpus()):
+def test_thread_stops_when_the_context_ends_with_an_error() -> None:
+    with pytest.raises(KeyError), ResourceMonitor(interval_s=60, gpus=FakeGpus()):
         raise KeyError
-    assert "resources" not in {thread.name for thread in threading.enumerate()}
+    assert "resource-monitor" not in {thread.name for thread in threading.enumerate()}
 
 
-def test_two_gpus_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_gpus_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_nvml(
         monkeypatch,
         nvmlDeviceGetCount=lambda: 2,
@@ -86,7 +86,9 @@ def test_two_gpus_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
     assert NvmlGpus().sample() == GpuSample(3_000, 0.5)
 
 
-def test_no_package_no_driver_and_no_answer_are_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_missing_driver_and_driver_error_count_as_no_gpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", None)
     assert NvmlGpus().sample() is None
     fake_nvml(monkeypatch, nvmlInit=fail)
@@ -100,8 +102,8 @@ def test_no_package_no_driver_and_no_answer_are_no_gpu(monkeypatch: pytest.Monke
     assert NvmlGpus().sample() is None
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
-    while not holds():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -22,11 +22,11 @@ from training.presets import SPEC
         (1_000_000, 1e-6),
     ],
 )
-def test_the_specification_table(step: int, rate: float) -> None:
+def test_rates_match_the_specification(step: int, rate: float) -> None:
     assert learning_rate(step, SPEC) == pytest.approx(rate, rel=1e-6)
 
 
-def test_rises_to_the_peak_then_falls_to_the_floor() -> None:
+def test_rate_rises_to_the_peak_then_falls_to_the_floor() -> None:
     config = replace(SPEC, warmup_steps=20, total_steps=100)
     rates = [learning_rate(step, config) for step in range(120)]
     assert rates[:21] == sorted(rates[:21])
@@ -35,5 +35,5 @@ def test_rises_to_the_peak_then_falls_to_the_floor() -> None:
     assert min(rates[20:]) == config.floor_rate
 
 
-def test_without_warmup_the_first_step_is_the_peak() -> None:
+def test_first_step_without_warmup_has_the_peak_rate() -> None:
     assert learning_rate(0, replace(SPEC, warmup_steps=0)) == SPEC.learning_rate

@@ -1,4 +1,4 @@
-"""What is read from a checkpoint, and what is refused, without TensorFlow."""
+"""Reading checkpoints and refusing those that cannot be loaded exactly, without TensorFlow."""
 
 import json
 import shutil
@@ -13,8 +13,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from tests.paths import FIXTURES
-from training.errors import StartUnusable
-from training.model.huggingface import read_checkpoint
+from training.errors import InitialWeightsInvalid
+from training.model.huggingface import read_pretrained
 from training.presets import ModelConfig
 
 FAMILIES = ("bert", "distilbert")
@@ -23,15 +23,15 @@ Tensors = dict[str, Any]
 
 @pytest.fixture(params=FAMILIES)
 def checkpoint(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    return copied(request.param, tmp_path)
+    return copy_fixture(request.param, tmp_path)
 
 
 @pytest.fixture
 def bert(tmp_path: Path) -> Path:
-    return copied("bert", tmp_path)
+    return copy_fixture("bert", tmp_path)
 
 
-def copied(family: str, tmp_path: Path) -> Path:
+def copy_fixture(family: str, tmp_path: Path) -> Path:
     return Path(shutil.copytree(FIXTURES / f"{family}-tiny", tmp_path / family))
 
 
@@ -44,32 +44,32 @@ def change_json(path: Path, change: Callable[[Any], Any]) -> None:
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
 
 
-def config(folder: Path, **values: Any) -> None:
-    change_json(folder / "config.json", lambda found: found | values)
+def change_config(folder: Path, **values: Any) -> None:
+    change_json(folder / "config.json", lambda config: config | values)
 
 
-def refused(folder: Path) -> str:
-    """The one sentence the folder is refused with."""
-    with pytest.raises(StartUnusable) as caught:
-        read_checkpoint(folder)
-    told = str(caught.value)
-    assert told.endswith(".") and "\n" not in told
-    return told
+def refusal(folder: Path) -> str:
+    """Return the one sentence with which the folder is refused."""
+    with pytest.raises(InitialWeightsInvalid) as caught:
+        read_pretrained(folder)
+    sentence = str(caught.value)
+    assert sentence.endswith(".") and "\n" not in sentence
+    return sentence
 
 
-def same(found: Path, expected: Path, tolerance: float = 0.0) -> None:
-    ours, theirs = read_checkpoint(found).weights, read_checkpoint(expected).weights
-    assert ours.keys() == theirs.keys()
-    for name, values in ours.items():
+def assert_same_weights(folder: Path, expected: Path, tolerance: float = 0.0) -> None:
+    weights, reference = read_pretrained(folder).weights, read_pretrained(expected).weights
+    assert weights.keys() == reference.keys()
+    for name, values in weights.items():
         assert values.dtype == np.float32
-        np.testing.assert_allclose(values, theirs[name], rtol=tolerance, err_msg=name)
+        np.testing.assert_allclose(values, reference[name], rtol=tolerance, err_msg=name)
 
 
 @pytest.mark.parametrize(("family", "epsilon"), [("bert", 1e-3), ("distilbert", 1e-12)])
-def test_shape_and_tokenizer_are_the_checkpoints_own(family: str, epsilon: float) -> None:
-    found = read_checkpoint(FIXTURES / f"{family}-tiny")
-    assert found.family == family
-    assert found.shape == ModelConfig(
+def test_shape_and_tokenizer_are_those_of_the_checkpoint(family: str, epsilon: float) -> None:
+    checkpoint = read_pretrained(FIXTURES / f"{family}-tiny")
+    assert checkpoint.family == family
+    assert checkpoint.shape == ModelConfig(
         vocabulary=40,
         max_tokens=32,
         layers=2,
@@ -80,32 +80,32 @@ def test_shape_and_tokenizer_are_the_checkpoints_own(family: str, epsilon: float
         layer_norm_epsilon=epsilon,
     )
     lowercase = family == "bert"
-    encoded = found.tokenizer.encode("bolu BOLU " * 10)
-    # The file itself says to cut and pad at six.
+    encoded = checkpoint.tokenizer.encode("bolu BOLU " * 10)
+    # The file itself truncates and pads at six tokens.
     assert len(encoded.ids) == 22
     assert ("[UNK]" not in encoded.tokens) == lowercase
 
 
-def test_the_first_token_type_is_a_part_of_every_position() -> None:
+def test_first_token_type_is_added_to_every_position() -> None:
     stored = load_file(FIXTURES / "bert-tiny" / "model.safetensors")
     positions = stored["bert.embeddings.position_embeddings.weight"]
     types = stored["bert.embeddings.token_type_embeddings.weight"]
-    found = read_checkpoint(FIXTURES / "bert-tiny").weights["embeddings/position/embeddings"]
-    np.testing.assert_array_equal(found, positions + types[0])
+    folded = read_pretrained(FIXTURES / "bert-tiny").weights["embeddings/position/embeddings"]
+    np.testing.assert_array_equal(folded, positions + types[0])
 
 
-def test_a_prefix_makes_no_difference(checkpoint: Path) -> None:
+def test_family_prefix_of_names_is_optional(checkpoint: Path) -> None:
     name = checkpoint.name
 
-    def turn(tensors: Tensors) -> Tensors:
+    def toggle_prefix(tensors: Tensors) -> Tensors:
         bare = {key.removeprefix(f"{name}."): value for key, value in tensors.items()}
         return bare if bare.keys() != tensors.keys() else {f"{name}.{k}": bare[k] for k in bare}
 
-    change_tensors(checkpoint, turn)
-    same(checkpoint, FIXTURES / f"{name}-tiny")
+    change_tensors(checkpoint, toggle_prefix)
+    assert_same_weights(checkpoint, FIXTURES / f"{name}-tiny")
 
 
-def test_older_names_of_layer_norm_are_known(bert: Path) -> None:
+def test_older_layer_norm_names_are_read(bert: Path) -> None:
     def rename(tensors: Tensors) -> Tensors:
         older = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
         for new, old in older.items():
@@ -114,60 +114,61 @@ def test_older_names_of_layer_norm_are_known(bert: Path) -> None:
         return tensors
 
     change_tensors(bert, rename)
-    same(bert, FIXTURES / "bert-tiny")
+    assert_same_weights(bert, FIXTURES / "bert-tiny")
 
 
-def test_buffers_and_heads_are_left_out(checkpoint: Path) -> None:
+def test_buffers_and_heads_are_ignored(checkpoint: Path) -> None:
     extra = {
         f"{checkpoint.name}.embeddings.position_ids": np.arange(32)[None],
         "classifier.weight": np.ones((2, 16), np.float32),
     }
     change_tensors(checkpoint, lambda tensors: tensors | extra)
-    same(checkpoint, FIXTURES / f"{checkpoint.name}-tiny")
+    assert_same_weights(checkpoint, FIXTURES / f"{checkpoint.name}-tiny")
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
-def test_half_precision_becomes_float32(bert: Path, dtype: Any) -> None:
+def test_half_precision_is_converted_to_float32(bert: Path, dtype: Any) -> None:
     change_tensors(bert, lambda tensors: {k: v.astype(dtype) for k, v in tensors.items()})
     assert load_file(bert / "model.safetensors")["bert.pooler.dense.bias"].dtype == dtype
-    # The folded positions are a sum of two, which may cancel.
-    ours, theirs = read_checkpoint(bert), read_checkpoint(FIXTURES / "bert-tiny")
-    for name, values in ours.weights.items():
+    # Hence the absolute tolerance: positions and token types may cancel in their sum.
+    weights = read_pretrained(bert).weights
+    reference = read_pretrained(FIXTURES / "bert-tiny").weights
+    for name, values in weights.items():
         assert values.dtype == np.float32
-        np.testing.assert_allclose(values, theirs.weights[name], rtol=0.01, atol=0.01)
+        np.testing.assert_allclose(values, reference[name], rtol=0.01, atol=0.01)
 
 
-def sharded(folder: Path) -> None:
+def split_into_shards(folder: Path) -> None:
     tensors = load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
-    places = {}
+    shard_of = {}
     for number, names in enumerate((sorted(tensors)[::2], sorted(tensors)[1::2]), start=1):
         shard = f"model-0000{number}-of-00002.safetensors"
         save_file({name: tensors[name] for name in names}, folder / shard)
-        places |= dict.fromkeys(names, shard)
-    index = {"metadata": {}, "weight_map": places}
+        shard_of |= dict.fromkeys(names, shard)
+    index = {"metadata": {}, "weight_map": shard_of}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
 
 
-def test_shards_are_read_as_one(checkpoint: Path) -> None:
-    sharded(checkpoint)
-    same(checkpoint, FIXTURES / f"{checkpoint.name}-tiny")
+def test_sharded_checkpoint_is_read(checkpoint: Path) -> None:
+    split_into_shards(checkpoint)
+    assert_same_weights(checkpoint, FIXTURES / f"{checkpoint.name}-tiny")
 
 
-def test_a_shard_that_is_not_there_is_named(bert: Path) -> None:
-    sharded(bert)
+def test_missing_shard_is_named(bert: Path) -> None:
+    split_into_shards(bert)
     (bert / "model-00002-of-00002.safetensors").unlink()
-    assert "lacks model-00002-of-00002.safetensors" in refused(bert)
+    assert "lacks model-00002-of-00002.safetensors" in refusal(bert)
 
 
-def test_a_shard_elsewhere_is_not_read(bert: Path) -> None:
+def test_shard_outside_the_folder_is_refused(bert: Path) -> None:
     shutil.move(bert / "model.safetensors", bert.parent / "outside.safetensors")
     index = {"weight_map": {"x": "../outside.safetensors"}}
     (bert / "model.safetensors.index.json").write_text(json.dumps(index))
-    assert "../outside.safetensors" in refused(bert)
+    assert "../outside.safetensors" in refusal(bert)
 
 
-def test_unknown_missing_and_misshapen_tensors_are_named(bert: Path) -> None:
+def test_missing_unknown_and_misshapen_tensors_are_named(bert: Path) -> None:
     def change(tensors: Tensors) -> Tensors:
         del tensors["bert.encoder.layer.1.output.dense.bias"]
         tensors["bert.encoder.layer.2.output.dense.bias"] = np.zeros(16, np.float32)
@@ -176,109 +177,109 @@ def test_unknown_missing_and_misshapen_tensors_are_named(bert: Path) -> None:
         return tensors
 
     change_tensors(bert, change)
-    told = refused(bert)
-    assert "lacks encoder.layer.1.output.dense.bias" in told
-    assert "has unknown encoder.layer.2.output.dense.bias" in told
-    assert "embeddings.LayerNorm.bias (15,) instead of (16,)" in told
-    assert "encoder.layer.0.intermediate.dense.bias (int8)" in told
+    sentence = refusal(bert)
+    assert "missing: encoder.layer.1.output.dense.bias" in sentence
+    assert "unknown: encoder.layer.2.output.dense.bias" in sentence
+    assert "embeddings.LayerNorm.bias (15,) instead of (16,)" in sentence
+    assert "encoder.layer.0.intermediate.dense.bias (int8)" in sentence
 
 
-def test_another_shape_than_the_config_says_is_refused(checkpoint: Path) -> None:
+def test_shape_that_differs_from_the_config_is_refused(checkpoint: Path) -> None:
     key = "num_hidden_layers" if checkpoint.name == "bert" else "n_layers"
-    config(checkpoint, **{key: 1})
-    assert "has unknown" in refused(checkpoint) and "layer.1." in refused(checkpoint)
+    change_config(checkpoint, **{key: 1})
+    assert "unknown: " in refusal(checkpoint) and "layer.1." in refusal(checkpoint)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "expected"),
     [
         ({"model_type": "roberta"}, "model_type 'roberta'"),
         ({"hidden_act": "gelu_new"}, "hidden_act 'gelu_new'"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type 'relative_key'"),
         ({"is_decoder": True}, "is_decoder True"),
-        ({"hidden_size": "16"}, "no usable hidden_size in its config.json, but '16'"),
-        ({"num_attention_heads": 0}, "no usable num_attention_heads"),
-        ({"num_attention_heads": 3}, "3 heads cannot share evenly"),
-        ({"layer_norm_eps": "small"}, "no usable layer_norm_eps"),
-        ({"hidden_dropout_prob": 1.5}, "no usable hidden_dropout_prob"),
+        ({"hidden_size": "16"}, "invalid hidden_size in its config.json: '16'"),
+        ({"num_attention_heads": 0}, "invalid num_attention_heads"),
+        ({"num_attention_heads": 3}, "not divisible by 3 heads"),
+        ({"layer_norm_eps": "small"}, "invalid layer_norm_eps"),
+        ({"hidden_dropout_prob": 1.5}, "invalid hidden_dropout_prob"),
     ],
 )
-def test_what_the_backbone_does_not_compute_is_refused(
-    bert: Path, change: dict[str, Any], said: str
-) -> None:
-    config(bert, **change)
-    assert said in refused(bert)
+def test_unsupported_config_is_refused(bert: Path, change: dict[str, Any], expected: str) -> None:
+    change_config(bert, **change)
+    assert expected in refusal(bert)
 
 
-def test_distilberts_activation_has_another_key(tmp_path: Path) -> None:
-    folder = copied("distilbert", tmp_path)
-    config(folder, activation="relu")
-    assert "activation 'relu'" in refused(folder)
+def test_unsupported_activation_of_distilbert_is_refused(tmp_path: Path) -> None:
+    folder = copy_fixture("distilbert", tmp_path)
+    change_config(folder, activation="relu")
+    assert "activation 'relu'" in refusal(folder)
 
 
 @pytest.mark.parametrize("absent", ["config.json", "tokenizer.json", "model.safetensors"])
-def test_an_absent_file_is_named(checkpoint: Path, absent: str) -> None:
+def test_missing_file_is_named(checkpoint: Path, absent: str) -> None:
     (checkpoint / absent).unlink()
-    assert absent in refused(checkpoint)
+    assert absent in refusal(checkpoint)
 
 
 @pytest.mark.parametrize("damaged", ["config.json", "tokenizer.json", "model.safetensors"])
-def test_a_damaged_file_is_named(checkpoint: Path, damaged: str) -> None:
+def test_damaged_file_is_named(checkpoint: Path, damaged: str) -> None:
     (checkpoint / damaged).write_bytes(b'{"half":')
-    assert damaged in refused(checkpoint)
+    assert damaged in refusal(checkpoint)
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    assert "nowhere" in refused(tmp_path / "nowhere")
+def test_missing_folder_is_named(tmp_path: Path) -> None:
+    assert "nowhere" in refusal(tmp_path / "nowhere")
 
 
-def renamed(token: str, to: str) -> Callable[[Any], Any]:
-    return lambda found: json.loads(json.dumps(found).replace(json.dumps(token), json.dumps(to)))
+def rename_token(token: str, new: str) -> Callable[[Any], Any]:
+    return lambda content: json.loads(
+        json.dumps(content).replace(json.dumps(token), json.dumps(new))
+    )
 
 
-def test_a_tokenizer_without_the_special_tokens_is_refused(bert: Path) -> None:
-    change_json(bert / "tokenizer.json", renamed("[MASK]", "<mask>"))
-    assert "has no [MASK]" in refused(bert)
+def test_tokenizer_without_the_special_tokens_is_refused(bert: Path) -> None:
+    change_json(bert / "tokenizer.json", rename_token("[MASK]", "<mask>"))
+    assert "has no [MASK]" in refusal(bert)
 
 
-def test_padding_must_be_0(bert: Path) -> None:
-    def swap(found: Any) -> Any:
-        vocabulary = found["model"]["vocab"]
+def test_padding_id_must_be_0(bert: Path) -> None:
+    def swap(content: Any) -> Any:
+        vocabulary = content["model"]["vocab"]
         vocabulary["[PAD]"], vocabulary["bolu"] = vocabulary["bolu"], vocabulary["[PAD]"]
-        return found | {"added_tokens": []}
+        return content | {"added_tokens": []}
 
     change_json(bert / "tokenizer.json", swap)
-    assert "gives [PAD] the id 5" in refused(bert)
+    assert "gives [PAD] the id 5" in refusal(bert)
 
 
-def test_a_tokenizer_that_outgrows_the_weights_is_refused(bert: Path) -> None:
-    def grow(found: Any) -> Any:
-        found["model"]["vocab"]["zuppel"] = 40
-        return found
+def test_tokenizer_larger_than_the_embedding_table_is_refused(bert: Path) -> None:
+    def grow(content: Any) -> Any:
+        content["model"]["vocab"]["zuppel"] = 40
+        return content
 
     change_json(bert / "tokenizer.json", grow)
-    assert "ids up to 40" in refused(bert)
+    assert "ids up to 40" in refusal(bert)
 
 
-def test_a_name_is_read_through_the_hub(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: dict[str, Any] = {}
+def test_hub_name_is_downloaded(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request: dict[str, Any] = {}
 
     def snapshot_download(name: str, **options: Any) -> str:
-        asked.update(options, name=name)
+        request.update(options, name=name)
         return str(bert)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
-    assert read_checkpoint("hf:someone/bert-tiny@v2").source == "hf:someone/bert-tiny@bert"
-    assert (asked["name"], asked["revision"]) == ("someone/bert-tiny", "v2")
-    assert not any("bin" in pattern for pattern in asked["allow_patterns"])
+    assert read_pretrained("hf:someone/bert-tiny@v2").source == "hf:someone/bert-tiny@bert"
+    assert (request["name"], request["revision"]) == ("someone/bert-tiny", "v2")
+    assert not any("bin" in pattern for pattern in request["allow_patterns"])
 
 
 @pytest.mark.parametrize("name", ["someone/none-such", "no name/at/all"])
-def test_a_hub_out_of_reach_is_one_sentence(
+def test_unreachable_hub_is_reported_in_one_sentence(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(StartUnusable, match=r"check the name and the network") as caught:
-        read_checkpoint(f"hf:{name}")
+    with pytest.raises(InitialWeightsInvalid, match=r"check the name and the network") as caught:
+        read_pretrained(f"hf:{name}")
     assert name in str(caught.value) and "\n" not in str(caught.value)

@@ -8,7 +8,7 @@ from scoring.artifact.config import ScoringConfig
 from scoring.artifact.manifest import Manifest, hashes
 from scoring.errors import ArtifactMissing
 from training.presets import TINY
-from training.release.versions import newest, next_ref
+from training.release.versions import newest_version, next_version
 
 SHAPE = TINY.model
 
@@ -31,43 +31,40 @@ def put(root: Path, version: str, data: str = "d", tokenizer: str = "{}") -> Non
     ).write(folder)
 
 
-def following(root: Path, tmp: Path, **changed: object) -> str:
-    tokenizer = tmp / "new_tokenizer.json"
+def following(root: Path, **changed: object) -> str:
+    tokenizer = root / "new_tokenizer.json"
     tokenizer.write_text(str(changed.pop("tokenizer", "{}")))
-    about = {"data": "d", "shape": SHAPE, "wanted": None} | changed
-    wanted = about.pop("wanted")
-    return str(next_ref(root, "model", wanted, tokenizer=tokenizer, **about))  # type: ignore[arg-type]
+    options = {"data": "d", "shape": SHAPE, "requested": None} | changed
+    return str(next_version(root, "model", tokenizer=tokenizer, **options))  # type: ignore[arg-type]
 
 
-def test_the_first_is_1_0_0(tmp_path: Path) -> None:
-    assert newest(tmp_path, "model") is None
-    assert following(tmp_path, tmp_path) == "model/1.0.0"
+def test_first_version_is_1_0_0(tmp_path: Path) -> None:
+    assert newest_version(tmp_path, "model") is None
+    assert following(tmp_path) == "model/1.0.0"
 
 
-def test_what_changed_decides(tmp_path: Path) -> None:
+def test_change_decides_the_next_number(tmp_path: Path) -> None:
     put(tmp_path, "1.9.0")
     put(tmp_path, "1.10.2")
-    assert following(tmp_path, tmp_path) == "model/1.10.3"
-    assert following(tmp_path, tmp_path, data="other") == "model/1.11.0"
-    assert following(tmp_path, tmp_path, tokenizer="[]") == "model/2.0.0"
-    assert following(tmp_path, tmp_path, shape=replace(SHAPE, layers=9)) == "model/2.0.0"
-    assert following(tmp_path, tmp_path, shape=replace(SHAPE, layers=9), data="x") == "model/2.0.0"
+    assert following(tmp_path) == "model/1.10.3"
+    assert following(tmp_path, data="other") == "model/1.11.0"
+    assert following(tmp_path, tokenizer="[]") == "model/2.0.0"
+    assert following(tmp_path, shape=replace(SHAPE, layers=9)) == "model/2.0.0"
+    assert following(tmp_path, shape=replace(SHAPE, layers=9), data="x") == "model/2.0.0"
 
 
-def test_a_version_that_was_asked_for_is_taken(tmp_path: Path) -> None:
+def test_requested_version_is_used(tmp_path: Path) -> None:
     put(tmp_path, "1.0.0")
-    assert following(tmp_path, tmp_path, wanted="7.1.0") == "model/7.1.0"
+    assert following(tmp_path, requested="7.1.0") == "model/7.1.0"
 
 
-def test_a_version_nobody_can_read_counts_as_another_kind(tmp_path: Path) -> None:
+def test_unreadable_version_counts_as_different(tmp_path: Path) -> None:
     put(tmp_path, "1.0.0")
     (tmp_path / "model" / "1.0.0" / "manifest.json").write_text(json.dumps({"format": 1}))
-    assert following(tmp_path, tmp_path) == "model/2.0.0"
+    assert following(tmp_path) == "model/2.0.0"
 
 
 @pytest.mark.parametrize(("name", "version"), [("../up", None), ("", None), ("model", "one")])
-def test_an_impossible_name_or_version_is_refused(
-    tmp_path: Path, name: str, version: str | None
-) -> None:
+def test_invalid_name_or_version_is_refused(tmp_path: Path, name: str, version: str | None) -> None:
     with pytest.raises(ArtifactMissing, match="NAME/VERSION"):
-        next_ref(tmp_path, name, version, data="d", shape=SHAPE, tokenizer=tmp_path)
+        next_version(tmp_path, name, version, data="d", shape=SHAPE, tokenizer=tmp_path)

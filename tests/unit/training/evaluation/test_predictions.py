@@ -1,0 +1,47 @@
+"""Probabilities computed from window logits equal those of the scorer."""
+
+from pathlib import Path
+
+import pytest
+import tokenizers
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+
+from scoring.artifact.artifact import Artifact
+from scoring.artifact.config import ScoringConfig
+from scoring.artifact.manifest import Manifest
+from scoring.input.familiarity import Familiarity
+from scoring.input.tokenizer import SPECIALS, UNKNOWN, Tokenizer
+from scoring.input.windows import MAX, MEAN
+from scoring.runtime.fakes import SumRuntime
+from scoring.scorer import Scorer
+from training.evaluation.predictions import probabilities
+
+MANIFEST = Manifest(
+    name="toy",
+    version="1.0.0",
+    created_at="",
+    parent=None,
+    code_version="0",
+    data={},
+    metrics={},
+    gates=[],
+    files={},
+)
+
+
+@pytest.mark.parametrize("rule", [MEAN, MAX])
+def test_probability_equals_that_of_the_scorer(rule: str) -> None:
+    vocabulary = {word: n for n, word in enumerate([*SPECIALS, *"abcdefgh"])}
+    words = tokenizers.Tokenizer(WordLevel(vocabulary, unk_token=UNKNOWN))
+    words.pre_tokenizer = Whitespace()
+    config = ScoringConfig(
+        max_tokens=7, window_overlap=2, window_rule=rule, temperature=1.7, threshold=0.6
+    )
+    empty = Familiarity.learn([], [], len(vocabulary))
+    scorer = Scorer(Artifact(Path(), MANIFEST, config, Tokenizer(words), empty), SumRuntime())
+    for text in ("a b", "a b c d e", "a c e g b d f h a a a c h"):
+        logits = scorer.window_logits(text)
+        score = scorer.score(text)
+        assert len(logits) == score.windows
+        assert probabilities([logits], 1.7, rule) == [score.probability]
