@@ -87,9 +87,9 @@ WITH made AS (
 INSERT INTO plumbline.quality_values
     (report_id, metric, estimated, estimated_low, estimated_high, realized, realized_low,
      realized_high)
-SELECT id, metric.*
+SELECT id, item.*
 FROM written JOIN made USING (window_from, window_to, model, role)
-CROSS JOIN LATERAL jsonb_to_recordset(made.metrics) AS metric (
+CROSS JOIN LATERAL jsonb_to_recordset(made.metrics) AS item (
     metric text, estimated float8, estimated_low float8, estimated_high float8, realized float8,
     realized_low float8, realized_high float8)
 WHERE made.source IS NOT DISTINCT FROM written.source
