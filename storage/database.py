@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from select import POLLIN, poll
 from typing import Any, cast
 
 import psycopg
@@ -14,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError, Opera
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from plumbline_client.database import CONNECT_TIMEOUT_S, UNAVAILABLE
+from plumbline_client.database import CONNECT_TIMEOUT_S, UNAVAILABLE, is_closed_by_server
 from plumbline_client.errors import DatabaseRefused, DatabaseUnavailable, DatabaseUrlInvalid
 
 
@@ -62,15 +61,8 @@ def _check_alive(raw: psycopg.Connection[Any], record: ConnectionPoolEntry, _: o
 
     SQLAlchemy's `pool_pre_ping` costs a round trip per checkout, half as much as a claim.
     """
-    if not getattr(record, "fresh", False) and has_ended(raw):
+    if not getattr(record, "fresh", False) and is_closed_by_server(raw):
         raise InvalidatePoolError
-
-
-def has_ended(raw: psycopg.Connection[Any]) -> bool:
-    """Return whether the server closed an idle connection: only then is its socket readable."""
-    idle = poll()
-    idle.register(raw.fileno(), POLLIN)
-    return bool(idle.poll(0))
 
 
 def is_unavailable(error: DBAPIError) -> bool:

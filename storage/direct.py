@@ -17,7 +17,8 @@ from psycopg.rows import namedtuple_row
 from sqlalchemy import Engine, TextClause, event, make_url
 from sqlalchemy.exc import DBAPIError
 
-from storage.database import connect, has_ended
+from plumbline_client.database import is_closed_by_server
+from storage.database import connect
 
 PLANNER_SETTINGS = "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan"
 PSYCOPG = make_url("postgresql+psycopg://").get_dialect()()
@@ -55,8 +56,8 @@ class DirectConnection:
     def closed(self) -> bool:
         return self._cursor.connection.closed
 
-    def has_ended(self) -> bool:
-        return has_ended(self._cursor.connection)
+    def is_closed_by_server(self) -> bool:
+        return is_closed_by_server(self._cursor.connection)
 
     def close(self) -> None:
         self._cursor.connection.close()
@@ -76,7 +77,7 @@ class PersistentConnection:
     @contextmanager
     def connection(self) -> Iterator[DirectConnection]:
         """Lend the connection to the block. Raises DBAPIError if no connection can be made."""
-        if self._current is not None and self._current.has_ended():
+        if self._current is not None and self._current.is_closed_by_server():
             self.close()
         if self._current is None:
             self._current = DirectConnection(_detached_connection(self._engine))

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
 from psycopg.rows import namedtuple_row
 
 from plumbline_client.errors import DatabaseRefused, DatabaseUnavailable, DatabaseUrlInvalid
@@ -77,14 +78,17 @@ class Database:
                 if not self._idle:
                     return None
                 connection = self._idle.pop()
-            if not _is_ended(connection):
+            if not is_closed_by_server(connection):
                 return connection
             connection.close()
 
     def _give_back(self, connection: Connection) -> None:
-        if not connection.closed:
-            with self._lock:
-                self._idle.append(connection)
+        # An interrupted statement leaves the connection in another state than idle.
+        if connection.closed or connection.info.transaction_status is not TransactionStatus.IDLE:
+            connection.close()
+            return
+        with self._lock:
+            self._idle.append(connection)
 
     def _translate(
         self, error: psycopg.Error, connection: Connection | None
@@ -97,7 +101,7 @@ class Database:
         return DatabaseRefused(f"{self._server} refuses: {reason}.")
 
 
-def _is_ended(connection: Connection) -> bool:
+def is_closed_by_server(connection: Connection) -> bool:
     """Return whether the server closed an idle connection: only then is its socket readable.
 
     Asking the server would cost a round trip per call.
