@@ -1,4 +1,4 @@
-"""The servers that a command talks to, and where `plumbline up` publishes the addresses of its own."""
+"""The servers that a command talks to, and where `plumbline up` publishes its addresses."""
 
 from __future__ import annotations
 
@@ -26,12 +26,7 @@ def connected(settings: Settings) -> Services:
 
     Raises ServicesMissing if there are neither.
     """
-    database_url, broker_url = settings.database_url, settings.broker_url
-    return find_services(
-        database_url.get_secret_value() if database_url else None,
-        broker_url.get_secret_value() if broker_url else None,
-        settings.state_dir,
-    )
+    return find_services(*settings.server_urls, settings.state_dir)
 
 
 def open_client(settings: Settings, services: Services) -> Client:

@@ -265,6 +265,14 @@ class Settings(BaseSettings):
             raise SettingsInvalid(f"{name} is not usable: {first['msg']}.") from error
 
     @property
+    def server_urls(self) -> tuple[str | None, str | None]:
+        """The URLs of PostgreSQL and Redis with their passwords; None if not set."""
+        return (
+            self.database_url.get_secret_value() if self.database_url else None,
+            self.broker_url.get_secret_value() if self.broker_url else None,
+        )
+
+    @property
     def reports_dir(self) -> Path:
         return self.state_dir / "reports"
 

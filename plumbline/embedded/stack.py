@@ -170,18 +170,15 @@ def _start_servers(
     settings: Settings, reporter: ProgressReporter, exits: ExitStack, interrupts: Interrupts
 ) -> tuple[Services, list[Server]]:
     """Start a server for each URL that is not set."""
+    database_url, broker_url = settings.server_urls
     servers = []
-    if settings.database_url is not None:
-        database_url = settings.database_url.get_secret_value()
-    else:
+    if database_url is None:
         reporter.step("Starting PostgreSQL")
         server = exits.enter_context(postgres_server(settings.state_dir / "postgres"))
         servers.append(server)
         database_url = server.url
         interrupts.check()
-    if settings.broker_url is not None:
-        broker_url = settings.broker_url.get_secret_value()
-    else:
+    if broker_url is None:
         reporter.step("Starting Redis")
         server = exits.enter_context(redis_server(settings.state_dir / "redis"))
         servers.append(server)

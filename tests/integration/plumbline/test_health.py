@@ -6,12 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import redis
 from sqlalchemy import Engine
 
-from plumbline import heartbeat
-from plumbline.health import Health, check, check_this_machine, recent_heartbeats
-from plumbline.heartbeat import WorkerStatus
+from plumbline.health import Health, check, check_this_machine
 from plumbline_client import Client
 from plumbline_client.services import Services
 from tests import command, poison
@@ -86,16 +83,3 @@ def test_an_unreachable_server_is_not_live(database_url: str, broker_url: str) -
 
 def test_a_database_without_tables_is_not_ready(postgres_server_url: str, broker_url: str) -> None:
     assert check(Services(postgres_server_url, broker_url), 60.0).health is Health.NOT_READY
-
-
-def test_old_heartbeats_do_not_count_and_the_newest_of_a_process_does(broker_url: str) -> None:
-    machine = heartbeat.machine_name()
-    with redis.Redis.from_url(broker_url) as connection:
-        heartbeat.send(connection, WorkerStatus.LOADING, "w")
-        connection.zincrby(heartbeat.KEY, -5, f"loading {machine} w")
-        heartbeat.send(connection, WorkerStatus.SCORING, "w")
-        statuses = [sender.status for sender in recent_heartbeats(broker_url)]
-        assert statuses == [WorkerStatus.SCORING]
-        connection.zincrby(heartbeat.KEY, -60, f"scoring {machine} w")
-        connection.zincrby(heartbeat.KEY, -60, f"loading {machine} w")
-        assert recent_heartbeats(broker_url) == []
