@@ -13,6 +13,7 @@ from plumbline.cli.output.console import colored_text, format_number, out, prope
 from plumbline.cli.output.json_output import JsonOption, print_json
 from plumbline.files import STDIN
 from plumbline.settings import Settings
+from plumbline.shipped import resolve_model
 from plumbline_client.errors import TextRefused
 from scoring.score import Score
 
@@ -30,10 +31,9 @@ def score(
         text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     with extra_needed("Scoring on this machine", "worker"):
         from scoring.artifact.artifact import Artifact
-        from scoring.artifact.registry import resolve
         from scoring.scorer import Scorer
 
-        artifact = Artifact.load(resolve(settings.models_dir, model or settings.model))
+        artifact = Artifact.load(resolve_model(settings.models_dir, model or settings.model))
         scorer = Scorer(artifact, max_chars=settings.max_text_chars)
     try:
         result = scorer.score(text)

@@ -20,11 +20,12 @@ from plumbline.errors import ModelUnchanged, OptionInvalid
 from plumbline.services import connected
 from plumbline.settings import Settings
 from plumbline.shipped import resolve_model
+from plumbline.version_record import version_record
 from scoring.artifact.gates import failed_gates
 from scoring.artifact.registry import model_name
 from scoring.errors import ArtifactInvalid
 from storage.serving import deployments
-from storage.serving.deployments import Serving, VersionRecord
+from storage.serving.deployments import Serving
 
 if TYPE_CHECKING:
     from scoring.artifact.artifact import Artifact
@@ -237,15 +238,6 @@ def lock_serving(connection: Connection, model: str | None, role: str) -> Servin
     if model == serving.live:
         raise ModelUnchanged(f"{model} is live; the {role} must be another version.")
     return serving
-
-
-def version_record(artifact: Artifact) -> VersionRecord:
-    return VersionRecord(
-        artifact.name,
-        artifact.manifest.sha256,
-        artifact.manifest.metrics,
-        artifact.config.labels,
-    )
 
 
 def format_canary(serving: Serving) -> str | None:

@@ -28,8 +28,8 @@ def test_version_passed_failed_or_has_no_gates() -> None:
 
 
 def test_error_names_the_failed_gates_and_the_option_that_overrides_them() -> None:
-    assert str(gates_failed("m/1.0.0", ["f1 is 0.85, and at least 0.9 is wanted."])) == (
-        "m/1.0.0 is not deployed because of its gates: f1 is 0.85, and at least 0.9 is wanted. "
+    assert str(gates_failed("m/1.0.0", ["f1 is 0.85; the gate requires at least 0.9."])) == (
+        "m/1.0.0 is not deployed because of its gates: f1 is 0.85; the gate requires at least 0.9. "
         "Use --force to deploy it anyway; the history records that."
     )
 
