@@ -38,6 +38,12 @@ def cancel(connection: Connection, ids: Sequence[uuid.UUID], reason: str) -> set
     return {row.id for row in rows}
 
 
+def count_jobs(engine: Engine, condition: str = "true") -> int:
+    with engine.connect() as connection:
+        rows = connection.execute(text(f"SELECT count(*) FROM plumbline.jobs WHERE {condition}"))
+        return int(rows.scalar_one())
+
+
 def job(value: str = "See you at six", **options: Any) -> NewJob:
     return new_job(value, source="test", max_chars=1_000, **options)
 

@@ -35,6 +35,18 @@ def database(server_url: str, template: str) -> Iterator[str]:
     execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@contextmanager
+def unavailable(server_url: str, name: str) -> Iterator[None]:
+    """Close all connections to a database and refuse new ones until the end of the block."""
+    execute(server_url, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    execute(
+        server_url,
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
+    )
+    yield
+    execute(server_url, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
 def with_database(server_url: str, database: str) -> str:
     """Return the URL with another database name."""
     return server_url.rpartition("/")[0] + "/" + database

@@ -1,4 +1,4 @@
-"""`plumbline demo` from its first line to its last, and again; nothing of it stays."""
+"""`plumbline demo` from its first line to its last, and after an interruption."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.slow
 
 
-def test_it_shows_the_whole_loop_and_ends_clean(tmp_path: Path) -> None:
+def test_demo_shows_both_batches_and_leaves_nothing_running(tmp_path: Path) -> None:
     state_dir = tmp_path / "state"
     with run_command(state_dir, tmp_path, "demo") as demo:
         assert demo.process.wait(180) == 0
         output = demo.output()
     verdicts = re.findall(r"Drift report: (\w+)", output)
     assert verdicts == ["stable", "drift"]
-    for shown in ("100 scored", "the text is empty", "are accepted", r"\x00", "positive"):
-        assert shown in output
+    for expected in ("100 scored", "the text is empty", "are accepted", r"\x00", "positive"):
+        assert expected in output
+    assert "Client.from_environment()" in output
     page = re.search(r"\S+/reports/\S+\.html", output)
     assert page is not None and (tmp_path / page.group()).stat().st_size > 100_000
     assert "Traceback" not in output
@@ -31,7 +32,7 @@ def test_it_shows_the_whole_loop_and_ends_clean(tmp_path: Path) -> None:
     assert not (state_dir / "demo" / "up.json").exists()
 
 
-def test_ctrl_c_in_the_middle_ends_it_clean_and_it_runs_again(tmp_path: Path) -> None:
+def test_interrupted_demo_leaves_nothing_running_and_can_run_again(tmp_path: Path) -> None:
     state_dir = tmp_path / "state"
     with run_command(state_dir, tmp_path, "demo") as demo:
         eventually(lambda: "Everyday texts" in demo.output(), 90.0)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -12,44 +9,20 @@ import redis
 from sqlalchemy import Engine, text
 
 from plumbline.queues import KEY_PREFIX, SCORE_QUEUE
-from plumbline_client import Client
-from plumbline_client.results import Result
-from tests import command
-from tests.workers import environment
+from plumbline_client import Client, Result
+from plumbline_client.states import JobState
+from tests.command import NOWHERE, Cli
 
 ERROR = "given up after 3 attempts: its worker process died by SIGSEGV"
 
 
-class Shell:
-    """Runs `plumbline quarantine ...` on the test's servers."""
-
-    def __init__(self, database_url: str, broker_url: str, folder: Path) -> None:
-        self._environment = environment(database_url, broker_url, folder) | {"COLUMNS": "200"}
-        self._folder = folder
-
-    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [command.PLUMBLINE, "quarantine", *arguments],
-            env=self._environment,
-            cwd=self._folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def refused(self, *arguments: str) -> str:
-        done = self(*arguments)
-        assert done.returncode == 1 and done.stdout == "" and done.stderr.count("\n") == 1, done
-        return done.stderr
-
-
 @pytest.fixture
-def shell(database_url: str, broker_url: str, tmp_path: Path) -> Shell:
-    return Shell(database_url, broker_url, tmp_path)
+def wide_cli(cli: Cli) -> Cli:
+    return cli.with_columns(200)
 
 
-def set_aside(client: Client, engine: Engine, source: str, *texts: str) -> list[str]:
-    """Texts in quarantine as the sweeper leaves them; their ids."""
+def quarantine_texts(client: Client, engine: Engine, source: str, *texts: str) -> list[str]:
+    """Submit texts and quarantine them as the sweeper does; return their ids."""
     ids = [receipt.job_id for receipt in client.submit_many(texts, source=source)]
     with engine.begin() as connection:
         connection.execute(
@@ -62,66 +35,68 @@ def set_aside(client: Client, engine: Engine, source: str, *texts: str) -> list[
     return [str(job_id) for job_id in ids]
 
 
-def states(client: Client) -> dict[str, Result]:
+def results_by_id(client: Client) -> dict[str, Result]:
     return {str(row.job_id): row for row in client.results(limit=None)}
 
 
-def waiting(broker_url: str) -> int:
+def queued_messages(broker_url: str) -> int:
     with redis.Redis.from_url(broker_url) as queues:
         return cast(int, queues.llen(KEY_PREFIX + SCORE_QUEUE))
 
 
-def test_list_replay_discard(
-    shell: Shell, engine: Engine, database_url: str, broker_url: str
+def test_jobs_are_listed_replayed_and_discarded(
+    wide_cli: Cli, engine: Engine, database_url: str, broker_url: str
 ) -> None:
+    cli = wide_cli
     with Client(database_url, broker_url) as client:
-        assert shell("list").stdout == "Nothing is in quarantine.\n"
-        a, b = set_aside(client, engine, "shop", "first", "second\x1b[31m")
-        (c,) = set_aside(client, engine, "mail", "third")
+        assert cli.run("quarantine", "list") == "Quarantine is empty.\n"
+        a, b = quarantine_texts(client, engine, "shop", "first", "second\x1b[31m")
+        (c,) = quarantine_texts(client, engine, "mail", "third")
         with redis.Redis.from_url(broker_url) as queues:
             queues.flushall()
 
-        listed = shell("list").stdout
+        listed = cli.run("quarantine", "list")
         assert a[:8] in listed and c[:8] in listed and "SIGSEGV" in listed
         assert "\x1b" not in listed
-        found = json.loads(shell("list", "--source", "shop", "--json").stdout)["quarantined"]
-        assert {job["id"] for job in found} == {a, b}
-        assert {(job["attempts"], job["error"]) for job in found} == {(3, ERROR)}
+        jobs = cli.json("quarantine", "list", "--source", "shop")["quarantined"]
+        assert {job["id"] for job in jobs} == {a, b}
+        assert {(job["attempts"], job["error"]) for job in jobs} == {(3, ERROR)}
 
-        assert shell("replay", a[:8]).stdout == "1 job is queued again.\n"
-        row = states(client)[a]
+        assert cli.run("quarantine", "replay", a[:8]) == "Queued 1 job again.\n"
+        row = results_by_id(client)[a]
         assert (row.state, row.attempts, row.error) == ("queued", 0, None)
-        assert waiting(broker_url) == 1, "it is published, not left to the sweeper"
+        assert queued_messages(broker_url) == 1, "it is published, not left to the sweeper"
 
-        assert shell("discard", b).stdout == "1 job is discarded.\n"
-        row = states(client)[b]
+        assert cli.run("quarantine", "discard", b) == "Discarded 1 job.\n"
+        row = results_by_id(client)[b]
         assert (row.state, row.text) == ("quarantined", None)
         assert row.error is not None
         assert row.error.startswith("discarded by ") and row.error.endswith(ERROR)
 
-        assert "is queued, not quarantined" in shell.refused("replay", a)
-        assert "not kept any more" in shell.refused("replay", b)
-        assert "There is no job" in shell.refused("discard", "0123abcd", c)
-        assert "no job id" in shell.refused("replay", "what?")
-        assert "give jobs, or --all" in shell.refused("replay")
-        assert "either jobs or --all" in shell.refused("discard", c, "--all")
-        assert states(client)[c].state == "quarantined", "a refusal changes nothing"
+        assert "is queued, not quarantined" in cli.error("quarantine", "replay", a)
+        assert f"The text of job {b} was deleted" in cli.error("quarantine", "replay", b)
+        assert "There is no job" in cli.error("quarantine", "discard", "0123abcd", c)
+        assert "not a job id" in cli.error("quarantine", "replay", "what?")
+        assert "Give jobs, or --all" in cli.error("quarantine", "replay")
+        assert "either jobs or --all" in cli.error("quarantine", "discard", c, "--all")
+        assert results_by_id(client)[c].state is JobState.QUARANTINED, "a refusal changes nothing"
 
-        assert shell("replay", "--all", "--source", "shop").stdout == "0 jobs are queued again.\n"
-        done = json.loads(shell("replay", "--all", "--json").stdout)
-        assert done == {"replayed": [c], "published": True}
+        replayed = cli.run("quarantine", "replay", "--all", "--source", "shop")
+        assert replayed == "Queued 0 jobs again.\n"
+        assert cli.json("quarantine", "replay", "--all") == {"replayed": [c], "published": True}
 
 
-def test_a_replay_while_redis_is_away_waits_for_it(
-    engine: Engine, database_url: str, broker_url: str, tmp_path: Path
+def test_replay_while_redis_is_down_is_published_later(
+    wide_cli: Cli, engine: Engine, database_url: str, broker_url: str
 ) -> None:
     with Client(database_url, broker_url) as client:
-        (job,) = set_aside(client, engine, "shop", "text")
-        done = Shell(database_url, "redis://127.0.0.1:1/0", tmp_path)("replay", job)
-        assert done.returncode == 0
-        assert done.stderr == "Redis is away; they are published when it is back.\n"
-        with engine.connect() as connection:
-            row = connection.execute(
-                text("SELECT state, published_at FROM plumbline.jobs WHERE id = :id"), {"id": job}
-            ).one()
-        assert tuple(row) == ("queued", None)
+        (job,) = quarantine_texts(client, engine, "shop", "text")
+    down = wide_cli.with_settings(broker_url=f"redis://{NOWHERE}/0")
+    done = down.complete("quarantine", "replay", job)
+    assert done.returncode == 0
+    assert done.stderr == b"Redis is unavailable; the jobs are published once it is back.\n"
+    with engine.connect() as connection:
+        row = connection.execute(
+            text("SELECT state, published_at FROM plumbline.jobs WHERE id = :id"), {"id": job}
+        ).one()
+    assert tuple(row) == ("queued", None)

@@ -1,0 +1,35 @@
+"""`plumbline cancel`: queued jobs end, and all others stay as they are."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine
+
+from tests.command import Cli
+from tests.ledger import count_jobs
+
+TEXTS = '{"text": "one"}\n{"text": "two"}\n{"text": " "}\n'
+
+
+def test_only_queued_jobs_are_cancelled(cli: Cli, engine: Engine) -> None:
+    first, second, rejected = (
+        receipt["job_id"]
+        for receipt in cli.json_lines("submit", cli.write("t.jsonl", TEXTS))
+        if receipt["kind"] == "receipt"
+    )
+    assert "There is no job" in cli.error("cancel", first, "0" * 32)
+    assert count_jobs(engine, "state = 'cancelled'") == 0, "one unknown job cancels none"
+    assert "cancelled" in cli.run("cancel", first, "--reason", "sent by mistake")
+    assert count_jobs(engine, "error = 'sent by mistake'") == 1
+    cancelled = {
+        "job_id": first,
+        "cancelled": False,
+        "state": "cancelled",
+        "error": "sent by mistake",
+    }
+    assert cli.json_lines("cancel", first, first[:12]) == [cancelled]
+    lines = cli.json_lines("cancel", second, rejected, code=1)
+    assert [line["cancelled"] for line in lines] == [True, False]
+    assert "it had ended, and nothing was changed" in cli.run("cancel", rejected, code=1)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE plumbline.jobs SET state = 'leased'")
+    assert "it is being scored, and nothing was changed" in cli.run("cancel", second, code=1)

@@ -1,0 +1,55 @@
+"""`plumbline drift`: from the request of a report to its page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.command import Cli
+from tests.workers import start_worker
+
+ALL_QUEUES = "plumbline.score,plumbline.bulk,plumbline.upkeep,plumbline.reports"
+
+
+def test_report_is_requested_printed_and_opened(
+    cli: Cli, database_url: str, broker_url: str, tmp_path: Path
+) -> None:
+    cli.write("odd.txt", "\n".join(f"ACT NOW {n}!!! 100% 555-0{n}" for n in range(100, 140)))
+    settings = {"drift_min_rows": 30}
+    with start_worker(
+        database_url, broker_url, tmp_path, concurrency=1, queues=ALL_QUEUES, settings=settings
+    ):
+        cli.run("submit", "odd.txt", "--source", "odd", "--wait")
+        report = cli.json("drift", "run", "--source", "odd", "--since", "1h")
+    assert report["verdict"] == "drift"
+    assert report["window_rows"] == 40
+    assert report["values"][0]["drifted"] is True
+    feature = next(value["feature"] for value in report["values"] if value["histogram"])
+
+    assert [row["id"] for row in cli.json("drift", "list")["reports"]] == [report["id"]]
+    listed = cli.run("drift", "list", "--source", "odd", "--verdict", "drift", "--limit", "1")
+    assert report["summary"][:20] in listed and "profile" in listed
+    assert cli.json("drift", "list", "--verdict", "stable") == {"reports": []}
+    assert "There are no such drift reports." in cli.run("drift", "list", "--source", "even")
+    assert cli.json("drift", "show") == report
+    printed = cli.run("drift", "show", str(report["id"]))
+    assert f"{feature}, reference" in printed
+    assert f"{feature}, window" in printed
+    assert "in standard errors" in printed
+    assert cli.json("drift", "show", "--png", "drift.png") == report
+    assert (tmp_path / "drift.png").read_bytes().startswith(b"\x89PNG")
+    assert "decision, window" in cli.run("drift", "show", "--feature", "decision")
+    sentence = cli.error("drift", "show", "--feature", "nose")
+    assert "no feature 'nose'; its features are: " in sentence
+    page = Path(cli.run("drift", "open").strip())
+    assert page.stat().st_size > 1_000
+    page.unlink()
+    assert f"{page}, was removed" in cli.error("drift", "open")
+
+
+def test_missing_report_names_the_worker_that_makes_reports(cli: Cli) -> None:
+    sentence = cli.error("drift", "run", "--timeout", "1s")
+    assert "plumbline up" in sentence
+    assert "-Q plumbline.reports" in sentence
+    assert "There is no drift report yet" in cli.error("drift", "show")
+    assert "There is no drift report 7;" in cli.error("drift", "show", "7")
+    assert "There is no drift report" in cli.error("drift", "show", str(10**30))
