@@ -36,7 +36,7 @@ TEXT_METHODS = "text_content_drift"
 
 @dataclass(frozen=True, slots=True)
 class ReportWithValues:
-    """A report and its values: drifted features first, then by strength."""
+    """A report and its values, the drifted and highest first."""
 
     report: DriftReport
     values: list[DriftValue]
@@ -65,7 +65,7 @@ def read_report_of_task(connection: Connection, task_id: str) -> ReportWithValue
 def print_report(
     report: ReportWithValues, feature: str | None, png: Path | None, as_json: bool
 ) -> None:
-    """Print the report and draw `feature`, by default the strongest; also write `png` if given."""
+    """Print the report and draw `feature`, by default the highest; with `png`, write a picture."""
     drawn = values_to_draw(report, feature)
     if png is not None:
         write_picture(report, drawn, png)
@@ -85,7 +85,7 @@ def print_report(
 
 
 def values_to_draw(report: ReportWithValues, feature: str | None) -> list[DriftValue]:
-    """Return the requested feature, by default those that drifted, else the strongest.
+    """Return the requested feature, by default those that drifted, else the highest.
 
     Raises ReportMissing.
     """

@@ -3,6 +3,7 @@ from rich.style import Style
 
 from plumbline.cli.output.plot import histograms
 from storage.tables import DriftValue
+from tests.drift_rows import drift_value
 
 NUMBERS = {
     "edges": [0.0, 10.0, 20.0, 30.0],
@@ -17,10 +18,7 @@ LABELS = {
 
 
 def value(feature: str, histogram: dict[str, list[object]]) -> DriftValue:
-    return DriftValue(
-        report_id=1, feature=feature, method="ks", value=0.001, threshold=0.005, drifted=True,
-        histogram=histogram,
-    )  # fmt: skip
+    return drift_value(feature, histogram=histogram)
 
 
 def bar_columns(lines: list[str]) -> list[int]:
