@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import webbrowser
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,13 +22,18 @@ from plumbline.cli.output.console import (
     out,
     printable_text,
 )
-from plumbline.cli.output.drift_report import print_report, read_report, read_report_of_task
+from plumbline.cli.output.drift_report import (
+    ReportWithValues,
+    print_report,
+    read_report,
+    read_report_of_task,
+)
 from plumbline.cli.output.json_output import JsonOption, print_json
 from plumbline.cli.output.rows import row_values
 from plumbline.cli.times import parse_duration
 from plumbline.errors import OptionInvalid, ReportMissing
 from plumbline.queues import DRIFT_TASK
-from plumbline.services import connected
+from plumbline.services import Services, connected
 from plumbline.settings import Settings
 from storage.reports.drift import find_reports
 from storage.states import DriftVerdict, ReferenceKind
@@ -91,16 +97,7 @@ def run(
         raise OptionInvalid(
             f"--last is at most {settings.drift_max_rows:,} here (PLUMBLINE_DRIFT_MAX_ROWS)."
         )
-    services = connected(settings)
-    with database(services) as engine:
-        with engine.connect() as connection:
-            # Without tables no report can be written, so this fails before the task is sent.
-            find_reports(connection, limit=1)
-        task_id = report_request.send(DRIFT_TASK, arguments, services)
-        with err.status("waiting for the report ..."):
-            report = report_request.wait_for(
-                engine, lambda connection: read_report_of_task(connection, task_id), timeout_s
-            )
+    report = request_report(connected(settings), arguments, timeout_s)
     print_report(report, None, None, as_json)
 
 
@@ -167,6 +164,20 @@ def open_report(
     if has_display() and webbrowser.open(path.as_uri()):
         err.print(f"Opened report {stored.id}.")
     out.print(str(path), markup=False, soft_wrap=True)
+
+
+def request_report(
+    services: Services, arguments: Mapping[str, Any], timeout_s: float
+) -> ReportWithValues:
+    with database(services) as engine:
+        with engine.connect() as connection:
+            # Without tables no report can be written, so this fails before the task is sent.
+            find_reports(connection, limit=1)
+        task_id = report_request.send(DRIFT_TASK, arguments, services)
+        with err.status("waiting for the report ..."):
+            return report_request.wait_for(
+                engine, lambda connection: read_report_of_task(connection, task_id), timeout_s
+            )
 
 
 def print_list(reports: list[DriftReport]) -> None:
