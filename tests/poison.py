@@ -1,7 +1,7 @@
-"""Texts that do what no text of a healthy model does, for a scorer that obeys them.
+"""Texts that crash, exhaust, block or delay their worker, and a scorer that obeys them.
 
-No model dies on demand, and production code has no hook for it: `tests.poison_app` is a worker like
-any other but for its scorer.
+No model dies on demand, and production code has no hook for it: `tests.poison_app` is a worker that
+differs only in its scorer.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ log = logging.getLogger(__name__)
 SEGFAULT = "POISON segfault"
 EXHAUST = "POISON memory"
 HANG = "POISON hang"
-# Interruptible work of a known length: "SLOW 0.5" takes half a second.
+# Interruptible work of a known duration: "SLOW 0.5" takes half a second.
 SLOW = "SLOW "
-# An error that quotes what it fails on.
+# Raises an error that quotes the text.
 RAISE = "POISON raise"
-# Where this variable names a file, no model is loaded before that is there.
+# If this variable names a file, models are loaded only once the file exists.
 GATE = "TEST_MODEL_GATE"
 
 _libc = ctypes.CDLL(None)
-# Called while the interpreter is held, as by a native extension that hangs.
-_holding = ctypes.PyDLL(None)
+# Keeps the interpreter locked during a call, as a native extension that hangs does.
+_libc_with_gil = ctypes.PyDLL(None)
 
 
 class PoisonedScorer(Scorer):
@@ -37,17 +37,17 @@ class PoisonedScorer(Scorer):
         if text.startswith(SEGFAULT):
             _libc.memset(0, 1, 1)
         elif text.startswith(EXHAUST):
-            hoard = []
+            blocks = []
             while True:
-                # Asked for and not written to: it counts, and takes no time under load.
-                hoard.append(bytes(16_000_000))
+                # Allocated but not written to: it counts against the limit and costs no time.
+                blocks.append(bytes(16_000_000))
         elif text.startswith(HANG):
             while True:
-                _holding.usleep(1_000_000)
+                _libc_with_gil.usleep(1_000_000)
         elif text.startswith(RAISE):
-            raise ValueError(f"no way to score {text!r}")
+            raise ValueError(f"cannot score {text!r}")
         elif text.startswith(SLOW):
-            log.warning("a slow text is begun")
+            log.warning("scoring a slow text")
             time.sleep(float(text.split()[1]))  # the slow work itself
         return super().score(text)
 
@@ -55,7 +55,7 @@ class PoisonedScorer(Scorer):
 def load(folder: Path, **options: Any) -> Scorer:
     gate = os.environ.get(GATE)
     if gate:
-        log.warning("the model waits at the gate")
+        log.warning("waiting for the gate before loading the model")
     while gate and not Path(gate).exists():
-        time.sleep(0.05)  # between two looks at the gate
+        time.sleep(0.05)  # the interval between two checks of the gate
     return PoisonedScorer.load(folder, **options)

@@ -1,4 +1,4 @@
-"""A worker like any other, `-A tests.poison_app`, but its scorer obeys what `tests.poison` says."""
+"""The worker app with a scorer that obeys the texts of `tests.poison`: `-A tests.poison_app`."""
 
 from tests.poison import load
 from worker.celery import app

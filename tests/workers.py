@@ -1,4 +1,4 @@
-"""Real Celery workers for tests, in a process group of their own, drained at the end."""
+"""Real Celery workers and beats for tests, each in its own process group, drained at the end."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 from sqlalchemy import Engine, text
 
-from plumbline.embedded import child
-from tests.paths import MODELS
+from plumbline.embedded import child_process
+from tests.paths import CHECKOUT, MODELS
 from tests.waiting import eventually
 
 START_TIMEOUT_S = 60.0
@@ -25,6 +25,8 @@ DRAIN_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Worker:
+    """A running `celery` command: a worker, or beat."""
+
     process: subprocess.Popen[bytes]
     log_file: Path
 
@@ -32,40 +34,43 @@ class Worker:
         return self.log_file.read_text(encoding="utf-8", errors="replace")
 
     def children(self) -> list[int]:
-        """The process ids of the pool, oldest first."""
-        found = psutil.Process(self.process.pid).children()
-        return [process.pid for process in sorted(found, key=psutil.Process.create_time)]
+        """Return the process ids of the pool, oldest first."""
+        children = psutil.Process(self.process.pid).children()
+        return [child.pid for child in sorted(children, key=psutil.Process.create_time)]
 
-    def until_logged(self, text: str, times: int = 1, timeout_s: float = 60.0) -> None:
+    def wait_for_log(self, text: str, times: int = 1, timeout_s: float = 60.0) -> None:
+        """Wait until the log contains the text at least so many times."""
         eventually(
             lambda: self.log().count(text) >= times,
             timeout_s,
-            f"{text!r} is not {times} times in the log within {timeout_s:g} s",
+            f"the log does not contain {text!r} {times} times within {timeout_s:g} s",
         )
 
-    def until_leased(self, engine: Engine, texts: int, timeout_s: float = 60.0) -> None:
-        """Wait until it holds so many texts; the first may not be in hand yet."""
-        counted = text("SELECT count(*) FROM plumbline.jobs WHERE state = 'leased'")
+    def wait_for_leases(self, engine: Engine, texts: int, timeout_s: float = 60.0) -> None:
+        """Wait until exactly so many texts are leased; the first may not be in flight yet."""
+        count = text("SELECT count(*) FROM plumbline.jobs WHERE state = 'leased'")
 
-        def leased() -> bool:
+        def all_leased() -> bool:
             with engine.connect() as connection:
-                return bool(connection.execute(counted).scalar_one() == texts)
+                return bool(connection.execute(count).scalar_one() == texts)
 
-        eventually(leased, timeout_s, f"{texts} texts are not leased within {timeout_s:g} s")
+        eventually(all_leased, timeout_s, f"{texts} texts are not leased within {timeout_s:g} s")
 
     def kill(self) -> None:
-        """End it and its children without a word, as a power cut does."""
-        child.kill_group(self.process.pid)
+        """Kill it and its children without a chance to clean up, as a power cut does."""
+        child_process.kill_group(self.process.pid)
         self.process.wait()
 
     def drain(self) -> None:
-        """Let it finish what it holds, as SIGTERM does; fail if it must be killed."""
+        """Send SIGTERM and wait for the end; fail if it must be killed."""
         if self.process.poll() != -signal.SIGKILL:
-            assert child.stop(self.process, signal.SIGTERM, DRAIN_TIMEOUT_S), "it did not drain"
+            assert child_process.stop(self.process, signal.SIGTERM, DRAIN_TIMEOUT_S), (
+                "it did not drain"
+            )
 
 
 @contextmanager
-def worker(
+def start_worker(
     database_url: str,
     broker_url: str,
     folder: Path,
@@ -77,34 +82,26 @@ def worker(
     app: str = "worker",
     while_starting: Callable[[], None] | None = None,
 ) -> Iterator[Worker]:
-    """A `celery -A worker worker` that is ready; drained by SIGTERM at the end.
+    """Run `celery -A worker worker`; yield it once it is ready, and drain it at the end.
 
-    `settings` are Plumbline's by field name, as in {"lease_s": 2}. Its log is in `folder`, and is
-    printed where the test fails.
+    `settings` are Plumbline's settings by field name, as in {"lease_s": 2}. The log is written to
+    `folder`, and printed if the test fails.
     """
     name = f"worker-{uuid.uuid4().hex[:8]}"
     command = ["worker", f"--concurrency={concurrency}", f"--hostname={name}@localhost"]
     if queues is not None:
         command += ["--queues", queues]
     log, command = folder / f"{name}.log", [*command, *options]
-    found = _start(database_url, broker_url, log, command, settings, app)
-    try:
+    worker = _start(database_url, broker_url, log, command, settings, app)
+    with _drained_or_killed(worker):
         if while_starting is not None:
             while_starting()
-        eventually(lambda: _ready(found), START_TIMEOUT_S, "the worker is not ready")
-        yield found
-        found.drain()
-    except BaseException:
-        print(found.log())  # noqa: T201
-        raise
-    finally:
-        # Whatever happened, nothing of it stays: SIGKILL reaches children its parent lost.
-        child.kill_group(found.process.pid)
-        found.process.wait()
+        eventually(lambda: _is_ready(worker), START_TIMEOUT_S, "the worker is not ready")
+        yield worker
 
 
 @contextmanager
-def beat(
+def start_beat(
     database_url: str,
     broker_url: str,
     folder: Path,
@@ -112,29 +109,22 @@ def beat(
     settings: Mapping[str, object] | None = None,
     app: str = "worker",
 ) -> Iterator[Worker]:
-    """A `celery -A worker beat`; its schedule file is in `folder`."""
+    """Run `celery -A worker beat`; its schedule file is in `folder`."""
     name = f"beat-{uuid.uuid4().hex[:8]}"
     command = ["beat", "--schedule", str(folder / f"{name}.schedule")]
-    found = _start(database_url, broker_url, folder / f"{name}.log", command, settings, app)
-    try:
-        yield found
-        found.drain()
-    except BaseException:
-        print(found.log())  # noqa: T201
-        raise
-    finally:
-        child.kill_group(found.process.pid)
-        found.process.wait()
+    beat = _start(database_url, broker_url, folder / f"{name}.log", command, settings, app)
+    with _drained_or_killed(beat):
+        yield beat
 
 
-def refusal(
+def failed_start_output(
     database_url: str,
     broker_url: str,
     folder: Path,
     *,
     settings: Mapping[str, object] | None = None,
 ) -> str:
-    """What a worker that does not start prints; fails where it starts or ends well."""
+    """Return the output of a worker that refuses to start; fail if it starts or exits with 0."""
     process = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "worker", "worker", "--concurrency=1"],
         env=environment(database_url, broker_url, folder, settings),
@@ -144,24 +134,24 @@ def refusal(
         timeout=START_TIMEOUT_S,
         check=False,
     )
-    assert process.returncode == 1, f"it ended with {process.returncode}: {process.stderr}"
+    assert process.returncode == 1, f"the exit status is {process.returncode}: {process.stderr}"
     return process.stdout + process.stderr
 
 
 def environment(
     database_url: str, broker_url: str, folder: Path, settings: Mapping[str, object] | None = None
 ) -> dict[str, str]:
-    """This process's environment without its own Plumbline settings, and with these."""
+    """Return this process's environment with these Plumbline settings instead of its own."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("PLUMBLINE_")}
-    given = {
+    fields = {
         "database_url": database_url,
         "broker_url": broker_url,
         "models_dir": MODELS,
         "state_dir": folder / ".plumbline",
     } | dict(settings or {})
-    ours = {f"PLUMBLINE_{name.upper()}": str(value) for name, value in given.items()}
-    # For apps of the tests, which the working directory would not give.
-    return inherited | ours | {"PYTHONPATH": str(MODELS.parent)}
+    variables = {f"PLUMBLINE_{name.upper()}": str(value) for name, value in fields.items()}
+    # The apps of the tests are not in the working directory.
+    return inherited | variables | {"PYTHONPATH": str(CHECKOUT)}
 
 
 def _start(
@@ -173,16 +163,32 @@ def _start(
     app: str = "worker",
 ) -> Worker:
     level = () if "--loglevel" in command else ("--loglevel", "INFO")
-    process = child.start(
+    process = child_process.start(
         [sys.executable, "-m", "celery", "-A", app, *command, *level],
         log=log,
         environment=environment(database_url, broker_url, log.parent, settings),
-        # Not the checkout, where a developer's .env would be read.
+        # Not the checkout, whose .env would be read.
         cwd=log.parent,
     )
     return Worker(process, log)
 
 
-def _ready(found: Worker) -> bool:
-    assert found.process.poll() is None, f"it ended with {found.process.returncode}"
-    return " ready." in found.log()
+@contextmanager
+def _drained_or_killed(worker: Worker) -> Iterator[None]:
+    """Drain at the end of the block. After an error, print the log. Leave no process behind."""
+    try:
+        yield
+        worker.drain()
+    except BaseException:
+        print(worker.log())  # noqa: T201
+        raise
+    finally:
+        # SIGKILL also reaches children whose parent is gone.
+        child_process.kill_group(worker.process.pid)
+        worker.process.wait()
+
+
+def _is_ready(worker: Worker) -> bool:
+    status = worker.process.poll()
+    assert status is None, f"the worker exited with {status}"
+    return " ready." in worker.log()

@@ -1,1 +1,1 @@
-"""Celery's side: `celery -A worker worker` and `... beat`; the app is in `worker.celery`."""
+"""The Celery application. `celery -A worker worker` and `celery -A worker beat` start it."""

@@ -1,4 +1,4 @@
-"""How long to wait before trying again."""
+"""The pause before an operation is tried again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LONGEST_S = 30.0
 
 
 def backoff_s(retries: int, draw: float | None = None) -> float:
-    """Doubling waits, each drawn between half and whole so that workers do not return together.
+    """Return an exponential backoff, drawn between half and whole so that workers spread out.
 
     `draw` in [0, 1) replaces the random number.
     """

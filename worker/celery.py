@@ -1,4 +1,4 @@
-"""The Celery app: its settings, its queues, its clock."""
+"""The Celery app: configuration, queues and the beat schedule."""
 
 from __future__ import annotations
 
@@ -21,18 +21,23 @@ from plumbline.queues import (
     SWEEP_TASK,
     UPKEEP_QUEUE,
 )
+from plumbline.services import Services, connected
 from plumbline.settings import Settings
 from plumbline_client.errors import PlumblineError, ServicesMissing
 from worker.pool.memory_limit import recycle_kib
 
-# The tokenizer's own threads would not survive the fork; one text a process needs none.
+# The tokenizer's own threads would not survive the fork, and a process that scores one text at a
+# time needs none.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-# Under the names of URLs, so that logs go on showing these.
+# Registered under the URL schemes, so that logs show the configured URL.
 TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "worker.broker.transport:Transport"))
 
 
-def read_settings() -> Settings:
-    """Settings with both URLs, or one sentence and the end: Celery would print a traceback."""
+def read_configuration() -> tuple[Settings, Services]:
+    """Read the settings, which must contain both URLs; otherwise exit with one sentence.
+
+    Celery would print a traceback for any other exception.
+    """
     try:
         settings = Settings.read()
         if settings.database_url is None or settings.broker_url is None:
@@ -40,13 +45,16 @@ def read_settings() -> Settings:
                 "A worker needs PLUMBLINE_DATABASE_URL and PLUMBLINE_BROKER_URL; "
                 "`plumbline up` sets both and starts everything."
             )
+        return settings, connected(settings)
     except PlumblineError as error:
         raise SystemExit(str(error)) from error
-    return settings
 
 
-def schedule(settings: Settings) -> dict[str, Any]:
-    """What beat sends. Each entry expires before its successor, so none pile up unread."""
+def beat_schedule(settings: Settings) -> dict[str, Any]:
+    """Return what beat sends.
+
+    Each message expires before the next one is sent, so that unread ones do not pile up.
+    """
     return {
         "sweep": {
             "task": SWEEP_TASK,
@@ -64,7 +72,7 @@ def schedule(settings: Settings) -> dict[str, Any]:
             "schedule": settings.quality_every_s,
             "options": {"queue": REPORT_QUEUE, "expires": settings.quality_every_s},
         },
-        # With the reports, so that a webhook that is slow delays no text.
+        # In the report queue, so that a slow webhook delays no scoring.
         "alerts": {
             "task": ALERTS_TASK,
             "schedule": settings.alert_every_s,
@@ -74,28 +82,24 @@ def schedule(settings: Settings) -> dict[str, Any]:
 
 
 def queue(name: str) -> Queue:
-    """A queue with an exchange of its own; Celery's default would bind all of them to one key."""
+    """Return a queue with its own exchange; Celery's default would bind all queues to one key."""
     return Queue(name, Exchange(name, type="direct"), routing_key=name)
 
 
-def make_app(settings: Settings) -> Celery:
-    assert settings.broker_url is not None
-    app = Celery(
-        "plumbline",
-        include=["worker.tasks", "worker.lifecycle", "worker.relay"],
-    )
-    broker = broker_config(settings.broker_url.get_secret_value())
+def make_app(settings: Settings, services: Services) -> Celery:
+    app = Celery("plumbline", include=["worker.tasks", "worker.lifecycle"])
+    broker = broker_config(services.broker_url)
     broker["broker_transport_options"]["queue_order_strategy"] = (
         "worker.broker.queue_order:StrictOrder"
     )
     app.conf.update(
         broker,
-        # A worker told nothing takes these, in the order of `worker.broker.queue_order`. Reports need a
-        # worker of their own (-Q plumbline.reports), so that Evidently is never imported where
-        # texts are scored.
+        # A worker without -Q consumes these, in the order of `worker.broker.queue_order`. Reports
+        # need a worker of their own (-Q plumbline.reports), so that Evidently is never imported
+        # in a process that scores texts.
         task_queues=[queue(UPKEEP_QUEUE), queue(SCORE_QUEUE), queue(BULK_QUEUE)],
-        # A message is done when its task returned, and goes back if the process died: the ledger
-        # makes the second delivery harmless.
+        # A message is acknowledged when its task returns, and is delivered again if the process
+        # dies: the ledger makes the second delivery harmless.
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
@@ -105,24 +109,24 @@ def make_app(settings: Settings) -> Celery:
         worker_proc_alive_timeout=60.0,
         worker_hijack_root_logger=True,
         broker_connection_retry_on_startup=True,
-        # However long Redis is away. Celery would give up after a hundred tries.
+        # Celery would give up after a hundred attempts; a worker waits for Redis without limit.
         broker_connection_max_retries=None,
         worker_cancel_long_running_tasks_on_connection_loss=False,
-        beat_schedule=schedule(settings),
+        beat_schedule=beat_schedule(settings),
     )
     return app
 
 
 def quiet_celery_loggers(settings: Settings) -> None:
-    """Have one line a message, which is ours; Celery's two more cost as much as the claim.
+    """Suppress Celery's two lines per message, which cost as much CPU time as the claim.
 
-    PLUMBLINE_LOG_LEVEL=DEBUG brings them back.
+    `worker.tasks` logs one line per message. PLUMBLINE_LOG_LEVEL=DEBUG restores Celery's lines.
     """
     if settings.log_level.upper() != "DEBUG":
         for name in ("celery.worker.strategy", "celery.app.trace"):
             logging.getLogger(name).setLevel(logging.WARNING)
 
 
-settings = read_settings()
+settings, services = read_configuration()
 quiet_celery_loggers(settings)
-app = make_app(settings)
+app = make_app(settings, services)

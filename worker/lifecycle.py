@@ -1,8 +1,10 @@
-"""What happens when a worker starts and stops. It takes no work before its model is verified."""
+"""Start and stop of a worker and of beat. A worker accepts no work before its model is verified."""
 
 from __future__ import annotations
 
+import atexit
 import logging
+from dataclasses import dataclass, field
 from typing import Any
 
 from celery.signals import (
@@ -21,66 +23,70 @@ from celery.utils.log import current_process_index, get_multiprocessing_logger
 
 from plumbline.broker import ping
 from plumbline.queues import BULK_QUEUE, SCORE_QUEUE
+from plumbline.services import Services
 from plumbline.settings import LogFormat, Settings
-from plumbline_client.errors import PlumblineError, StorageError
+from plumbline.shipped import resolve_model
+from plumbline.version_record import version_record
+from plumbline_client.errors import PlumblineError
 from scoring.artifact.artifact import Artifact
 from scoring.artifact.gates import failed_gates
-from scoring.artifact.registry import resolve
-from scoring.errors import ScoringError
 from storage import migrate
 from storage.database import connect, translate_errors
 from storage.serving import deployments
-from worker.celery import app, settings
-from worker.pool.forced_exit import exit_after_grace
+from worker.celery import app, services, settings
+from worker.pool.forced_exit import schedule_forced_exit
 from worker.pool.memory_limit import limit_memory
 from worker.pool.process import DRAIN, IN_FLIGHT, current_process, start_process
+from worker.relay import Relay
+from worker.telemetry import metrics
 from worker.telemetry.exporter import Exporter
 from worker.telemetry.heartbeat import start_beat_heartbeat
 from worker.telemetry.logs import configure_logging
-from worker.telemetry.metrics import take_place
 
 log = logging.getLogger(__name__)
-# Set in the parent before it forks: only workers of the scoring queue hold a model.
-scores_texts = True
-serves = ""
-# What the log is to say once it is set up.
-doubts: list[str] = []
-EXPORTER = Exporter(settings, IN_FLIGHT)
 
 
-def preflight(settings: Settings) -> tuple[Artifact, list[str]]:
-    """Check Redis, the tables and every hash of the model.
+@dataclass
+class Startup:
+    """What the parent finds out before the fork. Only a worker that scores texts loads a model.
 
-    Returns the version that will serve, and what speaks against it.
-
-    Raises the first thing that is wrong, as a PlumblineError, StorageError or ScoringError.
+    `failed_gates` are logged once logging is set up.
     """
-    assert settings.database_url is not None and settings.broker_url is not None
-    ping(settings.broker_url.get_secret_value())
-    engine = connect(settings.database_url.get_secret_value())
+
+    scores_texts: bool = True
+    live_model: str = ""
+    failed_gates: list[str] = field(default_factory=list)
+
+
+STARTUP = Startup()
+EXPORTER = Exporter(settings, services, IN_FLIGHT)
+
+
+def preflight(settings: Settings, services: Services) -> tuple[Artifact, list[str]]:
+    """Check Redis, the database schema and every hash of the model.
+
+    Returns the live version. If it becomes live by this call, also returns the gates that it did
+    not pass. Raises the first failed check as a PlumblineError.
+    """
+    ping(services.broker_url)
+    engine = connect(services.database_url)
     try:
         with translate_errors(engine):
             migrate.check(engine)
             with engine.begin() as connection:
                 live = deployments.live_model(connection)
-                artifact = Artifact.load(resolve(settings.models_dir, live or settings.model))
-                first = deployments.promote_first(
-                    connection,
-                    artifact.name,
-                    manifest_sha256=artifact.manifest.sha256,
-                    metrics=artifact.manifest.metrics,
-                    labels=artifact.config.labels,
-                )
+                artifact = Artifact.load(resolve_model(settings.models_dir, live or settings.model))
+                first = deployments.promote_first(connection, version_record(artifact))
     finally:
         engine.dispose()
-    # The first version serves as it is, since without it none would; nobody promoted it.
+    # The first version serves even if its gates failed: without it no version would.
     return artifact, failed_gates(artifact.manifest) if first else []
 
 
 @after_setup_logger.connect
 @after_setup_task_logger.connect
 def on_setup_logger(logger: logging.Logger, **_: Any) -> None:
-    """Celery has set up the handlers as its own options say; we add to them what is ours."""
+    """Add redaction and the log format to the handlers that Celery set up from its own options."""
     configure_logging(
         [*logger.handlers, *get_multiprocessing_logger().handlers], settings.log_format
     )
@@ -88,49 +94,48 @@ def on_setup_logger(logger: logging.Logger, **_: Any) -> None:
 
 @celeryd_init.connect
 def hide_banner(instance: Any, **_: Any) -> None:
-    """It is no line of the log, and programs read that."""
+    """Omit Celery's banner if the output is JSON, since programs read it line by line."""
     if settings.log_format is LogFormat.JSON:
         instance.quiet = True
 
 
 @worker_init.connect
 def check_before_start(**_: Any) -> None:
-    global scores_texts, serves, doubts
-    scores_texts = not {SCORE_QUEUE, BULK_QUEUE}.isdisjoint(app.amqp.queues.consume_from)
+    STARTUP.scores_texts = not {SCORE_QUEUE, BULK_QUEUE}.isdisjoint(app.amqp.queues.consume_from)
     try:
-        artifact, doubts = preflight(settings)
-    # Celery logs an Exception raised here and starts all the same; SystemExit it lets through.
-    except (PlumblineError, StorageError, ScoringError) as error:
+        artifact, STARTUP.failed_gates = preflight(settings, services)
+    # Celery logs an Exception raised here and starts anyway; SystemExit ends the worker.
+    except PlumblineError as error:
         raise SystemExit(f"The worker does not start: {error}") from error
     except Exception as error:
-        log.exception("what went wrong is none of the known errors")
+        log.exception("unexpected error during start-up")
         raise SystemExit(f"The worker does not start: {error!r}") from error
     EXPORTER.prepare()
-    serves = artifact.name
+    STARTUP.live_model = artifact.name
 
 
 @celeryd_after_setup.connect
 def log_startup(**_: Any) -> None:
-    """Celery has set up the log only now."""
-    log.info("serving %s", serves)
-    for doubt in doubts:
-        log.warning("%s serves as the first, in spite of its gates: %s", serves, doubt)
+    """Log the live version and the settings, which is possible only now."""
+    log.info("serving %s", STARTUP.live_model)
+    for reason in STARTUP.failed_gates:
+        log.warning("%s serves although it did not pass its gates: %s", STARTUP.live_model, reason)
     for name, value in settings.masked().items():
         log.info("setting %s = %s", name, value)
 
 
 @worker_process_init.connect
 def start_child(**_: Any) -> None:
-    # A pool of one process, as in `-P solo`, has no places.
-    place = current_process_index(base=0) or 0
-    EXPORTER.leave()
-    take_place(place)
-    process = start_process(settings, place)
-    if scores_texts:
+    # A pool of one process, as in `-P solo`, has no indexes.
+    pool_index = current_process_index(base=0) or 0
+    EXPORTER.close_in_child()
+    metrics.set_pool_index(pool_index)
+    process = start_process(settings, services, pool_index)
+    if STARTUP.scores_texts:
         limit_memory(settings.child_memory_mb)
-        process.load_model()
-    # From here on the parent counts it among those that are ready.
-    process.guards.slot.take()
+        process.load_models()
+    # From here on, heartbeats report the worker as able to score.
+    process.guards.in_flight.claim()
 
 
 @worker_ready.connect
@@ -146,9 +151,12 @@ def stop_child(**_: Any) -> None:
 @worker_shutting_down.connect
 def drain(**_: Any) -> None:
     DRAIN.begin()
-    exit_after_grace(IN_FLIGHT.pids().values())
+    schedule_forced_exit(IN_FLIGHT.pids().values())
 
 
 @beat_init.connect
 def start_beat(**_: Any) -> None:
     start_beat_heartbeat()
+    relay = Relay(settings, services)
+    relay.start()
+    atexit.register(relay.stop)

@@ -1,44 +1,44 @@
-"""The relay, a thread of beat: what enters the ledger without a wake-up is published at once.
+"""The relay, a thread of beat: publishes jobs of the outbox as soon as PostgreSQL announces them.
 
-The sweeper does the same every few seconds. Two relays do no harm, and none only costs that time.
+The sweeper publishes them too, every few seconds, so a missing relay only costs that time. Several
+relays can run at once.
 """
 
 from __future__ import annotations
 
-import atexit
 import logging
 import threading
-from typing import Any
 
-from celery.signals import beat_init
 from sqlalchemy import Engine
 
 from plumbline.broker import check_writable
 from plumbline.settings import Settings
 from plumbline_client.broker import Publisher
 from plumbline_client.errors import BrokerUnavailable, StorageError
+from plumbline_client.services import Services
 from storage.database import connect, translate_errors
-from storage.jobs import ledger, outbox
+from storage.jobs import outbox
 from storage.jobs.outbox import Listener
 from worker.backoff import backoff_s
-from worker.sweeper import messages, publish
+from worker.sweeper import group_into_messages, publish
 
 log = logging.getLogger(__name__)
-MOST_AT_ONCE = 10_000
-# How long a stop may wait for us, and how often we look without having heard anything: an
-# announcement is lost where a proxy shares connections between its clients.
+BATCH_JOBS = 10_000
+# The longest wait for an announcement, after which the thread checks whether to stop.
 LISTEN_S = 0.5
-LOOK_EVERY_S = 5.0
+# How often to read the outbox without an announcement: a connection pooler can swallow them.
+POLL_EVERY_S = 5.0
 LONGEST_PAUSE_S = 5.0
 
 
 class Relay:
-    """Listens and publishes until it is stopped, whatever server comes and goes."""
+    """Listens and publishes until it is stopped; it survives outages of both servers."""
 
-    def __init__(self, engine: Engine, publisher: Publisher, settings: Settings) -> None:
-        self._engine = engine
-        self._publisher = publisher
+    def __init__(self, settings: Settings, services: Services) -> None:
         self._settings = settings
+        self._services = services
+        self._engine = connect(services.database_url)
+        self._publisher = Publisher(services.broker_url)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
 
@@ -46,33 +46,33 @@ class Relay:
         self._thread.start()
 
     def stop(self) -> None:
-        """Let it publish what it has taken, so that nothing waits for the sweeper."""
+        """Let the thread publish what it has taken, so that no job waits for the sweeper."""
         self._stopping.set()
         self._thread.join(LONGEST_PAUSE_S)
         self._publisher.close()
         self._engine.dispose()
 
     def _run(self) -> None:
-        tries = 0
+        retries = 0
         while not self._stopping.is_set():
             try:
-                with translate_errors(self._engine), outbox.listening(self._engine) as listener:
-                    while self._relay(listener):
-                        tries = 0
+                with translate_errors(self._engine), outbox.listen(self._engine) as listener:
+                    while self._publish_and_wait(listener):
+                        retries = 0
             except StorageError as error:
-                log.warning("the relay waits: %s", error)
+                log.warning("the relay will retry: %s", error)
             except Exception:
-                # Without this thread everything still works, seconds later: it must not die unseen.
-                log.exception("the relay waits")
+                # Without this thread jobs are only published later, so nobody would notice its end.
+                log.exception("the relay will retry")
             if not self._stopping.is_set():
-                self._stopping.wait(min(LONGEST_PAUSE_S, backoff_s(tries)))
-                tries += 1
+                self._stopping.wait(min(LONGEST_PAUSE_S, backoff_s(retries)))
+                retries += 1
 
-    def _relay(self, listener: Listener) -> bool:
-        """Publish what there is, then wait for more; False where Redis is away or we must stop."""
-        if not relay_once(self._engine, self._publisher, self._settings):
+    def _publish_and_wait(self, listener: Listener) -> bool:
+        """Empty the outbox and wait for more; False if Redis is unavailable or the relay stops."""
+        if not relay_once(self._engine, self._publisher, self._settings, self._services):
             return False
-        for _ in range(round(LOOK_EVERY_S / LISTEN_S)):
+        for _ in range(round(POLL_EVERY_S / LISTEN_S)):
             if self._stopping.is_set():
                 return False
             if listener.wait(LISTEN_S):
@@ -81,37 +81,29 @@ class Relay:
         return True
 
 
-def relay_once(engine: Engine, publisher: Publisher, settings: Settings) -> bool:
-    """Empty the outbox; False where Redis did not take everything, which is then in it again."""
-    assert settings.broker_url is not None
+def relay_once(
+    engine: Engine, publisher: Publisher, settings: Settings, services: Services
+) -> bool:
+    """Empty the outbox.
+
+    Returns False if Redis did not accept all messages; their jobs are then in the outbox again.
+    """
     while True:
         try:
-            # First, since taking what cannot be sent would rewrite the same rows for hours.
-            check_writable(settings.broker_url.get_secret_value())
+            # Before taking jobs: while Redis is unavailable, taking them and putting them back
+            # would rewrite the same rows for hours.
+            check_writable(services.broker_url)
         except BrokerUnavailable as error:
-            log.warning("nothing is published: %s", error)
+            log.warning("no wake-ups are published: %s", error)
             return False
         with engine.begin() as connection:
-            due = outbox.take(connection, max_attempts=settings.max_attempts, most=MOST_AT_ONCE)
-        unsent = publish(publisher, messages(due, settings.message_size))
+            due = outbox.take_due_jobs(
+                connection, max_attempts=settings.max_attempts, limit=BATCH_JOBS
+            )
+        unsent = publish(publisher, group_into_messages(due, settings.message_size))
         if unsent:
             with engine.begin() as connection:
-                ledger.unpublish(connection, unsent)
+                outbox.unpublish(connection, unsent)
             return False
-        if len(due.fresh) + len(due.suspects) < MOST_AT_ONCE:
+        if len(due.fresh) + len(due.suspects) < BATCH_JOBS:
             return True
-
-
-def start_relay(**_: Any) -> None:
-    settings = Settings.read()
-    assert settings.database_url is not None and settings.broker_url is not None
-    relay = Relay(
-        connect(settings.database_url.get_secret_value()),
-        Publisher(settings.broker_url.get_secret_value()),
-        settings,
-    )
-    relay.start()
-    atexit.register(relay.stop)
-
-
-beat_init.connect(start_relay)

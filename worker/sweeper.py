@@ -1,4 +1,4 @@
-"""Upkeep: what the sweep finds due is published again."""
+"""The sweeper: ends overdue jobs, and publishes jobs whose wake-up or worker was lost."""
 
 from __future__ import annotations
 
@@ -13,63 +13,65 @@ from plumbline.broker import check_writable, queue_depth
 from plumbline.settings import Settings
 from plumbline_client.broker import Publisher
 from plumbline_client.errors import BrokerUnavailable
-from storage.jobs import ledger
+from plumbline_client.services import Services
+from storage.jobs import outbox
 from storage.jobs.outbox import DueJobs
 from storage.jobs.sweep import SweepResult, sweep
 
 log = logging.getLogger(__name__)
-# While so many messages wait, none was lost that matters: the queue is moving or nobody works.
-ENOUGH_WAITING = 1_000
-MOST_AT_ONCE = 10_000
+# With this many messages in Redis, lost wake-ups do not matter: the workers are busy, or none is
+# running.
+DEEP_QUEUE = 1_000
+BATCH_JOBS = 10_000
 
 
-def run_sweep(engine: Engine, publisher: Publisher, settings: Settings) -> SweepResult | None:
-    """Sweep once, and publish what is due. Returns None where another sweeper was at work."""
-    depth = messages_waiting(settings)
+def run_sweep(
+    engine: Engine, publisher: Publisher, settings: Settings, services: Services
+) -> SweepResult | None:
+    """Sweep once and publish the due jobs. Returns None if another sweeper is running."""
+    depth = queue_depth_if_writable(services)
     with engine.begin() as connection:
         swept = sweep(
             connection,
             max_attempts=settings.max_attempts,
             republish_after_s=settings.republish_after_s,
-            most=0 if depth is None else MOST_AT_ONCE,
-            lost=depth is not None and depth < ENOUGH_WAITING,
+            limit=0 if depth is None else BATCH_JOBS,
+            republish_lost=depth is not None and depth < DEEP_QUEUE,
         )
     if swept is None:
         return None
-    unsent = publish(publisher, messages(swept, settings.message_size))
+    unsent = publish(publisher, group_into_messages(swept, settings.message_size))
     if unsent:
         with engine.begin() as connection:
-            ledger.unpublish(connection, unsent)
+            outbox.unpublish(connection, unsent)
     if swept.quarantined or swept.expired:
-        log.warning("set aside: %d quarantined, %d expired", swept.quarantined, swept.expired)
+        log.warning("jobs ended: %d quarantined, %d expired", swept.quarantined, swept.expired)
     return swept
 
 
-def messages_waiting(settings: Settings) -> int | None:
-    """None where Redis is away or full: then nothing can be published."""
-    assert settings.broker_url is not None
+def queue_depth_if_writable(services: Services) -> int | None:
+    """Return the number of messages in Redis; None if Redis is unavailable or full."""
     try:
-        url = settings.broker_url.get_secret_value()
-        check_writable(url)
-        return queue_depth(url)
+        check_writable(services.broker_url)
+        return queue_depth(services.broker_url)
     except BrokerUnavailable as error:
-        log.warning("nothing is published: %s", error)
+        log.warning("no wake-ups are published: %s", error)
         return None
 
 
-def messages(due: DueJobs, size: int) -> list[list[uuid.UUID]]:
-    """Fresh jobs travel together, suspects alone."""
+def group_into_messages(due: DueJobs, size: int) -> list[list[uuid.UUID]]:
+    """Group fresh jobs by `size`; each suspect gets a message of its own."""
     fresh = iter(due.fresh)
     together = list(iter(lambda: list(islice(fresh, size)), []))
     return together + [[job] for job in due.suspects]
 
 
-def publish(publisher: Publisher, batches: Sequence[Sequence[uuid.UUID]]) -> list[uuid.UUID]:
-    """Send one message a batch; return the jobs of those that could not be sent."""
-    for sent, batch in enumerate(batches):
+def publish(publisher: Publisher, messages: Sequence[Sequence[uuid.UUID]]) -> list[uuid.UUID]:
+    """Publish the messages in order; return the jobs of those that could not be sent."""
+    for sent, message in enumerate(messages):
         try:
-            publisher.wake(batch)
+            publisher.wake(message)
         except BrokerUnavailable as error:
-            log.warning("%d messages wait for the next sweep: %s", len(batches) - sent, error)
-            return [job for unsent in batches[sent:] for job in unsent]
+            log.warning("%d messages wait for the next sweep: %s", len(messages) - sent, error)
+            return [job for unsent in messages[sent:] for job in unsent]
     return []

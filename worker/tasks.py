@@ -1,17 +1,13 @@
-"""The tasks Celery knows. Each parses, calls one plain function, and returns."""
+"""The Celery tasks. Each parses its arguments, calls one plain function, and returns."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
-from time import perf_counter, sleep
-from typing import Any, TypeVar
+from time import perf_counter
+from typing import Any
 
 from celery import Task
-from celery.exceptions import Reject
-from sqlalchemy.exc import DataError
 
 from plumbline.messages import LabelMessage, MessageRejected, ScoreMessage
 from plumbline.queues import (
@@ -25,61 +21,61 @@ from plumbline.queues import (
 from plumbline_client.broker import Publisher
 from plumbline_client.errors import DatabaseUnavailable, StorageError
 from storage.database import translate_errors
-from worker.backoff import backoff_s
+from storage.jobs import labels
+from storage.jobs.labels import LabelOutcome
 from worker.broker.rejection import log_rejection
+from worker.broker.retry import retry_until_settled
 from worker.celery import app
 from worker.pool.process import current_process
-from worker.processing import label_message
-from worker.processing.score_message import Outcome, score_message
+from worker.processing.outcome import MessageOutcome
+from worker.processing.score_message import score_message
 from worker.sweeper import run_sweep
-from worker.telemetry import log_fields, metrics
+from worker.telemetry import metrics
+from worker.telemetry.logs import message_fields
 from worker.telemetry.metrics import ErrorKind
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
-# A worker that is told to stop waits for the pause to end.
-LONGEST_PAUSE_S = 5.0
 
 
-# typing=False: a producer's wrong arguments are ours to judge, below, not Celery's to raise on.
+# typing=False: wrong arguments are rejected below, with a reason; Celery would only raise.
 @app.task(
     name=SCORE_TASK,
     bind=True,
     typing=False,
     max_retries=None,
-    Request="worker.broker.request:ScoreRequest",
+    Request="worker.broker.request:MessageRequest",
 )
 def score(self: Task, *args: Any, **arguments: Any) -> None:
     try:
         if args:
             raise MessageRejected("args: the task takes keyword arguments only")
-        # Two messages without one would be the same message, and the second's texts none.
+        # The ids of keyless texts derive from it: two messages without an id would be one message.
         if not isinstance(self.request.id, str) or not self.request.id:
             raise MessageRejected("id: the message needs an id of its own, a string")
         message = ScoreMessage.parse(arguments)
     except MessageRejected as rejection:
-        reject(self, rejection)
+        log_rejection(self.request.id, rejection)
         return
-    settled = retry_until_settled(self, lambda: timed(message, self.request.id))
+    settled = retry_until_settled(self, lambda: score_timed(message, self.request.id))
     if settled is None:
         return
-    outcome, took_s = settled
-    metrics.observe(outcome, took_s)
+    outcome, duration_s = settled
+    metrics.observe_message(outcome, duration_s)
     log.info(
         "message %s: %d scored, %d rejected, %d failed, %d done elsewhere",
         self.request.id,
         outcome.scored,
-        outcome.refused + len(outcome.rejected),
+        outcome.rejected_count,
         len(outcome.failed),
         outcome.skipped,
-        extra=log_fields.fields(self.request.id, message.source, outcome, took_s),
+        extra=message_fields(self.request.id, message.source, outcome, duration_s),
     )
     if outcome.returned:
-        log.info("message %s: %d handed back", self.request.id, len(outcome.returned))
+        log.info("message %s: %d returned unscored", self.request.id, len(outcome.returned))
 
 
-def timed(message: ScoreMessage, celery_id: str) -> tuple[Outcome, float]:
-    """What became of the message, and the seconds it took."""
+def score_timed(message: ScoreMessage, celery_id: str) -> tuple[MessageOutcome, float]:
+    """Return the outcome of the message and the duration in seconds."""
     process = current_process()
     started = perf_counter()
     with translate_errors(process.engine):
@@ -87,85 +83,27 @@ def timed(message: ScoreMessage, celery_id: str) -> tuple[Outcome, float]:
     return outcome, perf_counter() - started
 
 
-def retry_until_settled(task: Task, do: Callable[[], T]) -> T | None:
-    """What `do` returns, tried until it does; None, and said, where its message is at fault.
-
-    A drain, and a Redis that takes the message back meanwhile, end it as Reject and Retry.
-    """
-    while True:
-        if current_process().guards.drain.begun():
-            raise Reject("the worker drains", requeue=True)
-        try:
-            return do()
-        except Exception as error:
-            # A value PostgreSQL cannot hold is the message's own fault, and stays so.
-            if isinstance(error.__cause__, DataError):
-                reject(task, error)
-                return None
-            requeue(task, error)
-
-
-def reject(task: Task, error: Exception) -> None:
-    """Say why a message is none of ours, by which it ends."""
-    log_rejection(task.request.id, error)
-
-
-def requeue(task: Task, error: Exception) -> None:
-    """Pause, put the message at the queue's end and raise Retry; return if Redis did not take it.
-
-    Until its texts are in the ledger they are nowhere else, so no error ends a message. The pause
-    is made here, not by an ETA: with that a worker goes on and fetches all the queue into memory.
-    """
-    away = isinstance(error, DatabaseUnavailable)
-    told = metrics.error(ErrorKind.DATABASE if away else ErrorKind.TASK)
-    log.warning(
-        "message %s waits: %s",
-        task.request.id,
-        error,
-        exc_info=None if away else error,
-        extra=told | {"message_id": task.request.id},
-    )
-    metrics.retry()
-    sleep(min(LONGEST_PAUSE_S, backoff_s(task.request.retries)))
-    # With a Reject Celery would drop the message whose successor could not be sent.
-    with suppress(Reject):
-        raise task.retry(exc=error, countdown=0, throw=False)
-
-
 @app.task(name=SWEEP_TASK, acks_late=False)
 def sweep() -> None:
     process = current_process()
-    assert process.settings.broker_url is not None
-    broker_url = process.settings.broker_url.get_secret_value()
     try:
-        with Publisher(broker_url) as publisher, translate_errors(process.engine):
-            run_sweep(process.engine, publisher, process.settings)
+        with (
+            Publisher(process.services.broker_url) as publisher,
+            translate_errors(process.engine),
+        ):
+            run_sweep(process.engine, publisher, process.settings, process.services)
     except DatabaseUnavailable as error:
-        counted = metrics.error(ErrorKind.DATABASE)
-        log.warning("the sweep is left to the next: %s", error, extra=counted)
+        fields = metrics.count_error(ErrorKind.DATABASE)
+        log.warning("this sweep is skipped: %s", error, extra=fields)
 
 
-@app.task(name=DRIFT_TASK, bind=True, acks_late=False, typing=False)
-def drift(self: Task, **arguments: Any) -> None:
-    # Brings Evidently, which only a report worker should ever hold in memory.
-    from monitoring.drift.report import make_reports
-    from monitoring.drift.request import ReportRequest
-
-    process = current_process()
-    try:
-        request = ReportRequest.parse(arguments, self.request.id)
-        make_reports(process.engine, process.settings, request)
-    except (MessageRejected, StorageError) as error:
-        log.error("no drift report is made: %s", error, extra=metrics.error(ErrorKind.REPORT))
-
-
-# Of the same kind as a scoring message: strangers send it, and it comes again where it was lost.
+# Producers send labels as they send texts, so both tasks treat a message alike.
 @app.task(
     name=LABEL_TASK,
     bind=True,
     typing=False,
     max_retries=None,
-    Request="worker.broker.request:ScoreRequest",
+    Request="worker.broker.request:MessageRequest",
 )
 def label(self: Task, *args: Any, **arguments: Any) -> None:
     try:
@@ -173,17 +111,46 @@ def label(self: Task, *args: Any, **arguments: Any) -> None:
             raise MessageRejected("args: the task takes keyword arguments only")
         message = LabelMessage.parse(arguments)
     except MessageRejected as rejection:
-        reject(self, rejection)
+        log_rejection(self.request.id, rejection)
         return
-    outcome = retry_until_settled(
-        self, lambda: label_message.take(current_process().engine, message)
-    )
+    outcome = retry_until_settled(self, lambda: write_labels(message))
     if outcome is not None:
-        log.info("message %s: %s", self.request.id, label_message.sentence(outcome))
+        log.info(
+            "message %s: %d labels accepted, %d changed, %d known, %d of unknown jobs, %d unusable",
+            self.request.id,
+            outcome.accepted,
+            outcome.changed,
+            outcome.known,
+            len(outcome.unknown),
+            len(outcome.unusable),
+        )
+
+
+def write_labels(message: LabelMessage) -> LabelOutcome:
+    """Write the usable labels in one transaction."""
+    engine = current_process().engine
+    with translate_errors(engine), engine.begin() as connection:
+        return labels.add(connection, message.entries())
+
+
+@app.task(name=DRIFT_TASK, bind=True, acks_late=False, typing=False)
+def drift(self: Task, **arguments: Any) -> None:
+    # Imports Evidently, which only a report worker should hold in memory.
+    from monitoring.drift.report import make_reports
+    from monitoring.drift.request import DriftReportRequest
+
+    process = current_process()
+    try:
+        request = DriftReportRequest.parse(arguments, self.request.id)
+        make_reports(process.engine, process.settings, request)
+    except (MessageRejected, StorageError) as error:
+        fields = metrics.count_error(ErrorKind.REPORT)
+        log.error("the drift report failed: %s", error, extra=fields)
 
 
 @app.task(name=QUALITY_TASK, bind=True, acks_late=False)
 def quality(self: Task, asked: bool = False) -> None:
+    """Update the quality reports. `asked` records the task's id for a command that waits for it."""
     from monitoring.quality.report import make_reports
 
     process = current_process()
@@ -191,7 +158,8 @@ def quality(self: Task, asked: bool = False) -> None:
     try:
         make_reports(process.engine, process.settings, now=datetime.now(UTC), task_id=task_id)
     except StorageError as error:
-        log.error("no quality reports are made: %s", error, extra=metrics.error(ErrorKind.REPORT))
+        fields = metrics.count_error(ErrorKind.REPORT)
+        log.error("the quality reports failed: %s", error, extra=fields)
 
 
 @app.task(name=ALERTS_TASK, acks_late=False)
@@ -204,4 +172,5 @@ def alerts() -> None:
         evaluate(process.engine, process.settings)
         deliver(process.engine, process.settings)
     except StorageError as error:
-        log.error("alerts are not judged: %s", error, extra=metrics.error(ErrorKind.REPORT))
+        fields = metrics.count_error(ErrorKind.REPORT)
+        log.error("the alert evaluation failed: %s", error, extra=fields)

@@ -1,4 +1,4 @@
-"""Which queue a worker asks first."""
+"""The order in which a worker reads its queues."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ ORDER = {UPKEEP_QUEUE: 0, SCORE_QUEUE: 1, BULK_QUEUE: 2}
 
 
 class StrictOrder(round_robin_cycle):  # type: ignore[misc]
-    """Sweeps before single texts, single texts before bulk, the rest last.
+    """Sweeps before express messages, express before bulk, other queues last.
 
-    In turn with them, a sweep would wait behind long texts until it expired, and the next as well,
-    and a single text behind every second message of a bulk load.
+    With round robin, a sweep could wait behind long texts until it expires, as could the next one,
+    and an express message would wait behind every second message of a bulk load.
     """
 
     def consume(self, n: int) -> list[str]:

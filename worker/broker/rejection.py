@@ -1,37 +1,36 @@
-"""The one line in the log by which a message ends that is none of ours: its id, and why."""
+"""Rejected messages: one log line with the message's id and the reason."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any
 
-from plumbline.messages import MessageRejected
-from plumbline_client.errors import StorageError
+from plumbline_client.errors import PlumblineError
 from worker.telemetry import metrics
 from worker.telemetry.metrics import ErrorKind
 
 log = logging.getLogger(__name__)
-LONGEST_NAME = 200
+LONGEST_ID = 200
 
 
 def log_rejection(task_id: Any, error: Exception) -> None:
-    """Log and count it. An id that a line cannot show is left out."""
-    counted = metrics.error(ErrorKind.MESSAGE)
-    # Other errors than ours say little without their name.
-    why = "%s" if isinstance(error, (MessageRejected, StorageError)) else "%r"
-    if _can_be_shown(task_id):
-        told = counted | {"message_id": task_id}
-        log.error(f"message %s is rejected: {why}", task_id, error, extra=told)
+    """Log and count a rejected message. An id that is not printable is left out."""
+    fields = metrics.count_error(ErrorKind.MESSAGE)
+    # Only our own errors are full sentences; of others the line also shows the class.
+    reason = "%s" if isinstance(error, PlumblineError) else "%r"
+    if _is_printable(task_id):
+        fields |= {"message_id": task_id}
+        log.error(f"message %s is rejected: {reason}", task_id, error, extra=fields)
     else:
-        log.error(f"what is no message is rejected: {why}", error, extra=counted)
+        log.error(f"message without a valid id is rejected: {reason}", error, extra=fields)
 
 
-def id_of(headers: Any) -> Any:
-    """The id a message's headers give it, where they do."""
+def message_id(headers: Any) -> Any:
+    """Return the id in a message's headers, if there is one."""
     return headers.get("id") if isinstance(headers, dict) else None
 
 
-def _can_be_shown(task_id: Any) -> bool:
-    if not isinstance(task_id, str) or not 0 < len(task_id) <= LONGEST_NAME:
+def _is_printable(task_id: Any) -> bool:
+    if not isinstance(task_id, str) or not 0 < len(task_id) <= LONGEST_ID:
         return False
     return task_id.isprintable() and " " not in task_id

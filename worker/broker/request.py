@@ -1,4 +1,4 @@
-"""How the parent sees a scoring message: it also hears of the child that died over it."""
+"""A message in the parent, which learns when the child that processed it died."""
 
 from __future__ import annotations
 
@@ -10,55 +10,54 @@ from celery.worker.request import Request
 
 from plumbline.messages import MessageRejected
 from worker.broker.rejection import log_rejection
+from worker.celery import services, settings
 from worker.pool.crash_report import report_crash
 from worker.pool.process import IN_FLIGHT
 
 log = logging.getLogger(__name__)
 
 
-class ScoreRequest(Request):  # type: ignore[misc]
+class MessageRequest(Request):  # type: ignore[misc]
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # A producer's limit would kill a child over texts that are not at fault, and one that is
-        # no number would kill the worker; ours is the watchdog's.
+        # A producer's time limit would kill a child for texts that are not at fault, and one that
+        # is not a number would kill the worker. The watchdog enforces the time limit.
         self.time_limits = (None, None)
-        # In the child Celery would only warn of these, without the id.
+        # In the child, Celery would only log a warning about these, without the message's id.
         *_, embedded = ({},) if self._decoded else self._message.payload
         if not isinstance(self._args, list | tuple):
-            raise MessageRejected("args: the message's positional arguments are no list")
+            raise MessageRejected("args: the positional arguments are not a list")
         if not isinstance(self._kwargs, dict):
-            raise MessageRejected("kwargs: the message's keyword arguments are no object")
+            raise MessageRejected("kwargs: the keyword arguments are not an object")
         if not isinstance(embedded, dict | None):
-            raise MessageRejected("embed: what comes with the message is no object")
+            raise MessageRejected("embed: the embedded options are not an object")
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
-        """Before the message goes back, so that whoever gets it finds the texts free again."""
+        """Report a crash before the message is requeued, so that its next receiver can claim."""
         error = exc_info.exception
-        # billiard's wrapper has the error in `exc`; a Retry has there what it is tried again for.
+        # billiard wraps an error in an object's `exc`; a Retry has the reason of the retry there.
         if not isinstance(error, Retry):
             error = getattr(error, "exc", error)
         if isinstance(error, WorkerLostError):
             try:
-                self._bury(str(error))
+                self._report_crash(str(error))
             except Exception:
-                # Nothing here may keep the message from going back.
-                log.exception("what a dead child held waits for its leases to run out")
+                # The message must be requeued in any case.
+                log.exception("the leases of a crashed process were not returned and will expire")
         elif not isinstance(error, (Ignore, Reject, Retry)):
-            # Celery warns of one it could not read, but only once in a process's life.
+            # Celery warns about an unreadable message only once in the life of a process.
             log_rejection(self.id, error)
         return super().on_failure(exc_info, *args, **kwargs)
 
     def revoked(self) -> bool:
-        """Whether it is not to be begun. What its sender let expire ends here, so it is said."""
-        known = self._already_revoked
+        """Return whether to skip the message. An expired message ends here, so it is logged."""
+        already_known = self._already_revoked
         revoked = bool(super().revoked())
-        if revoked and not known:
-            log_rejection(self.id, MessageRejected("it had expired, or was revoked"))
+        if revoked and not already_known:
+            log_rejection(self.id, MessageRejected("it has expired or was revoked"))
         return revoked
 
-    def _bury(self, ending: str) -> None:
-        from worker.celery import settings
-
-        slot = IN_FLIGHT.of(self.worker_pid) if self.worker_pid else None
-        if slot is not None:
-            report_crash(slot, ending, settings)
+    def _report_crash(self, exit_description: str) -> None:
+        record = IN_FLIGHT.for_pid(self.worker_pid) if self.worker_pid else None
+        if record is not None:
+            report_crash(record, exit_description, settings, services)

@@ -1,10 +1,11 @@
-"""Celery's way to Redis, which outlives what somebody pushed into a queue that is no message.
+"""Celery's Redis transport, which survives entries of a queue that are not messages.
 
-kombu reads JSON where nothing catches what it raises, so that such a thing would end the worker,
-and after a restart the next would end it again. It is off the queue by then: log it and go on.
+kombu parses JSON in a place where nothing catches the errors, so that a malformed entry would end
+the worker, and after a restart the next one would end it again. The entry has already left the
+queue by then: log it and continue.
 
-It has one client a channel, where kombu makes one for each command, at twice its cost; they are
-alike and hold nothing, and their connections come from the channel's pool either way.
+The transport keeps one client per channel. kombu makes one per command, at twice the cost; clients
+hold no state, and connections come from the channel's pool either way.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from kombu.transport import redis
 from redis.exceptions import DataError
 
 from plumbline.messages import MessageRejected
-from worker.broker.rejection import id_of, log_rejection
+from worker.broker.rejection import log_rejection, message_id
 
-# What reading a message that is none raises: no JSON or other bytes (ValueError), JSON of another
-# shape (the rest), a value the client cannot send to Redis (DataError). What Redis itself says is
-# none of these, and kombu needs to see it.
+# What parsing a malformed entry raises: bytes that are not JSON (ValueError), JSON of another shape
+# (the rest), a value that the client cannot send to Redis (DataError). Errors of Redis itself are
+# not among them; kombu must see those.
 UNREADABLE = (
     ValueError,
     KeyError,
@@ -35,10 +36,10 @@ UNREADABLE = (
 
 
 class QoS(redis.QoS):  # type: ignore[misc]
-    """Remembers in Redis which messages are held, in two commands without MULTI and EXEC.
+    """Records unacknowledged messages in Redis with two commands, without MULTI and EXEC.
 
-    The worker waits for the answer twice a message. Where Redis dies between the two commands, a
-    message is lost as before the first, or, if acknowledged, leaves a line that nobody looks for.
+    The worker waits for these commands twice per message. If Redis dies between them, a message is
+    lost as it would be before the first, or, if acknowledged, leaves an entry that nothing reads.
     """
 
     @contextmanager
@@ -57,33 +58,33 @@ class Channel(redis.Channel):  # type: ignore[misc]
     def _create_client(self, asynchronous: bool = False) -> Any:
         if asynchronous:
             return super()._create_client(asynchronous=True)
-        # After a broken connection kombu makes another pool.
+        # kombu makes a new pool after a broken connection.
         if self._commands is None or self._commands.connection_pool is not self.pool:
             self._commands = super()._create_client()
         return self._commands
 
     def _brpop_read(self, **options: Any) -> Any:
-        newest = self._newest()
+        newest_tag = self._newest_tag()
         self.connection.fetched = None
         try:
             return super()._brpop_read(**options)
         except UNREADABLE as error:
-            # One that was counted before it proved unreadable would keep its place for ever, and a
-            # worker whose places are all taken fetches nothing more.
-            if self._newest() != newest:
-                self.qos.reject(self._newest(), requeue=False)
+            # An entry may count as unacknowledged before it proves unreadable. It would keep its
+            # slot for ever, and a worker whose slots are all taken fetches nothing more.
+            if self._newest_tag() != newest_tag:
+                self.qos.reject(self._newest_tag(), requeue=False)
             fetched = self.connection.fetched
-            log_rejection(id_of(fetched.get("headers")) if fetched else None, error)
+            log_rejection(message_id(fetched.get("headers")) if fetched else None, error)
             return True
 
-    def _newest(self) -> Any:
-        """The tag of the message that was counted last."""
+    def _newest_tag(self) -> Any:
+        """Return the delivery tag of the newest unacknowledged message."""
         return next(reversed(self.qos._delivered), None)
 
 
 class Transport(redis.Transport):  # type: ignore[misc]
     Channel = Channel
-    # The message that is being taken apart, so that what goes wrong can be said of it by name.
+    # The message being delivered, so that an error can be logged with its id.
     fetched: dict[str, Any] | None = None
 
     def _deliver(self, message: Any, queue: str) -> None:

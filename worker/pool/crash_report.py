@@ -1,7 +1,8 @@
-"""When a child died: say which text it had in hand and why it died, and give back the others.
+"""Crash reports: which text a dead child was scoring, why it died, and the return of its leases.
 
-Runs in the parent, which alone knows how a child ended. Where it cannot, since PostgreSQL is away
-or the parent died too, the leases run out and the sweeper blames all of them.
+Runs in the parent, which alone knows how a child ended. If the parent cannot report, because
+PostgreSQL is unavailable or the parent died too, the leases expire and the sweeper counts a failed
+attempt for each text.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 
 from plumbline.settings import Settings
 from plumbline_client.errors import StorageError
+from plumbline_client.services import Services
 from storage.database import connect, translate_errors
 from storage.jobs import leases
 from worker.pool.in_flight import InFlightRecord
@@ -19,44 +21,50 @@ from worker.telemetry.metrics import ErrorKind
 
 log = logging.getLogger(__name__)
 SIGNAL = re.compile(r"SIG[A-Z]+")
-# Signals that memory may be behind.
-OF_MEMORY = {
-    "SIGKILL": ", which the system also sends where memory runs out",
-    "SIGABRT": ", which native code also raises where it gets no memory",
+# Signals that lack of memory can cause.
+MEMORY_HINTS = {
+    "SIGKILL": ", which the kernel also sends when memory runs out",
+    "SIGABRT": ", which native code also raises when it cannot allocate memory",
 }
 
 
-def reason(ending: str, text_timeout_s: float) -> str:
-    """Why, from Celery's words for how the process ended, as in "signal 11 (SIGSEGV)"."""
-    found = SIGNAL.search(ending)
-    if found is None:
-        return "its worker process died: it ended by itself while it was being scored"
-    if found[0] == "SIGALRM":
+def crash_reason(exit_description: str, text_timeout_s: float) -> str:
+    """Return the reason for the row, given Celery's description such as "signal 11 (SIGSEGV)"."""
+    match = SIGNAL.search(exit_description)
+    if match is None:
+        return "its worker process exited while scoring it"
+    signal = match[0]
+    if signal == "SIGALRM":
         return f"the time limit of {text_timeout_s:g} s passed while it was being scored"
-    return f"its worker process died by {found[0]}{OF_MEMORY.get(found[0], '')}"
+    return f"its worker process was killed by {signal}{MEMORY_HINTS.get(signal, '')}"
 
 
-def report_crash(slot: InFlightRecord, ending: str, settings: Settings) -> None:
-    """Give back what the dead child held. Blames the text in hand, or all where none was."""
-    written = slot.read()
-    slot.clear()
-    if not written.held:
+def report_crash(
+    record: InFlightRecord, exit_description: str, settings: Settings, services: Services
+) -> None:
+    """Return the leases of a dead child.
+
+    The text that was being scored keeps its attempt and gets the reason; if none was, all do.
+    """
+    in_flight = record.read()
+    record.clear()
+    if not in_flight.leases:
         return
-    blamed = written.held if written.in_hand is None else [written.held[written.in_hand]]
-    spared = [lease for lease in written.held if lease not in blamed]
-    why = reason(ending, settings.text_timeout_s)
-    assert settings.database_url is not None
-    # No engine is kept: it would cross the fork of the next child.
-    engine = connect(settings.database_url.get_secret_value(), pool_size=1)
+    scoring = in_flight.scoring
+    blamed = in_flight.leases if scoring is None else [in_flight.leases[scoring]]
+    spared = [lease for lease in in_flight.leases if lease not in blamed]
+    reason = crash_reason(exit_description, settings.text_timeout_s)
+    # The engine is not kept: it would cross the fork of the next child.
+    engine = connect(services.database_url, pool_size=1)
     try:
         with translate_errors(engine), engine.begin() as connection:
-            leases.lost(connection, blamed, why, settings.max_attempts)
+            leases.release_lost(connection, blamed, reason, settings.max_attempts)
             leases.return_unstarted(connection, spared)
     except StorageError as error:
-        log.warning("what a dead child held waits for its leases to run out: %s", error)
+        log.warning("the leases of a crashed process were not returned and will expire: %s", error)
         return
     finally:
         engine.dispose()
-    kind = ErrorKind.TIME_LIMIT if "SIGALRM" in ending else ErrorKind.CRASH
+    kind = ErrorKind.TIME_LIMIT if "SIGALRM" in exit_description else ErrorKind.CRASH
     for job, _ in blamed:
-        log.error("job %s: %s", job, why, extra=metrics.error(kind) | {"job_id": job})
+        log.error("job %s: %s", job, reason, extra=metrics.count_error(kind) | {"job_id": job})

@@ -1,7 +1,7 @@
-"""One byte that the parent sets and its children see: take no further text.
+"""The drain flag: the parent sets it, and its children start no further text.
 
-Made before the fork, in anonymous shared memory, because a child at work reads nothing else of its
-parent's: no signal interrupts the text in hand.
+It is one byte of anonymous shared memory, allocated before the fork: no signal interrupts the text
+that a child is scoring, and a child reads nothing else from its parent meanwhile.
 """
 
 from __future__ import annotations

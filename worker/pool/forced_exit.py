@@ -1,7 +1,7 @@
-"""Ends a worker that was told to stop and cannot, because Celery waits for a Redis that hangs.
+"""Forced exit: ends a worker that cannot shut down because Celery waits for a Redis that hangs.
 
-Its children have given back by then what they held (`worker.pool.lease_renewal`); a message they had not
-acknowledged stays with Redis and comes again.
+By then its children have returned their leases (`worker.pool.lease_renewal`). A message that was
+not acknowledged stays in Redis and is delivered again.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ import threading
 from collections.abc import Iterable
 
 log = logging.getLogger(__name__)
-# After the keeper has let go of the text in hand, and within the 10 s a worker has to be gone.
-LEAVE_AFTER_S = 9.0
+# After the lease renewal abandoned a slow text, and within the 10 s that a shutdown may take.
+EXIT_AFTER_S = 9.0
 
 
-def exit_after_grace(children: Iterable[int]) -> None:
-    """End this process and these `LEAVE_AFTER_S` from now, if it is still there then."""
-    timer = threading.Timer(LEAVE_AFTER_S, leave, (children,))
+def schedule_forced_exit(children: Iterable[int]) -> None:
+    """End this process and these children if it still runs after `EXIT_AFTER_S`."""
+    timer = threading.Timer(EXIT_AFTER_S, force_exit, (children,))
     timer.daemon = True
     timer.start()
 
 
-def leave(children: Iterable[int]) -> None:
-    log.warning("it cannot wait any longer for Redis, and leaves")
+def force_exit(children: Iterable[int]) -> None:
+    log.warning("Redis did not respond during shutdown; exiting.")
     for child in children:
-        if _is_child(child):
+        if _is_running_child(child):
             os.kill(child, signal.SIGKILL)
     os._exit(1)
 
 
-def _is_child(pid: int) -> bool:
-    """Whether it runs and is ours: the number of a child that ended may be another's by now."""
+def _is_running_child(pid: int) -> bool:
+    """Return whether this is still our child: the pid of an ended child may be in use again."""
     try:
         return os.waitpid(pid, os.WNOHANG) == (0, 0)
     except ChildProcessError:

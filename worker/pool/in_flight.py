@@ -1,7 +1,7 @@
-"""What each child holds and has in hand, where its parent can read it after the child's death.
+"""In-flight records: the leases of each child and the text it is scoring, readable after its death.
 
-Anonymous shared memory, made before the fork; each child writes into the slot of its place in the
-pool, which its successor gets only after the parent has dealt with the death.
+They are in anonymous shared memory, allocated before the fork. Each child writes to the record of
+its index in the pool; its successor gets the index only after the parent has handled the death.
 """
 
 from __future__ import annotations
@@ -15,93 +15,98 @@ from dataclasses import dataclass
 
 from plumbline.messages import MAX_JOBS
 
-# Pages nobody wrote to take no memory, so there may be more slots than any pool has children.
-SLOTS = 256
-_HEAD = struct.Struct("=qqq")
+# Pages that were never written take no memory, so there can be more records than any pool needs.
+RECORDS = 256
+_HEADER = struct.Struct("=qqq")
 _LEASE = struct.Struct("=16sq")
-SLOT_BYTES = _HEAD.size + MAX_JOBS * _LEASE.size
-NOTHING = -1
+RECORD_BYTES = _HEADER.size + MAX_JOBS * _LEASE.size
+NO_TEXT = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """The leases as (id, fence), and the position among them of the text being scored."""
+class InFlight:
+    """Leases as (id, fence), and the position among them of the text being scored."""
 
-    held: list[tuple[uuid.UUID, int]]
-    in_hand: int | None
+    leases: list[tuple[uuid.UUID, int]]
+    scoring: int | None
 
 
 class InFlightRecord:
-    """One child's part of the slate; without a slate, one nobody else reads."""
+    """The record of one child. Without shared memory it is private to this process."""
 
     def __init__(self, memory: mmap.mmap | bytearray | None = None, offset: int = 0) -> None:
-        self._memory = memory if memory is not None else bytearray(SLOT_BYTES)
+        self._memory = memory if memory is not None else bytearray(RECORD_BYTES)
         self._offset = offset
 
     @property
     def pid(self) -> int:
-        return self._head()[0]
+        """The process that owns this record, 0 if it was never claimed."""
+        return self._header()[0]
 
-    def take(self) -> None:
-        self._write(os.getpid(), 0, NOTHING)
+    def claim(self) -> None:
+        """Make this process the owner."""
+        self._write(os.getpid(), 0, NO_TEXT)
 
-    def hold(self, leases: Sequence[tuple[uuid.UUID, int]]) -> None:
-        """Write down the leases of a message; the count comes last, so that no half is read."""
+    def record_leases(self, leases: Sequence[tuple[uuid.UUID, int]]) -> None:
+        """Record the leases of a message. The count is written last, so no partial list is read."""
         for position, (job, fence) in enumerate(leases):
-            place = self._offset + _HEAD.size + position * _LEASE.size
-            _LEASE.pack_into(self._memory, place, job.bytes, fence)
-        self._write(self.pid, len(leases), NOTHING)
+            offset = self._offset + _HEADER.size + position * _LEASE.size
+            _LEASE.pack_into(self._memory, offset, job.bytes, fence)
+        self._write(self.pid, len(leases), NO_TEXT)
 
-    def take_in_hand(self, position: int | None) -> None:
-        pid, count, _ = self._head()
-        self._write(pid, count, NOTHING if position is None else position)
+    def set_scoring(self, position: int | None) -> None:
+        """Record which lease is being scored."""
+        pid, count, _ = self._header()
+        self._write(pid, count, NO_TEXT if position is None else position)
 
     def clear(self) -> None:
-        self._write(self.pid, 0, NOTHING)
+        self._write(self.pid, 0, NO_TEXT)
 
-    def read(self) -> Written:
-        _, count, in_hand = self._head()
-        start = self._offset + _HEAD.size
-        written = bytes(self._memory[start : start + count * _LEASE.size])
-        held = [(uuid.UUID(bytes=job), fence) for job, fence in _LEASE.iter_unpack(written)]
-        return Written(held, None if in_hand == NOTHING else in_hand)
+    def read(self) -> InFlight:
+        _, count, scoring = self._header()
+        start = self._offset + _HEADER.size
+        content = bytes(self._memory[start : start + count * _LEASE.size])
+        leases = [(uuid.UUID(bytes=job), fence) for job, fence in _LEASE.iter_unpack(content)]
+        return InFlight(leases, None if scoring == NO_TEXT else scoring)
 
-    def _head(self) -> tuple[int, int, int]:
-        pid, count, in_hand = _HEAD.unpack_from(self._memory, self._offset)
-        return pid, count, in_hand
+    def _header(self) -> tuple[int, int, int]:
+        pid, count, scoring = _HEADER.unpack_from(self._memory, self._offset)
+        return pid, count, scoring
 
-    def _write(self, pid: int, count: int, in_hand: int) -> None:
-        _HEAD.pack_into(self._memory, self._offset, pid, count, in_hand)
+    def _write(self, pid: int, count: int, scoring: int) -> None:
+        _HEADER.pack_into(self._memory, self._offset, pid, count, scoring)
 
 
 class InFlightTable:
+    """One record per pool index."""
+
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, SLOTS * SLOT_BYTES)
+        self._memory = mmap.mmap(-1, RECORDS * RECORD_BYTES)
 
-    def slot(self, place: int) -> InFlightRecord:
-        """The slot of a place in the pool; beyond the last one, a slot that nobody reads."""
-        return (
-            InFlightRecord(self._memory, place * SLOT_BYTES) if place < SLOTS else InFlightRecord()
-        )
+    def record(self, pool_index: int) -> InFlightRecord:
+        """Return the record of a pool index; beyond the last one, a record that nobody reads."""
+        if pool_index >= RECORDS:
+            return InFlightRecord()
+        return InFlightRecord(self._memory, pool_index * RECORD_BYTES)
 
-    def of(self, pid: int) -> InFlightRecord | None:
-        """The slot that the process `pid` took and nobody has taken since."""
-        return next((slot for slot in self._slots() if slot.pid == pid), None)
+    def for_pid(self, pid: int) -> InFlightRecord | None:
+        """Return the record whose latest owner is the process `pid`."""
+        return next((record for record in self._records() if record.pid == pid), None)
 
     def pids(self) -> dict[int, int]:
-        """Who took a slot last, by its place."""
-        found = {place: self.slot(place).pid for place in range(SLOTS)}
-        return {place: pid for place, pid in found.items() if pid}
+        """Return the latest owner of each claimed record, by pool index."""
+        owners = {index: record.pid for index, record in enumerate(self._records())}
+        return {index: pid for index, pid in owners.items() if pid}
 
     def any_alive(self) -> bool:
-        """Whether a process that took a slot is still there."""
-        return any(_alive(slot.pid) for slot in self._slots() if slot.pid)
+        """Return whether any owner of a record is still running."""
+        return any(_is_alive(record.pid) for record in self._records() if record.pid)
 
-    def _slots(self) -> Iterator[InFlightRecord]:
-        return (self.slot(place) for place in range(SLOTS))
+    def _records(self) -> Iterator[InFlightRecord]:
+        return (self.record(index) for index in range(RECORDS))
 
 
-def _alive(pid: int) -> bool:
+def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

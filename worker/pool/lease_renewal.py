@@ -1,7 +1,7 @@
-"""Keeps what a child holds: renews its leases while it scores, and lets go in time when it drains.
+"""Lease renewal: a thread of each child that renews its leases, also during one slow text.
 
-A lease is short, so that the texts of a worker that died are soon another's; the thread renews it,
-also while one text takes long. A process that hangs is the watchdog's, not ours, to end.
+Leases are short, so that the texts of a dead worker soon become available to others. During a drain
+the thread abandons a text that takes too long. Ending a process that hangs is the watchdog's job.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from storage.jobs.leases import HeldLeases
 from worker.pool.drain import Drain
 
 log = logging.getLogger(__name__)
-RENEWALS_A_LEASE = 3
-LOOK_EVERY_S = 0.5
-# A text that takes longer after SIGTERM is given back too: the process has 10 s to be gone.
+RENEWALS_PER_LEASE = 3
+CHECK_EVERY_S = 0.5
+# A shutdown may take 10 s, so a text that takes longer than this after SIGTERM is returned.
 ABANDON_AFTER_S = 7.0
 
 
 class LeaseRenewal:
-    """`start` it after the fork. One message at a time."""
+    """Renews the leases of one message at a time. Call `start` after the fork."""
 
     def __init__(self, engine: Engine, lease_s: float, drain: Drain) -> None:
         self._engine = engine
@@ -40,13 +40,13 @@ class LeaseRenewal:
         self._draining_since: float | None = None
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name="keeper", daemon=True).start()
+        threading.Thread(target=self._run, name="lease-renewal", daemon=True).start()
 
     @contextmanager
-    def keeping(self, held: HeldLeases, abandon: Callable[[], None]) -> Iterator[None]:
-        """Keep these (id, fence), just leased, until the block ends.
+    def renewing(self, held: HeldLeases, abandon: Callable[[], None]) -> Iterator[None]:
+        """Renew these leases, which were just claimed, until the block ends.
 
-        Where a drain takes too long, `abandon` is called in this thread and does not return.
+        If a drain takes too long, the thread calls `abandon`, which does not return.
         """
         with self._lock:
             self._held, self._abandon, self._renewed_at = held, abandon, monotonic()
@@ -58,23 +58,24 @@ class LeaseRenewal:
 
     def _run(self) -> None:
         pause = threading.Event()
-        while not pause.wait(min(LOOK_EVERY_S, self._lease_s / RENEWALS_A_LEASE)):
+        while not pause.wait(min(CHECK_EVERY_S, self._lease_s / RENEWALS_PER_LEASE)):
             with self._lock:
                 try:
-                    self._look(monotonic())
+                    self._check(monotonic())
                 except DBAPIError as error:
-                    log.warning("the leases could not be renewed: %s", error.orig)
+                    log.warning("lease renewal failed: %s", error.orig)
                 except Exception:
-                    log.exception("the leases could not be renewed")
+                    log.exception("lease renewal failed")
 
-    def _look(self, now: float) -> None:
+    def _check(self, now: float) -> None:
+        """Abandon the current text or renew the leases, whichever is due."""
         if self._drain.begun() and self._draining_since is None:
             self._draining_since = now
         if self._abandon is None:
             return
         if self._draining_since is not None and now - self._draining_since > ABANDON_AFTER_S:
             self._abandon()
-        if self._held and now - self._renewed_at >= self._lease_s / RENEWALS_A_LEASE:
+        if self._held and now - self._renewed_at >= self._lease_s / RENEWALS_PER_LEASE:
             with self._engine.begin() as connection:
                 leases.renew(connection, self._held, self._lease_s)
             self._renewed_at = now

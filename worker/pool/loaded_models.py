@@ -1,4 +1,4 @@
-"""The models this process serves with, changed between two messages when others are deployed."""
+"""The model versions that this process has loaded. They change only between two messages."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ RETRY_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Scorers:
-    """Who answers the texts of one message, from its claim to its end."""
+    """The scorers for the texts of one message, from its claim to its end."""
 
     live: Scorer
     canary: Scorer | None = None
     canary_share: float = 0.0
 
-    def scorer(self, job: uuid.UUID) -> Scorer:
-        """The one that answers this job."""
+    def for_job(self, job: uuid.UUID) -> Scorer:
         if self.canary is not None and in_canary_share(job, self.canary_share):
             return self.canary
         return self.live
 
 
 class LoadedModels:
-    """Holds the live version loaded, and canary and shadow where there are any; drops all others.
+    """Keeps the live version loaded, and canary and shadow if deployed; drops all others.
 
-    A version that cannot be loaded is logged and tried again RETRY_S later. Until then the live one
-    held goes on serving, for a canary too: each row names the version that scored it.
+    A version that cannot be loaded is logged, and tried again after RETRY_S. Until then the live
+    version that is loaded continues to serve, also in place of a canary: each row names the version
+    that scored it.
     """
 
     def __init__(
@@ -48,52 +48,54 @@ class LoadedModels:
         self._models_dir = models_dir
         self._default = default
         self._load = load
-        self._held: dict[str, Scorer] = {}
+        self._loaded: dict[str, Scorer] = {}
         self._live: str | None = None
         self._retry_at: dict[str, float] = {}
 
-    def answering(self, serving: Serving | None, now: Callable[[], float] = monotonic) -> Scorers:
-        """The scorers for what serves, or for the setting's version where nothing is deployed yet.
+    def scorers_for(self, serving: Serving | None, now: Callable[[], float] = monotonic) -> Scorers:
+        """Return the scorers for a deployment; without one, for the version in the settings.
 
-        Raises ScoringError, OSError or MemoryError where no live version is held.
+        Raises ScoringError, OSError or MemoryError if no live version is loaded.
         """
-        wanted = serving or Serving(self._default)
-        self._drop_all_but(wanted)
-        if self._scorer(wanted.live, now) is not None:
-            self._live = wanted.live
-            self._drop_all_but(wanted)
+        serving = serving or Serving(self._default)
+        self._drop_all_but(serving)
+        if self._scorer(serving.live, now) is not None:
+            self._live = serving.live
+            self._drop_all_but(serving)
         assert self._live is not None
-        canary = self._scorer(wanted.canary, now)
-        return Scorers(self._held[self._live], canary, wanted.canary_share)
+        canary = self._scorer(serving.canary, now)
+        return Scorers(self._loaded[self._live], canary, serving.canary_share)
 
-    def shadow(self, serving: Serving, now: Callable[[], float] = monotonic) -> Scorer | None:
-        """The shadow's scorer; None where there is none or it cannot be loaded.
+    def shadow_scorer(
+        self, serving: Serving, now: Callable[[], float] = monotonic
+    ) -> Scorer | None:
+        """Return the shadow's scorer; None if no shadow is deployed or it cannot be loaded.
 
-        Asked for after the answers are written, so that none waits for its loading.
+        Call it after the live predictions are written, so that they do not wait for its loading.
         """
         return self._scorer(serving.shadow, now)
 
     def _scorer(self, name: str | None, now: Callable[[], float]) -> Scorer | None:
         if name is None:
             return None
-        if name in self._held or now() < self._retry_at.get(name, -inf):
-            return self._held.get(name)
+        if name in self._loaded or now() < self._retry_at.get(name, -inf):
+            return self._loaded.get(name)
         try:
-            self._held[name] = self._open(name)
+            self._loaded[name] = self._load_version(name)
         except (ScoringError, OSError, MemoryError) as error:
             if self._live is None:
                 raise
-            log.error("%s cannot serve, and %s goes on: %s", name, self._live, error)
+            log.error("%s cannot be loaded; %s continues to serve: %s", name, self._live, error)
             self._retry_at[name] = now() + RETRY_S
-        return self._held.get(name)
+        return self._loaded.get(name)
 
-    def _open(self, name: str) -> Scorer:
+    def _load_version(self, name: str) -> Scorer:
         scorer = self._load(resolve(self._models_dir, name))
         scorer.warm_up()
         return scorer
 
-    def _drop_all_but(self, wanted: Serving) -> None:
-        """The live one held stays until its successor is loaded."""
-        names = {self._live, wanted.live, wanted.canary, wanted.shadow}
-        self._held = {name: held for name, held in self._held.items() if name in names}
+    def _drop_all_but(self, serving: Serving) -> None:
+        """Drop versions that do not serve; the live one stays until its successor is loaded."""
+        names = {self._live, serving.live, serving.canary, serving.shadow}
+        self._loaded = {name: scorer for name, scorer in self._loaded.items() if name in names}
         self._retry_at = {name: at for name, at in self._retry_at.items() if name in names}

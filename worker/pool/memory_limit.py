@@ -1,4 +1,4 @@
-"""How much memory a child may take: one text must not take the machine's."""
+"""Memory limits of a child: one text must not exhaust the memory of the machine."""
 
 from __future__ import annotations
 
@@ -6,27 +6,25 @@ import resource
 
 MIB = 1024 * 1024
 KIB_PER_MIB = 1024
-# A child that grew over this share of its limit is replaced after its message: a slow leak then
-# never gets as far as failing a text.
+# A child that uses more than this share of its limit is replaced after its message, so that a slow
+# leak never makes a text fail.
 RECYCLE_SHARE = 0.75
 
 
 def limit_memory(mb: int) -> None:
-    """Let allocations fail beyond `mb` MiB of this process's own memory; 0 sets no limit.
+    """Make allocations fail beyond `mb` MiB of private memory of this process; 0 sets no limit.
 
-    RLIMIT_DATA counts what is private and can be written (Linux 4.7 and later), so neither mapped
-    files nor reserved address space count, as they would for RLIMIT_AS.
+    RLIMIT_DATA counts private writable memory (Linux 4.7 and later). Mapped files and reserved
+    address space do not count, unlike with RLIMIT_AS.
     """
     if mb == 0:
         return
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = mb * MIB
-    soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    limit = mb * MIB
+    soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 def recycle_kib(mb: int) -> int | None:
-    """Resident KiB above which Celery replaces a child after its task; None where there is no
-    limit.
-    """
+    """Return the resident KiB above which Celery replaces a child; None if there is no limit."""
     return int(mb * RECYCLE_SHARE) * KIB_PER_MIB or None

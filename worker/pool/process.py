@@ -1,4 +1,4 @@
-"""What one worker process holds: its own engine and its own model, built after the fork."""
+"""What one worker process owns: its engine, its models and its guards, built after the fork."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import partial
 from sqlalchemy import Engine
 
 from plumbline.settings import Settings
+from plumbline_client.services import Services
 from scoring.scorer import Scorer
 from storage.database import connect
 from storage.direct import PersistentConnection, connect_direct
@@ -19,7 +20,7 @@ from worker.pool.lease_renewal import LeaseRenewal
 from worker.pool.loaded_models import LoadedModels
 from worker.pool.watchdog import Watchdog
 
-# Made in the parent, since what is shared must be there before the fork.
+# Allocated in the parent: shared memory must exist before the fork.
 DRAIN = Drain()
 IN_FLIGHT = InFlightTable()
 load_scorer: Callable[..., Scorer] = Scorer.load
@@ -27,49 +28,50 @@ load_scorer: Callable[..., Scorer] = Scorer.load
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """What watches over the scoring of texts, one by one."""
+    """What observes and limits the scoring of each text."""
 
     drain: Drain = field(default_factory=Drain)
-    slot: InFlightRecord = field(default_factory=InFlightRecord)
+    in_flight: InFlightRecord = field(default_factory=InFlightRecord)
     watchdog: Watchdog = field(default_factory=Watchdog)
 
-    def begin(self, position: int) -> None:
-        """The text at this position of the message is scored from now on."""
-        self.slot.take_in_hand(position)
+    def begin_text(self, position: int) -> None:
+        """Record the position in the message of the text being scored, and limit its time."""
+        self.in_flight.set_scoring(position)
         self.watchdog.arm()
 
-    def end(self) -> None:
+    def end_text(self) -> None:
         self.watchdog.disarm()
-        self.slot.take_in_hand(None)
+        self.in_flight.set_scoring(None)
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
-    """`statements` runs those of the main thread, each a transaction, all that scoring needs."""
+class WorkerProcess:
+    """The resources of this process.
+
+    `statements` runs the main thread's statements, each in a transaction of its own, which is all
+    that scoring needs.
+    """
 
     settings: Settings
+    services: Services
     engine: Engine
     statements: PersistentConnection
-    live_model: LoadedModels
+    models: LoadedModels
     guards: Guards = field(default_factory=Guards)
-    keeper: LeaseRenewal | None = None
+    lease_renewal: LeaseRenewal | None = None
 
     @classmethod
-    def start(cls, settings: Settings, place: int) -> Process:
-        """Connect lazily; a connection must not be made before the fork.
-
-        `place` is this process's in its pool.
-        """
-        assert settings.database_url is not None
-        url = settings.database_url.get_secret_value()
-        statements = connect_direct(url)
-        guards = Guards(DRAIN, IN_FLIGHT.slot(place), Watchdog(settings.text_timeout_s))
+    def start(cls, settings: Settings, services: Services, pool_index: int) -> WorkerProcess:
+        """Build the resources; connections are made when first needed, never before the fork."""
+        statements = connect_direct(services.database_url)
+        guards = Guards(DRAIN, IN_FLIGHT.record(pool_index), Watchdog(settings.text_timeout_s))
         guards.watchdog.install()
-        keeper = LeaseRenewal(statements, settings.lease_s, DRAIN)
-        keeper.start()
+        lease_renewal = LeaseRenewal(statements, settings.lease_s, DRAIN)
+        lease_renewal.start()
         return cls(
             settings,
-            connect(url),
+            services,
+            connect(services.database_url),
             PersistentConnection(statements),
             LoadedModels(
                 settings.models_dir,
@@ -77,29 +79,29 @@ class Process:
                 partial(load_scorer, max_chars=settings.max_text_chars),
             ),
             guards,
-            keeper,
+            lease_renewal,
         )
 
-    def load_model(self) -> None:
-        """Load what serves now, so that the first text does not wait for it."""
+    def load_models(self) -> None:
+        """Load the deployed versions, so that the first text does not wait for them."""
         with self.engine.connect() as connection:
             serving = deployments.serving(connection)
-        self.live_model.answering(serving)
+        self.models.scorers_for(serving)
 
     def stop(self) -> None:
         self.engine.dispose()
         self.statements.close()
 
 
-_current: Process | None = None
+_current: WorkerProcess | None = None
 
 
-def start_process(settings: Settings, place: int) -> Process:
+def start_process(settings: Settings, services: Services, pool_index: int) -> WorkerProcess:
     global _current
-    _current = Process.start(settings, place)
+    _current = WorkerProcess.start(settings, services, pool_index)
     return _current
 
 
-def current_process() -> Process:
-    assert _current is not None, "start_process comes first; worker.lifecycle calls it"
+def current_process() -> WorkerProcess:
+    assert _current is not None, "start_process must run first; worker.lifecycle calls it"
     return _current

@@ -1,7 +1,7 @@
-"""A time limit that also holds in C code that hangs: the system's alarm ends the process.
+"""The time limit per text. It also ends native code that hangs: the kernel kills the process.
 
-Python's own signal handlers wait for the interpreter, which such code never gives back, so the
-alarm keeps its default action. First its traceback goes to the log.
+Python's own signal handlers run only when the interpreter is free, which such code never allows, so
+SIGALRM keeps its default action. `faulthandler` writes the traceback to the log first.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ STDERR = 2
 
 
 class Watchdog:
-    """Limits one text at a time to `limit_s`; None limits nothing. For a main thread alone."""
+    """Limits one text at a time to `limit_s`; None is no limit. Use it in the main thread only."""
 
     def __init__(self, limit_s: float | None = None) -> None:
         self._limit_s = limit_s
 
     def install(self) -> None:
-        """Have tracebacks of crashes and alarms in the log, whatever Celery did to sys.stderr."""
+        """Write tracebacks of crashes and alarms to the log, even if Celery replaced sys.stderr."""
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         faulthandler.enable(STDERR)
         faulthandler.register(signal.SIGALRM, STDERR, chain=True)

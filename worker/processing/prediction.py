@@ -1,12 +1,13 @@
-"""A model's score of a leased text, as the ledger keeps it."""
+"""A model's score of a leased text, in the form the ledger stores."""
 
 from __future__ import annotations
 
 from scoring.score import Score
-from storage.jobs.ledger import Lease, NewPrediction
+from storage.jobs.claim import Lease
+from storage.jobs.predictions import NewPrediction
 
 
-def answer(lease: Lease, score: Score, queue_ms: float) -> NewPrediction:
+def to_prediction(lease: Lease, score: Score, queue_ms: float) -> NewPrediction:
     return NewPrediction(
         id=lease.id,
         fence=lease.fence,

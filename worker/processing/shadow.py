@@ -1,6 +1,6 @@
-"""Scores with the shadow what has just been answered. Whatever happens here changes no answer.
+"""Scoring with the shadow version, after the live predictions are written. It changes no result.
 
-A score that is lost on the way, to a drain or with its process, is not made up for.
+Shadow scores that a drain or a crash interrupts are not made up for.
 """
 
 from __future__ import annotations
@@ -8,79 +8,78 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from scoring.scorer import Scorer
-from storage.jobs.ledger import Lease, NewPrediction
+from storage.jobs.claim import Lease
+from storage.jobs.predictions import NewPrediction
 from storage.serving import shadow
-from worker.pool.process import Guards, Process
-from worker.processing.prediction import answer
+from worker.pool.process import Guards, WorkerProcess
+from worker.processing.outcome import ShadowOutcome
+from worker.processing.prediction import to_prediction
 from worker.telemetry.metrics import ErrorKind
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class ShadowOutcome:
-    """What became of a message's texts in the shadow: scores kept, and texts it could not score."""
-
-    scored: int = 0
-    failed: int = 0
-
-
 def score_with_shadow(
-    process: Process,
+    process: WorkerProcess,
     leases: Sequence[Lease],
-    answers: Sequence[NewPrediction],
+    predictions: Sequence[NewPrediction],
 ) -> ShadowOutcome:
-    """Score the answered ones of a message's leases, and keep the scores. Raises nothing.
+    """Score the texts of these live predictions with the shadow. Never raises.
 
-    What the shadow's own version answered, as the canary, is not scored by it again.
+    Texts that the same version scored as the canary are left out.
     """
-    beside = ShadowOutcome()
+    outcome = ShadowOutcome()
     serving = leases[0].serving
     if serving is None or serving.shadow is None or process.guards.drain.begun():
-        return beside
-    texts = {lease.id: lease for lease in leases}
-    answered = [(texts[a.id], a.queue_ms) for a in answers if a.model != serving.shadow]
+        return outcome
+    by_id = {lease.id: lease for lease in leases}
+    to_score = [(by_id[p.id], p.queue_ms) for p in predictions if p.model != serving.shadow]
     try:
-        scorer = process.live_model.shadow(serving)
-        if scorer is not None and answered:
-            scores = score_all(process, scorer, answered, beside)
+        scorer = process.models.shadow_scorer(serving)
+        if scorer is not None and to_score:
+            scores = score_all(process, scorer, to_score, outcome)
             with process.engine.begin() as connection:
-                beside.scored = shadow.write(connection, scores)
+                outcome.scored = shadow.write(connection, scores)
     except Exception:
-        beside.failed = len(answered)
-        log.exception("the shadow %s left %d texts without a score", serving.shadow, len(answered))
-    return beside
+        outcome.failed = len(to_score)
+        log.exception("the shadow %s left %d texts unscored", serving.shadow, len(to_score))
+    return outcome
 
 
 def score_all(
-    process: Process, scorer: Scorer, answered: Sequence[tuple[Lease, float]], beside: ShadowOutcome
+    process: WorkerProcess,
+    scorer: Scorer,
+    to_score: Sequence[tuple[Lease, float]],
+    outcome: ShadowOutcome,
 ) -> list[NewPrediction]:
-    if process.keeper is None:
-        return score_each(scorer, answered, process.guards, beside)
-    # Nothing is held, but a text that takes long must not hold up a drain.
-    with process.keeper.keeping((), lambda: os._exit(0)):
-        return score_each(scorer, answered, process.guards, beside)
+    """Return the scores; a drain that waits too long for a slow text ends the process."""
+    if process.lease_renewal is None:
+        return score_each(scorer, to_score, process.guards, outcome)
+    with process.lease_renewal.renewing((), lambda: os._exit(0)):
+        return score_each(scorer, to_score, process.guards, outcome)
 
 
 def score_each(
-    scorer: Scorer, answered: Sequence[tuple[Lease, float]], guards: Guards, beside: ShadowOutcome
+    scorer: Scorer,
+    to_score: Sequence[tuple[Lease, float]],
+    guards: Guards,
+    outcome: ShadowOutcome,
 ) -> list[NewPrediction]:
-    """The scores, until told to drain."""
+    """Return the scores, up to the text at which a drain begins."""
     scores = []
-    for lease, queue_ms in answered:
+    for lease, queue_ms in to_score:
         if guards.drain.begun():
             break
         guards.watchdog.arm()
         try:
-            scores.append(answer(lease, scorer.score(lease.text), queue_ms))
+            scores.append(to_prediction(lease, scorer.score(lease.text), queue_ms))
         except Exception as error:
-            beside.failed += 1
-            told = {"job_id": lease.id, "kind": ErrorKind.SHADOW}
+            outcome.failed += 1
+            fields = {"job_id": lease.id, "kind": ErrorKind.SHADOW}
             log.warning(
-                "the shadow %s cannot score job %s: %r", scorer.name, lease.id, error, extra=told
+                "the shadow %s cannot score job %s: %r", scorer.name, lease.id, error, extra=fields
             )
         finally:
             guards.watchdog.disarm()

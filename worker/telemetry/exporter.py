@@ -1,7 +1,7 @@
-"""/metrics of this worker, its children included, served from a thread of the parent.
+"""The /metrics page of this worker and its children, served by a thread of the parent.
 
-Nothing here may keep a worker from starting or scoring: where the port is taken we say so once and
-go on asking for it, since who has it may be the worker that ours replaces.
+An error here never prevents a worker from starting or scoring. If the port is taken, the exporter
+logs it once and continues to try: the owner may be the worker that this one replaces.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from plumbline.settings import Settings
+from plumbline_client.services import Services
 from worker.pool.in_flight import InFlightTable
 from worker.telemetry import metrics
 from worker.telemetry.gpu import GpuCollector
@@ -27,76 +28,76 @@ from worker.telemetry.ledger_metrics import LedgerCollector
 from worker.telemetry.process_usage import Pids, UsageCollector
 
 log = logging.getLogger(__name__)
-ASK_AGAIN_S = 5.0
+RETRY_PORT_S = 5.0
 
 
 class Exporter:
-    """`prepare` it before the fork, `start` it when the children are there."""
+    """Call `prepare` before the fork and `start` once the children are running."""
 
-    def __init__(self, settings: Settings, slate: InFlightTable) -> None:
+    def __init__(self, settings: Settings, services: Services, in_flight: InFlightTable) -> None:
         self._settings = settings
-        self._slate = slate
+        self._services = services
+        self._in_flight = in_flight
         self._folder: Path | None = None
         self._server: WSGIServer | None = None
         self._started = False
 
     def prepare(self) -> None:
-        """Count from now on, where a port is set. The folder goes with this process."""
+        """Begin to count if a port is configured. This process deletes the folder when it ends."""
         if not self._settings.metrics_port:
             return
         self._folder = Path(tempfile.mkdtemp(prefix="plumbline-metrics-"))
         atexit.register(_remove, self._folder, os.getpid())
-        metrics.begin(self._folder)
+        metrics.begin_counting(self._folder)
 
     def start(self) -> None:
-        """Serve until the process ends; said again, it changes nothing."""
+        """Serve until the process ends. A second call does nothing."""
         if self._folder is None or self._started:
             return
         self._started = True
-        registry = registry_of(self._settings, self._folder, self.pids)
+        registry = make_registry(self._services.database_url, self._folder, self.pids)
         threading.Thread(target=self._run, args=[registry], name="metrics", daemon=True).start()
 
-    def leave(self) -> None:
-        """After a fork: the port is the parent's, and must be free when that is gone."""
+    def close_in_child(self) -> None:
+        """Close the inherited socket after a fork: the port must be free once the parent ended."""
         if self._server is not None:
             self._server.socket.close()
 
     def pids(self) -> Mapping[str, int]:
-        """The parent and the children that took their place, by name.
+        """Return the parent and the children, by name.
 
-        Without a pool (`-P solo`) the parent took the only place itself.
+        Without a pool (`-P solo`) the parent itself owns the only record.
         """
-        places = self._slate.pids().items()
-        children = {f"child-{place}": pid for place, pid in places if pid != os.getpid()}
+        owners = self._in_flight.pids().items()
+        children = {f"child-{index}": pid for index, pid in owners if pid != os.getpid()}
         return {"parent": os.getpid()} | children
 
     def _run(self, registry: CollectorRegistry) -> None:
         host, port = self._settings.metrics_host, self._settings.metrics_port
         pause = threading.Event()
-        told = False
+        warned = False
         while self._server is None:
             try:
                 self._server, _ = start_http_server(port, host, registry)
             except OSError as error:
-                if not told:
+                if not warned:
                     log.warning(
-                        "no metrics are served until http://%s:%d is free: %s; give each worker of "
-                        "a machine a PLUMBLINE_METRICS_PORT of its own",
+                        "metrics are not served until http://%s:%d is free: %s; give each worker "
+                        "on a machine a PLUMBLINE_METRICS_PORT of its own",
                         host, port, error.strerror,
                     )  # fmt: skip
-                told = True
-                pause.wait(ASK_AGAIN_S)
+                warned = True
+                pause.wait(RETRY_PORT_S)
         log.info("metrics are served at http://%s:%d/metrics", host, port)
 
 
-def registry_of(settings: Settings, folder: Path, pids: Pids) -> CollectorRegistry:
-    """Everything a scrape is told."""
-    assert settings.database_url is not None
+def make_registry(database_url: str, folder: Path, pids: Pids) -> CollectorRegistry:
+    """Return a registry with everything that a scrape returns."""
     registry = CollectorRegistry()
     MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
     registry.register(UsageCollector(pids))
     registry.register(GpuCollector())
-    registry.register(LedgerCollector(settings.database_url.get_secret_value()))
+    registry.register(LedgerCollector(database_url))
     return registry
 
 

@@ -1,4 +1,4 @@
-"""Utilization and memory of this machine's NVIDIA GPUs, through NVML; without it there are none."""
+"""Utilization and memory of this machine's NVIDIA GPUs, read through NVML if it is installed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 
 def load_nvml() -> Any:
-    """The module `pynvml` of the extra `gpu`, ready to be asked; None where it finds no driver."""
+    """Return the module `pynvml` of the extra `gpu`, initialized; None without it or a driver."""
     try:
         nvml: Any = importlib.import_module("pynvml")
     except ImportError:
@@ -25,7 +25,7 @@ def load_nvml() -> Any:
 
 
 class GpuCollector(Collector):
-    """Of the whole machine, since in a container NVML cannot tell whose a process is.
+    """Reports the whole machine: in a container NVML cannot attribute usage to a process.
 
     NVML is loaded at the first scrape, which is after the fork.
     """
@@ -39,11 +39,11 @@ class GpuCollector(Collector):
         if not self._loaded:
             self._nvml, self._loaded = self._load(), True
         busy, used, total = (
-            GaugeMetricFamily(f"plumbline_gpu_{name}", says, labels=["gpu"])
-            for name, says in (
-                ("utilization_ratio", "Share of the time in which the GPU was at work."),
-                ("memory_used_bytes", "Memory of the GPU that is in use."),
-                ("memory_total_bytes", "Memory the GPU has."),
+            GaugeMetricFamily(f"plumbline_gpu_{name}", documentation, labels=["gpu"])
+            for name, documentation in (
+                ("utilization_ratio", "Share of time in which the GPU was busy."),
+                ("memory_used_bytes", "GPU memory in use."),
+                ("memory_total_bytes", "GPU memory in total."),
             )
         )
         for gpu, (utilization, memory) in self._samples():
@@ -61,5 +61,5 @@ class GpuCollector(Collector):
                 rates = self._nvml.nvmlDeviceGetUtilizationRates(handle)
                 yield str(index), (rates, self._nvml.nvmlDeviceGetMemoryInfo(handle))
         except self._nvml.NVMLError:
-            # A GPU that answered no longer is as good as none.
+            # A GPU that stopped responding is left out.
             return

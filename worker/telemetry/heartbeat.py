@@ -1,4 +1,4 @@
-"""Says every few seconds in Redis that this worker, or beat, is there, for `plumbline health`."""
+"""Sends the heartbeats of this worker, or of beat, to Redis. `plumbline health` reads them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from celery import bootsteps
 from plumbline import heartbeat
 from plumbline.heartbeat import WorkerStatus
 from plumbline.queues import BULK_QUEUE, SCORE_QUEUE
-from worker.celery import app, settings
+from worker.celery import app, services
 from worker.pool.process import IN_FLIGHT
 
 log = logging.getLogger(__name__)
 
 
 class HeartbeatStep(bootsteps.StartStopStep):  # type: ignore[misc]
-    """A worker signs from its event loop, and while it is connected: one that hangs is told."""
+    """Sends heartbeats from the worker's event loop, so that a worker that hangs sends none."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
@@ -28,13 +28,13 @@ class HeartbeatStep(bootsteps.StartStopStep):  # type: ignore[misc]
         self._timer: Any = None
 
     def start(self, consumer: Any) -> None:
-        connection = _connect()
+        connection = heartbeat.connect(services.broker_url)
 
-        def sign() -> None:
-            _sign(connection, able(), consumer.hostname)
+        def send() -> None:
+            _send(connection, worker_status(), consumer.hostname)
 
-        sign()
-        self._timer = consumer.timer.call_repeatedly(heartbeat.INTERVAL_S, sign)
+        send()
+        self._timer = consumer.timer.call_repeatedly(heartbeat.INTERVAL_S, send)
 
     def stop(self, consumer: Any) -> None:
         if self._timer is not None:
@@ -42,35 +42,30 @@ class HeartbeatStep(bootsteps.StartStopStep):  # type: ignore[misc]
             self._timer = None
 
 
-def able() -> WorkerStatus:
+def worker_status() -> WorkerStatus:
     if {SCORE_QUEUE, BULK_QUEUE}.isdisjoint(app.amqp.queues.consume_from):
         return WorkerStatus.OTHER
     return WorkerStatus.SCORING if IN_FLIGHT.any_alive() else WorkerStatus.LOADING
 
 
 def start_beat_heartbeat() -> None:
-    """Sign from a thread: beat has no loop of its own to do it in."""
-    connection = _connect()
+    """Send heartbeats from a thread, because beat has no event loop."""
+    connection = heartbeat.connect(services.broker_url)
 
     def run() -> None:
         pause = threading.Event()
         while not pause.wait(heartbeat.INTERVAL_S):
-            _sign(connection, WorkerStatus.BEAT, "beat")
+            _send(connection, WorkerStatus.BEAT, "beat")
 
-    _sign(connection, WorkerStatus.BEAT, "beat")
-    threading.Thread(target=run, name="sign of life", daemon=True).start()
-
-
-def _connect() -> redis.Redis:
-    assert settings.broker_url is not None
-    return heartbeat.connect(settings.broker_url.get_secret_value())
+    _send(connection, WorkerStatus.BEAT, "beat")
+    threading.Thread(target=run, name="heartbeat", daemon=True).start()
 
 
-def _sign(connection: redis.Redis, able: WorkerStatus, name: str) -> None:
+def _send(connection: redis.Redis, status: WorkerStatus, name: str) -> None:
     try:
-        heartbeat.send(connection, able, name)
+        heartbeat.send(connection, status, name)
     except redis.RedisError as error:
-        log.warning("no sign of life was given: %s", error)
+        log.warning("the heartbeat could not be sent: %s", error)
 
 
 app.steps["consumer"].add(HeartbeatStep)

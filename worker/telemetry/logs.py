@@ -1,4 +1,4 @@
-"""The lines of workers and beat: no text in them, and as JSON where that is asked for."""
+"""Log records of workers and beat: redacted, and formatted as JSON if configured."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import json
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from statistics import fmean
 from typing import Any
 
 from celery import current_task
 
 from plumbline.settings import LogFormat
+from worker.processing.outcome import MessageOutcome
 from worker.telemetry.redaction import RedactionFilter
 
-# What a line may carry beside its message. Whatever else a record has, as Celery's records have a
-# message's arguments, is not ours to show.
+# The only extra fields that a JSON line shows. Celery's records have others, such as the arguments
+# of a message.
 FIELDS = (
     "message_id",
     "job_id",
@@ -36,7 +38,7 @@ FIELDS = (
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line."""
+    """Formats a record as one line with one JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -57,9 +59,37 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging(handlers: Iterable[logging.Handler], log_format: LogFormat) -> None:
-    """Make these handlers write as we want it; a second time changes nothing."""
+    """Add redaction and the format to these handlers. A second call changes nothing."""
     for handler in handlers:
         if not any(isinstance(each, RedactionFilter) for each in handler.filters):
             handler.addFilter(RedactionFilter())
         if log_format is LogFormat.JSON:
             handler.setFormatter(JsonFormatter())
+
+
+def message_fields(
+    message_id: str, source: str, outcome: MessageOutcome, duration_s: float
+) -> dict[str, Any]:
+    """Return the fields of a message's log line.
+
+    `score_ms` and `queue_ms` are means over the scored texts, and absent if there are none.
+    """
+    predictions = outcome.written
+    fields: dict[str, Any] = {
+        "message_id": message_id,
+        "source": source,
+        "models": sorted({prediction.model for prediction in predictions}),
+        "scored": outcome.scored,
+        "rejected": outcome.rejected_count,
+        "failed": len(outcome.failed),
+        "elsewhere": outcome.skipped,
+        "returned": len(outcome.returned),
+        "shadow_scored": outcome.shadow.scored,
+        "shadow_failed": outcome.shadow.failed,
+        "chunk_ms": round(1000.0 * duration_s, 1),
+        "tokens": sum(prediction.tokens for prediction in predictions),
+    }
+    if predictions:
+        fields["score_ms"] = round(fmean(p.score_ms for p in predictions), 2)
+        fields["queue_ms"] = round(fmean(p.queue_ms for p in predictions), 1)
+    return fields

@@ -1,8 +1,8 @@
-"""No text in a log: what may quote one is left out of each line before it is written.
+"""Redaction: removes whatever may quote a text from each log record before it is written.
 
-Texts travel in messages, and errors quote what they fail on. So a line shows the message of an
-error only where it is of a class known to quote none, and of Celery's lines that print a whole
-message only their beginning.
+Messages contain texts, and errors quote the value that they fail on. A log line therefore shows an
+error's message only if its class is known not to quote texts, and only the beginning of those
+Celery lines that print a whole message.
 """
 
 from __future__ import annotations
@@ -19,17 +19,12 @@ import psycopg
 import redis
 from celery.exceptions import Reject, WorkerLostError
 
-from plumbline.messages import MessageRejected
-from plumbline_client.errors import PlumblineError, StorageError
-from scoring.errors import ScoringError
+from plumbline_client.errors import PlumblineError
 
-WITHHELD = "(its message is not shown: it may quote a text)"
-# Their messages are our own sentences, or tell of servers and files.
-QUOTE_NOTHING = (
+WITHHELD = "(message withheld: it may quote a text)"
+# Their messages are our own sentences, or name servers and files.
+SAFE_ERRORS = (
     PlumblineError,
-    StorageError,
-    ScoringError,
-    MessageRejected,
     OSError,
     ImportError,
     MemoryError,
@@ -41,9 +36,9 @@ QUOTE_NOTHING = (
     WorkerLostError,
     Reject,
 )
-# How much is kept of lines of Celery that go on with a message's body, headers or arguments: the
-# beginning of the line, and how many of its values belong to it.
-CUT = {
+# Celery's lines that contain a message's body, headers or arguments. For each beginning of such a
+# line: the template that replaces it, and how many of its values are kept.
+SHORTENED = {
     "Received unregistered task of type": ("Received unregistered task of type %s", 1),
     "Received invalid task message": ("Received invalid task message: %s", 1),
     "Received and deleted unknown message": ("Received and deleted unknown message", 0),
@@ -51,52 +46,52 @@ CUT = {
     "Couldn't convert ETA": ("Couldn't convert the ETA of a message", 0),
     "TaskPool: Apply": ("TaskPool: Apply", 0),
 }
-# Dotted, as Celery names tasks by default; what else is sent as a name may be anything.
+# A dotted name, as Celery gives tasks by default. Any other name could be a text.
 TASK_NAME = re.compile(r"'[A-Za-z_]\w{0,99}(\.\w{1,99}){1,9}'")
-OF_CELERY = ("celery", "kombu", "billiard")
-# An error as Celery has put it into words, up to the name of its class.
-WORDED = re.compile(r"^((?:Retry in \S+?: )?[\w.]+)\(.*\)$", re.DOTALL)
-WARNED = re.compile(r"(Exception raised outside body: [\w.]+)\(.*", re.DOTALL)
+CELERY_LOGGERS = ("celery", "kombu", "billiard")
+# An error that Celery formatted as text, up to the name of its class.
+FORMATTED_ERROR = re.compile(r"^((?:Retry in \S+?: )?[\w.]+)\(.*\)$", re.DOTALL)
+FORMATTED_WARNING = re.compile(r"(Exception raised outside body: [\w.]+)\(.*", re.DOTALL)
 
 
 class RedactedError:
-    """An error as a line may show it, whichever way the line asks for it."""
+    """An error as a log line may show it, with %s and with %r."""
 
     def __init__(self, error: BaseException) -> None:
         self._error = error
 
     def __str__(self) -> str:
-        return str(self._error) if isinstance(self._error, QUOTE_NOTHING) else repr(self)
+        return str(self._error) if isinstance(self._error, SAFE_ERRORS) else repr(self)
 
     def __repr__(self) -> str:
         name = type(self._error).__name__
-        shown = isinstance(self._error, QUOTE_NOTHING)
-        return f"{name}: {self._error}" if shown else f"{name} {WITHHELD}"
+        is_safe = isinstance(self._error, SAFE_ERRORS)
+        return f"{name}: {self._error}" if is_safe else f"{name} {WITHHELD}"
 
 
 class RedactionFilter(logging.Filter):
-    """A filter for handlers. It changes the record, so that whoever sees it next is safe too."""
+    """A filter for handlers. It changes the record itself, so that later handlers are safe too."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        # Celery's own account of a message, its arguments included.
+        # Celery's description of a message, including its arguments.
         record.__dict__.pop("data", None)
-        if record.name.startswith(OF_CELERY):
-            _cut(record)
+        if record.name.startswith(CELERY_LOGGERS):
+            _shorten(record)
         elif record.name == "py.warnings":
-            record.msg, record.args = WARNED.sub(r"\1", record.getMessage()), ()
-        record.args = _discreet(record.args)
+            record.msg, record.args = FORMATTED_WARNING.sub(r"\1", record.getMessage()), ()
+        record.args = _redact_args(record.args)
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, BaseException):
-            record.exc_text = account(error)
+            record.exc_text = format_traceback(error)
         return True
 
 
-def account(error: BaseException) -> str:
-    """A traceback with its causes, without the messages that may quote a text."""
+def format_traceback(error: BaseException) -> str:
+    """Return the traceback with its causes, without messages that may quote a text."""
     earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     lines = []
     if earlier is not None and earlier is not error:
-        lines += [account(earlier), "", "which led to:", ""]
+        lines += [format_traceback(earlier), "", "which led to:", ""]
     trace = error.__traceback__
     if isinstance(trace, TracebackType):
         lines.append("Traceback (most recent call last):")
@@ -105,20 +100,20 @@ def account(error: BaseException) -> str:
     return "\n".join(lines)
 
 
-def _cut(record: logging.LogRecord) -> None:
+def _shorten(record: logging.LogRecord) -> None:
     template = str(record.msg)
-    for beginning, (kept, values) in CUT.items():
+    for beginning, (shortened, kept) in SHORTENED.items():
         if template.startswith(beginning):
-            given = record.args if isinstance(record.args, tuple) else ()
-            record.msg, record.args = kept, tuple(_task(value) for value in given[:values])
+            values = record.args if isinstance(record.args, tuple) else ()
+            record.msg, record.args = shortened, tuple(_task_name(v) for v in values[:kept])
             return
     if isinstance(record.args, dict) and "exc" in record.args:
-        worded = WORDED.sub(r"\1", str(record.args["exc"]))
-        record.args = record.args | {"exc": worded}
+        class_name = FORMATTED_ERROR.sub(r"\1", str(record.args["exc"]))
+        record.args = record.args | {"exc": class_name}
 
 
-def _task(value: object) -> object:
-    """The name of a task that is none here, which Celery hands on as the error of looking it up."""
+def _task_name(value: object) -> object:
+    """Return the name of an unregistered task, which Celery passes as a KeyError."""
     if isinstance(value, KeyError) and TASK_NAME.fullmatch(str(value)):
         return str(value)
     return value
@@ -127,7 +122,7 @@ def _task(value: object) -> object:
 Args = tuple[object, ...] | Mapping[str, object] | None
 
 
-def _discreet(args: Args) -> Args:
+def _redact_args(args: Args) -> Args:
     if isinstance(args, tuple):
         return tuple(RedactedError(arg) if isinstance(arg, BaseException) else arg for arg in args)
     return args

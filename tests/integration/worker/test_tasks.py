@@ -1,13 +1,12 @@
-"""Real prefork workers: from a text in Redis to a row in Postgres, whatever is killed between."""
+"""Real prefork workers, from a message in Redis to a row in PostgreSQL, with crashes in between."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,20 +16,20 @@ from celery import Celery
 from sqlalchemy import Engine, text
 
 from plumbline.queues import KEY_PREFIX, SCORE_QUEUE
-from plumbline.settings import Settings
 from plumbline_client import Client
 from plumbline_client.identity import keyed_id
 from plumbline_client.message import wake_up
 from plumbline_client.results import Result
-from scoring.artifact.manifest import Manifest
 from storage import migrate
 from storage.database import connect
 from storage.serving import deployments
+from storage.serving.deployments import VersionRecord
+from tests.artifacts import PASSED, write_copy
+from tests.celery_producer import bare_producer
 from tests.servers import database, postgres_server, redis_server
 from tests.waiting import eventually
-from tests.workers import MODELS, Worker, beat, refusal, worker
+from tests.workers import Worker, start_beat, start_worker
 
-SHIPPED = MODELS / "sms-spam" / "1.0.0"
 LONG = "Your parcel waits at the depot until noon. " * 1_000
 
 
@@ -41,13 +40,6 @@ class Running:
     engine: Engine
     producer: Celery
     redis: redis.Redis
-
-
-def bare_producer(broker_url: str) -> Celery:
-    """An app of somebody who has read the documentation of the message and nothing else."""
-    app = Celery("stranger", broker=broker_url, set_as_current=False)
-    app.conf.broker_transport_options = {"global_keyprefix": "plumbline:"}
-    return app
 
 
 def send(producer: Celery, arguments: dict[str, Any], **options: Any) -> str:
@@ -63,46 +55,47 @@ def running(
     template: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Running]:
-    """One worker, with a database and a Redis of its own, for all tests that only hand it work."""
+    """Run one worker, with its own database and Redis, for all tests that only send messages."""
     with (
         database(postgres_server_url, template) as url,
         redis_server(tmp_path_factory.mktemp("redis")) as broker_url,
         redis.Redis.from_url(broker_url) as keys,
-        worker(url, broker_url, tmp_path_factory.mktemp("worker")) as found,
+        start_worker(url, broker_url, tmp_path_factory.mktemp("worker")) as worker,
         Client(url, broker_url) as client,
         bare_producer(broker_url) as producer,
     ):
         engine = connect(url)
-        yield Running(found, client, engine, producer, keys)
+        yield Running(worker, client, engine, producer, keys)
         engine.dispose()
 
 
-def rows(client: Client, source: str) -> list[Result]:
+def results_of(client: Client, source: str) -> list[Result]:
     return sorted(client.results(source=source, limit=None), key=lambda r: r.text or "")
 
 
-def scored(client: Client, source: str, count: int, timeout_s: float = 60.0) -> list[Result]:
-    """The source's rows once so many are scored."""
+def wait_for_scored(
+    client: Client, source: str, count: int, timeout_s: float = 60.0
+) -> list[Result]:
+    """Return the scored results of a source once there are at least `count`."""
+
+    def scored() -> list[Result]:
+        results = [row for row in results_of(client, source) if row.state == "scored"]
+        return results if len(results) >= count else []
+
     return eventually(
-        lambda: (
-            found
-            if len(found := [r for r in rows(client, source) if r.state == "scored"]) >= count
-            else []
-        ),
-        timeout_s,
-        f"not {count} texts of {source} are scored within {timeout_s:g} s",
+        scored, timeout_s, f"{count} texts of {source} are not scored within {timeout_s:g} s"
     )
 
 
-def predictions(engine: Engine) -> int:
+def count_predictions(engine: Engine) -> int:
     with engine.connect() as connection:
-        found: int = connection.execute(
+        count: int = connection.execute(
             text("SELECT count(*) FROM plumbline.predictions")
         ).scalar_one()
-        return found
+        return count
 
 
-def test_a_text_goes_from_the_client_to_a_row(running: Running) -> None:
+def test_a_text_from_the_client_becomes_a_row(running: Running) -> None:
     receipts = list(
         running.client.submit_many(
             ["WINNER!! Claim your prize now, call 09061701461", "See you at six?", " ", LONG],
@@ -118,7 +111,7 @@ def test_a_text_goes_from_the_client_to_a_row(running: Running) -> None:
     assert spam.queue_ms is not None and spam.queue_ms > 0.0
 
 
-def test_a_bare_message_with_texts_becomes_rows(running: Running) -> None:
+def test_the_texts_of_a_bare_message_become_rows(running: Running) -> None:
     jobs = [
         {"text": "one"},
         {"text": "two", "key": "k"},
@@ -128,9 +121,9 @@ def test_a_bare_message_with_texts_becomes_rows(running: Running) -> None:
         {"text": "bad key", "key": "a\x00"},
     ]
     sent = send(running.producer, {"version": 1, "source": "bare", "jobs": jobs})
-    scored(running.client, "bare", 3)
-    found = {row.text or row.error: row for row in rows(running.client, "bare")}
-    assert {key: row.state for key, row in found.items()} == {
+    wait_for_scored(running.client, "bare", 3)
+    results = {row.text or row.error: row for row in results_of(running.client, "bare")}
+    assert {key: row.state for key, row in results.items()} == {
         "one": "scored",
         "two": "scored",
         "the text is empty": "rejected",
@@ -138,12 +131,12 @@ def test_a_bare_message_with_texts_becomes_rows(running: Running) -> None:
         "late": "expired",
         "the key has a NUL or a lone surrogate, which PostgreSQL cannot hold": "rejected",
     }
-    assert found["two"].job_id == keyed_id("bare", "k")
-    running.worker.until_logged(f"message {sent}: 3 scored, 2 rejected, 0 failed, 1 done elsewhere")
+    assert results["two"].job_id == keyed_id("bare", "k")
+    running.worker.wait_for_log(f"message {sent}: 3 scored, 2 rejected, 0 failed, 1 done elsewhere")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "reason"),
     [
         ({}, "version: Field required"),
         ({"version": 1, "jobs": [{"text": 3}]}, "jobs.0.text: Input should be a valid string"),
@@ -154,126 +147,118 @@ def test_a_bare_message_with_texts_becomes_rows(running: Running) -> None:
         ({"version": 1, "jobs": [{"text": "x"}], "nonsense": 1}, "(unknown): Extra inputs"),
     ],
 )
-def test_a_wrong_message_is_logged_with_its_reason(
-    running: Running, arguments: dict[str, Any], says: str
+def test_an_invalid_message_is_logged_with_the_reason(
+    running: Running, arguments: dict[str, Any], reason: str
 ) -> None:
     sent = send(running.producer, arguments)
-    running.worker.until_logged(f"message {sent} is rejected: {says}")
+    running.worker.wait_for_log(f"message {sent} is rejected: {reason}")
 
 
-def test_other_wrong_messages_leave_the_worker_alive(running: Running) -> None:
+def test_the_worker_survives_other_invalid_messages(running: Running) -> None:
     with_args = running.producer.send_task("plumbline.score", ["text"], queue="plumbline.score")
     running.producer.send_task("plumbline.unknown", queue="plumbline.score")
     running.producer.send_task("plumbline.score", queue="plumbline.score", serializer="pickle")
-    running.worker.until_logged(f"message {with_args.id} is rejected: args: the task takes")
-    running.worker.until_logged("is rejected: there is no task of that name")
-    running.worker.until_logged("ContentDisallowed")
+    running.worker.wait_for_log(f"message {with_args.id} is rejected: args: the task takes")
+    running.worker.wait_for_log("is rejected: there is no task with that name")
+    running.worker.wait_for_log("ContentDisallowed")
     running.client.submit("alive", source="alive")
-    scored(running.client, "alive", 1)
+    wait_for_scored(running.client, "alive", 1)
 
 
-def test_a_message_that_comes_again_and_again_scores_once(running: Running) -> None:
+def test_a_repeated_message_scores_its_texts_once(running: Running) -> None:
     receipt = running.client.submit("again", source="again")
     for _ in range(5):
         send(running.producer, wake_up([receipt.job_id]))
     bare = {"version": 1, "source": "again", "jobs": [{"text": "bare"}, {"text": "k", "key": "k"}]}
-    name = str(uuid.uuid4())
+    task_id = str(uuid.uuid4())
     for _ in range(5):
-        send(running.producer, bare, task_id=name)
+        send(running.producer, bare, task_id=task_id)
     send(running.producer, {"version": 1, "source": "again", "jobs": [{"text": "k", "key": "k"}]})
     last = send(running.producer, {"version": 1, "source": "last", "jobs": [{"text": "last"}]})
-    running.worker.until_logged(f"{last}: 1 scored")
-    running.worker.until_logged(f"message {name}: ", times=5)
-    found = scored(running.client, "again", 3)
-    assert [(row.text, row.attempts) for row in found] == [("again", 1), ("bare", 1), ("k", 1)]
+    running.worker.wait_for_log(f"{last}: 1 scored")
+    running.worker.wait_for_log(f"message {task_id}: ", times=5)
+    results = wait_for_scored(running.client, "again", 3)
+    assert [(row.text, row.attempts) for row in results] == [("again", 1), ("bare", 1), ("k", 1)]
 
 
-def test_a_message_may_have_any_name(running: Running) -> None:
+def test_a_message_may_have_any_id(running: Running) -> None:
     jobs = {"version": 1, "source": "named", "jobs": [{"text": "text"}]}
     send(running.producer, jobs, task_id="\ud800 %s \x00 " + "n" * 300)
-    scored(running.client, "named", 1)
+    wait_for_scored(running.client, "named", 1)
 
 
-def test_each_queue_has_an_exchange_of_its_own(running: Running) -> None:
-    """Else a message sent to the exchange, as some producers do, would be put in both queues."""
+def test_each_queue_has_its_own_exchange(running: Running) -> None:
+    """Otherwise a message sent to the exchange, as some producers do, would enter both queues."""
     bound = cast(set[bytes], running.redis.smembers(f"{KEY_PREFIX}_kombu.binding.{SCORE_QUEUE}"))
     assert {binding.decode().split("\x06\x16")[-1] for binding in bound} == {SCORE_QUEUE}
 
 
-def copy_models(folder: Path) -> Path:
-    models = folder / "models"
-    shutil.copytree(SHIPPED, models / "sms-spam" / "1.0.0")
-    return models
-
-
-def add_version(models: Path, version: str) -> None:
-    folder = models / "sms-spam" / version
-    shutil.copytree(models / "sms-spam" / "1.0.0", folder)
-    replace(Manifest.read(folder), version=version).write(folder)
-
-
 def promote(engine: Engine, model: str) -> None:
     with engine.begin() as connection:
-        deployments.promote(
-            connection, model, manifest_sha256="", metrics={}, deployed_by="test", reason="test"
-        )
+        record = VersionRecord(model, "", {})
+        deployments.promote(connection, record, deployed_by="test", reason="test")
 
 
-def test_a_promoted_version_serves_from_the_next_message(
+def test_a_promoted_version_serves_from_the_next_message_on(
     database_url: str, broker_url: str, engine: Engine, tmp_path: Path
 ) -> None:
-    models = copy_models(tmp_path)
+    models = tmp_path / "models"
+    write_copy(models, "1.0.0", PASSED)
     settings = {"models_dir": models}
     with (
-        worker(database_url, broker_url, tmp_path, settings=settings, concurrency=1) as found,
+        start_worker(
+            database_url, broker_url, tmp_path, settings=settings, concurrency=1
+        ) as worker,
         Client(database_url, broker_url) as client,
     ):
 
-        def model_of_next() -> str | None:
+        def model_of_next_text() -> str | None:
             return client.wait([client.submit("Which one are you?").job_id])[0].model
 
-        assert model_of_next() == "sms-spam/1.0.0"
-        add_version(models, "1.1.0")
-        assert model_of_next() == "sms-spam/1.0.0", "there is no promotion yet"
+        assert model_of_next_text() == "sms-spam/1.0.0"
+        write_copy(models, "1.1.0", PASSED)
+        assert model_of_next_text() == "sms-spam/1.0.0", "it is not promoted yet"
         promote(engine, "sms-spam/1.1.0")
-        assert model_of_next() == "sms-spam/1.1.0"
+        assert model_of_next_text() == "sms-spam/1.1.0"
         promote(engine, "sms-spam/2.0.0")
-        assert model_of_next() == "sms-spam/1.1.0", "it goes on with what it has"
-        found.until_logged("sms-spam/2.0.0 cannot serve, and sms-spam/1.1.0 goes on: There is no")
+        assert model_of_next_text() == "sms-spam/1.1.0", "the loaded version continues to serve"
+        worker.wait_for_log(
+            "sms-spam/2.0.0 cannot be loaded; sms-spam/1.1.0 continues to serve: There is no"
+        )
         promote(engine, "sms-spam/1.0.0")
         with engine.connect() as connection:
             history = [d.model.partition("/")[2] for d in deployments.history(connection)]
         assert history == ["1.0.0", "2.0.0", "1.1.0", "1.0.0"]
 
 
-def leased(engine: Engine) -> int:
+def count_leased(engine: Engine) -> int:
     with engine.connect() as connection:
-        found: int = connection.execute(
+        count: int = connection.execute(
             text("SELECT count(*) FROM plumbline.jobs WHERE state = 'leased'")
         ).scalar_one()
-        return found
+        return count
 
 
-def test_a_child_killed_in_the_middle_of_a_message_loses_nothing(
+def test_a_child_killed_during_a_message_loses_nothing(
     database_url: str, broker_url: str, engine: Engine, tmp_path: Path
 ) -> None:
     with (
-        worker(database_url, broker_url, tmp_path, concurrency=1) as found,
-        beat(database_url, broker_url, tmp_path, settings={"sweep_every_s": 0.5}),
+        start_worker(database_url, broker_url, tmp_path, concurrency=1) as worker,
+        start_beat(database_url, broker_url, tmp_path, settings={"sweep_every_s": 0.5}),
         Client(database_url, broker_url, source="killed") as client,
     ):
         ids = [r.job_id for r in client.submit_many(f"{n} {LONG[:20_000]}" for n in range(4))]
-        eventually(lambda: leased(engine) == 4)
-        os.kill(found.children()[0], signal.SIGKILL)
-        assert predictions(engine) == 0, "it was killed before it had finished"
+        eventually(lambda: count_leased(engine) == 4)
+        os.kill(worker.children()[0], signal.SIGKILL)
+        assert count_predictions(engine) == 0, "it was killed after it had finished"
         results = client.wait(ids)
         assert {(row.state, row.error) for row in results} == {("scored", None)}
-        # Its parent blames the text in hand, and frees the others before the message returns.
+        # Only the text in flight keeps its attempt; the crash report returns the others.
         assert sorted(row.attempts for row in results) == [1, 1, 1, 2]
-        assert predictions(engine) == 4
+        assert count_predictions(engine) == 4
 
 
-def test_children_killed_all_the_time_lose_nothing(
+def test_children_killed_repeatedly_lose_nothing(
     database_url: str, broker_url: str, engine: Engine, tmp_path: Path
 ) -> None:
     settings = {
@@ -283,63 +268,66 @@ def test_children_killed_all_the_time_lose_nothing(
         "max_attempts": 20,
     }
     with (
-        worker(database_url, broker_url, tmp_path, settings=settings) as found,
-        beat(database_url, broker_url, tmp_path, settings=settings),
-        Client(database_url, broker_url, settings=Settings(message_size=2)) as client,
+        start_worker(database_url, broker_url, tmp_path, settings=settings) as worker,
+        start_beat(database_url, broker_url, tmp_path, settings=settings),
+        Client(database_url, broker_url, message_size=2) as client,
     ):
         ids = [r.job_id for r in client.submit_many(f"{n} {LONG[:2_000]}" for n in range(80))]
         for killed in range(4):
-            eventually(lambda k=killed: predictions(engine) >= 15 * k)  # type: ignore[misc]
-            os.kill(eventually(found.children)[0], signal.SIGKILL)
+            eventually(lambda k=killed: count_predictions(engine) >= 15 * k)  # type: ignore[misc]
+            os.kill(eventually(worker.children)[0], signal.SIGKILL)
         results = client.wait(ids, timeout_s=120)
         assert {row.state for row in results} == {"scored"}
-        assert predictions(engine) == 80
+        assert count_predictions(engine) == 80
 
 
-def test_with_postgres_away_a_bare_message_waits(broker_url: str, tmp_path: Path) -> None:
+def test_a_bare_message_is_retried_while_postgresql_is_unavailable(
+    broker_url: str, tmp_path: Path
+) -> None:
     with postgres_server(tmp_path / "postgres") as url:
         engine = connect(url)
         migrate.upgrade(engine)
         engine.dispose()
-        context = worker(url, broker_url, tmp_path, concurrency=1)
-        found = context.__enter__()
+        context = start_worker(url, broker_url, tmp_path, concurrency=1)
+        worker = context.__enter__()
     with bare_producer(broker_url) as producer:
-        sent = send(producer, {"version": 1, "source": "bare", "jobs": [{"text": "waits"}]})
-        found.until_logged(f"message {sent} waits: PostgreSQL at", times=2)
+        sent = send(producer, {"version": 1, "source": "bare", "jobs": [{"text": "retried"}]})
+        worker.wait_for_log(f"message {sent} will be retried: PostgreSQL at", times=2)
         with postgres_server(tmp_path / "postgres"), Client(url, broker_url) as client:
-            assert len(scored(client, "bare", 1)) == 1
+            assert len(wait_for_scored(client, "bare", 1)) == 1
             context.__exit__(None, None, None)
-    assert "Traceback" not in found.log()
+    assert "Traceback" not in worker.log()
 
 
-def test_with_postgres_away_and_redis_full_a_bare_message_waits(tmp_path: Path) -> None:
-    """Celery itself would drop the message here: it cannot send the one to retry it with."""
+def test_a_bare_message_survives_if_redis_cannot_requeue_it(tmp_path: Path) -> None:
+    """Celery itself would drop the message if it cannot send the retry."""
+    retried = "will be retried: PostgreSQL at"
     with redis_server(tmp_path / "redis") as broker_url, redis.Redis.from_url(broker_url) as keys:
         with postgres_server(tmp_path / "postgres") as url:
             engine = connect(url)
             migrate.upgrade(engine)
             engine.dispose()
-            context = worker(url, broker_url, tmp_path, concurrency=1)
-            found = context.__enter__()
+            context = start_worker(url, broker_url, tmp_path, concurrency=1)
+            worker = context.__enter__()
         with bare_producer(broker_url) as producer:
-            send(producer, {"version": 1, "source": "bare", "jobs": [{"text": "waits"}]})
-        found.until_logged("waits: PostgreSQL at")
+            send(producer, {"version": 1, "source": "bare", "jobs": [{"text": "retried"}]})
+        worker.wait_for_log(retried)
         keys.config_set("maxmemory", "1")
-        tried = found.log().count("waits: PostgreSQL at")
-        found.until_logged("waits: PostgreSQL at", times=tried + 3)
+        retries = worker.log().count(retried)
+        worker.wait_for_log(retried, times=retries + 3)
         with postgres_server(tmp_path / "postgres"), Client(url, broker_url) as client:
-            assert len(scored(client, "bare", 1)) == 1
+            assert len(wait_for_scored(client, "bare", 1)) == 1
             keys.config_set("maxmemory", "0")
             context.__exit__(None, None, None)
 
 
-def test_after_a_restart_of_redis_the_worker_goes_on(database_url: str, tmp_path: Path) -> None:
+def test_a_worker_resumes_after_a_restart_of_redis(database_url: str, tmp_path: Path) -> None:
     with redis_server(tmp_path / "redis") as url:
-        context = worker(database_url, url, tmp_path, concurrency=1)
-        found = context.__enter__()
+        context = start_worker(database_url, url, tmp_path, concurrency=1)
+        worker = context.__enter__()
         with Client(database_url, url) as client:
             client.wait([client.submit("before").job_id])
-    found.until_logged("consumer: Cannot connect to redis://")
+    worker.wait_for_log("consumer: Cannot connect to redis://")
     with redis_server(tmp_path / "redis"), Client(database_url, url) as client:
         client.wait([client.submit("after").job_id])
         context.__exit__(None, None, None)
@@ -353,120 +341,48 @@ def test_a_sweep_does_not_wait_behind_texts(
             send(producer, {"version": 1, "jobs": [{"text": f"text {n}"}]})
         for _ in range(2):
             producer.send_task("plumbline.sweep", queue="plumbline.upkeep")
-    with worker(
+    with start_worker(
         database_url, broker_url, tmp_path, concurrency=1, settings={"log_level": "DEBUG"}
-    ) as found:
-        found.until_logged(" received", times=7)
+    ) as worker:
+        worker.wait_for_log(" received", times=7)
         received = [
             line.partition("Task ")[2].partition("[")[0]
-            for line in found.log().splitlines()
+            for line in worker.log().splitlines()
             if line.endswith(" received")
         ]
     assert received == ["plumbline.sweep"] * 2 + ["plumbline.score"] * 5
 
 
-def test_a_worker_of_reports_takes_no_texts(
-    database_url: str, broker_url: str, tmp_path: Path
-) -> None:
+def test_a_report_worker_takes_no_texts(database_url: str, broker_url: str, tmp_path: Path) -> None:
     with (
-        worker(
+        start_worker(
             database_url,
             broker_url,
             tmp_path,
             queues="plumbline.upkeep,plumbline.reports",
             settings={"log_level": "DEBUG"},
-        ) as found,
+        ) as worker,
         Client(database_url, broker_url) as client,
         bare_producer(broker_url) as producer,
     ):
         receipt = client.submit("nobody scores me")
         producer.send_task("plumbline.sweep", queue="plumbline.upkeep")
-        found.until_logged("Task plumbline.sweep")
+        worker.wait_for_log("Task plumbline.sweep")
         assert client.result(receipt.job_id).state == "queued"  # type: ignore[union-attr]
-        assert "plumbline.score[" not in found.log()
+        assert "plumbline.score[" not in worker.log()
 
 
-def test_a_worker_told_to_stop_finishes_the_text_in_hand(
+def test_a_draining_worker_finishes_the_text_in_flight(
     database_url: str, broker_url: str, engine: Engine, tmp_path: Path
 ) -> None:
     with (
         Client(database_url, broker_url) as client,
-        worker(database_url, broker_url, tmp_path, concurrency=1) as found,
+        start_worker(database_url, broker_url, tmp_path, concurrency=1) as worker,
     ):
-        ids = [r.job_id for r in client.submit_many(f"{n} {LONG}" for n in range(4))]
-        eventually(lambda: leased(engine) == 4)
-        found.drain()
-        assert found.process.returncode == 0
-        ended = {(row.state, row.attempts) for row in client.results(ids=ids)}
-        assert ended == {("scored", 1), ("queued", 0)}
-
-
-def one_sentence(printed: str, sentence: str) -> bool:
-    return sentence in printed and "Traceback" not in printed
-
-
-def test_without_its_database_a_worker_does_not_start(broker_url: str, tmp_path: Path) -> None:
-    printed = refusal("postgresql://me:secret@127.0.0.1:1/none", broker_url, tmp_path)
-    assert one_sentence(
-        printed,
-        "The worker does not start: PostgreSQL at postgresql://me:***@127.0.0.1:1/none "
-        "cannot be reached: ",
-    )
-    assert "secret" not in printed
-
-
-def test_with_a_wrong_database_url_a_worker_does_not_start(broker_url: str, tmp_path: Path) -> None:
-    printed = refusal("mysql://me:secret@127.0.0.1/none", broker_url, tmp_path)
-    assert one_sentence(printed, "The worker does not start: The database URL starts with mysql")
-    assert "secret" not in printed
-
-
-def test_without_redis_a_worker_does_not_start(database_url: str, tmp_path: Path) -> None:
-    printed = refusal(database_url, "redis://:secret@127.0.0.1:1/0", tmp_path)
-    assert one_sentence(
-        printed,
-        "The worker does not start: Redis at redis://:***@127.0.0.1:1/0 cannot be reached: ",
-    )
-    assert "secret" not in printed
-
-
-def test_without_tables_a_worker_does_not_start(
-    postgres_server_url: str, broker_url: str, tmp_path: Path
-) -> None:
-    assert one_sentence(
-        refusal(postgres_server_url, broker_url, tmp_path),
-        "The worker does not start: The database's tables are at version nothing and this release "
-        f"needs {migrate.newest()}; run `plumbline db upgrade`.",
-    )
-
-
-def test_with_one_byte_changed_in_its_model_a_worker_does_not_start(
-    database_url: str, broker_url: str, tmp_path: Path
-) -> None:
-    models = copy_models(tmp_path)
-    file = models / "sms-spam" / "1.0.0" / "model.int8.tflite"
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
-    assert one_sentence(
-        refusal(database_url, broker_url, tmp_path, settings={"models_dir": models}),
-        f"The worker does not start: {file} is not what its manifest says (sha256 ",
-    )
-
-
-def test_without_a_model_a_worker_does_not_start(
-    database_url: str, broker_url: str, tmp_path: Path
-) -> None:
-    assert one_sentence(
-        refusal(database_url, broker_url, tmp_path, settings={"models_dir": tmp_path}),
-        f"The worker does not start: There is no model sms-spam in {tmp_path}; there is: none.",
-    )
-
-
-def test_with_a_wrong_setting_a_worker_does_not_start(
-    database_url: str, broker_url: str, tmp_path: Path
-) -> None:
-    assert one_sentence(
-        refusal(database_url, broker_url, tmp_path, settings={"lease_s": "soon"}),
-        "PLUMBLINE_LEASE_S is not usable: ",
-    )
+        # Each text takes less than the 7 s after which a drain returns it, also on a busy machine.
+        ids = [r.job_id for r in client.submit_many(f"{n} {LONG[:12_000]}" for n in range(12))]
+        eventually(lambda: count_leased(engine) == 12)
+        worker.drain()
+        assert worker.process.returncode == 0
+        ends = {(row.state, row.attempts) for row in client.results(ids=ids)}
+        assert ends == {("scored", 1), ("queued", 0)}

@@ -1,35 +1,39 @@
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import pytest
 import redis
-from kombu.transport import redis as kombu
+from kombu import Connection, Queue
+from kombu.transport import redis as kombu_redis
 
-from plumbline.queues import KEY_PREFIX, SCORE_QUEUE
-from plumbline_client.broker import Publisher
+from worker.broker.transport import Transport
+
+QUEUE = "orders"
 
 
-def test_publishing_makes_one_client_and_goes_on_after_a_cut(
+def test_a_channel_keeps_its_client_across_a_cut_connection(
     broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[Any] = []
-    make = kombu.Channel._create_client
+    created: list[bool] = []
+    create_client = kombu_redis.Channel._create_client
 
     def counted(channel: Any, asynchronous: bool = False) -> Any:
-        made.append(asynchronous)
-        return make(channel, asynchronous)
+        created.append(asynchronous)
+        return create_client(channel, asynchronous)
 
-    monkeypatch.setattr(kombu.Channel, "_create_client", counted)
-    publisher = Publisher(broker_url)
-    with redis.Redis.from_url(broker_url) as keys:
-        for _ in range(3):
-            publisher.wake([uuid.uuid4()])
-        # None, where an earlier test has left its channel in the pool that all share.
-        assert made.count(False) <= 1
+    monkeypatch.setattr(kombu_redis.Channel, "_create_client", counted)
+    with (
+        redis.Redis.from_url(broker_url) as keys,
+        Connection(broker_url, transport=Transport) as connection,
+        connection.Producer() as producer,
+    ):
+        queue = Queue(QUEUE, routing_key=QUEUE)
+        for number in range(3):
+            producer.publish({"n": number}, routing_key=QUEUE, declare=[queue], retry=True)
+        assert created.count(False) == 1
         keys.client_kill_filter(_type="normal", skipme=True)
-        for _ in range(2):
-            publisher.wake([uuid.uuid4()])
-        assert keys.llen(KEY_PREFIX + SCORE_QUEUE) == 5
-    publisher.close()
+        for number in range(2):
+            producer.publish({"n": number}, routing_key=QUEUE, declare=[queue], retry=True)
+        assert keys.llen(QUEUE) == 5
+        assert created.count(False) == 1

@@ -1,4 +1,4 @@
-"""What becomes of a message when PostgreSQL goes under its hands."""
+"""A message whose PostgreSQL restarts while its texts are scored."""
 
 from __future__ import annotations
 
@@ -12,32 +12,33 @@ from sqlalchemy import Engine, text
 
 from plumbline.messages import ScoreMessage
 from plumbline.settings import Settings
+from plumbline_client.services import Services
 from scoring.artifact.artifact import Artifact
 from scoring.runtime.fakes import ConstantRuntime
 from scoring.scorer import Scorer
 from storage.direct import PersistentConnection
 from tests.artifacts import write_artifact
 from worker.pool.loaded_models import LoadedModels
-from worker.pool.process import Process
+from worker.pool.process import WorkerProcess
 from worker.processing import score_message as module
 from worker.processing.score_message import score_message
 
 
 @dataclass
-class Closing:
-    """A model during whose run the database closes its doors."""
+class DisconnectingRuntime:
+    """A model whose run makes the database refuse connections."""
 
     url: str
 
     def logit(self, _: object) -> float:
-        self.open(False)
+        self.allow_connections(False)
         return 0.0
 
-    def open(self, yes: bool) -> None:
+    def allow_connections(self, allowed: bool) -> None:
         server, _, name = self.url.rpartition("/")
         with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {yes}")
-            if not yes:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {allowed}")
+            if not allowed:
                 connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
                     (name,),
@@ -45,38 +46,45 @@ class Closing:
 
 
 @pytest.fixture
-def closing(database_url: str) -> Iterator[Closing]:
-    found = Closing(database_url)
-    yield found
-    found.open(True)
+def runtime(database_url: str) -> Iterator[DisconnectingRuntime]:
+    runtime = DisconnectingRuntime(database_url)
+    yield runtime
+    runtime.allow_connections(True)
 
 
-def process(engine: Engine, kept: PersistentConnection, tmp_path: Path, runtime: Closing) -> Process:
-    write_artifact(tmp_path)
-    warm = LoadedModels(tmp_path, "tiny", lambda f: Scorer(Artifact.load(f), ConstantRuntime()))
-    # Warmed up with another runtime: the doors are to close at the first real text.
-    warm.answering(None).live._runtime = runtime
-    return Process(Settings(), engine, kept, warm)
-
-
-def test_scores_at_hand_outlive_a_restart_of_postgres(
+@pytest.fixture
+def process(
+    database_url: str,
     engine: Engine,
-    kept: PersistentConnection,
+    persistent_connection: PersistentConnection,
     tmp_path: Path,
-    closing: Closing,
+    runtime: DisconnectingRuntime,
+) -> WorkerProcess:
+    write_artifact(tmp_path)
+    models = LoadedModels(tmp_path, "tiny", lambda f: Scorer(Artifact.load(f), ConstantRuntime()))
+    # The model is warmed up with another runtime, so that the first real text disconnects.
+    models.scorers_for(None).live._runtime = runtime
+    services = Services(database_url, "redis://unused")
+    return WorkerProcess(Settings(), services, engine, persistent_connection, models)
+
+
+def test_computed_scores_survive_a_restart_of_postgresql(
+    engine: Engine,
+    process: WorkerProcess,
+    runtime: DisconnectingRuntime,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pauses: list[float] = []
+    pauses_s: list[float] = []
 
-    def pause(seconds: float) -> None:
-        pauses.append(seconds)
-        closing.open(True)
+    def sleep(seconds: float) -> None:
+        pauses_s.append(seconds)
+        runtime.allow_connections(True)
 
-    monkeypatch.setattr(module, "sleep", pause)
+    monkeypatch.setattr(module, "sleep", sleep)
     message = ScoreMessage.parse({"version": 1, "jobs": [{"text": "win"}, {"text": " "}]})
-    outcome = score_message(process(engine, kept, tmp_path, closing), message, "m")
+    outcome = score_message(process, message, "m")
     assert (outcome.scored, outcome.refused, outcome.skipped) == (1, 1, 0)
-    assert len(pauses) == 1
+    assert len(pauses_s) == 1
     with engine.connect() as connection:
         attempts = connection.execute(
             text("SELECT attempts FROM plumbline.jobs WHERE state = 'scored'")

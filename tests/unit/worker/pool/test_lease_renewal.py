@@ -11,23 +11,23 @@ def drain() -> Drain:
 
 
 @pytest.fixture
-def keeper(drain: Drain) -> LeaseRenewal:
-    """One that fails if it reaches for the database."""
+def renewal(drain: Drain) -> LeaseRenewal:
+    """A lease renewal that would fail if it used the database."""
     return LeaseRenewal(connect("postgresql://nobody@127.0.0.1:1/none"), 15.0, drain)
 
 
-def test_what_holds_no_lease_is_abandoned_by_a_drain_all_the_same(
-    keeper: LeaseRenewal, drain: Drain
+def test_a_drain_abandons_a_slow_text_that_has_no_lease(
+    renewal: LeaseRenewal, drain: Drain
 ) -> None:
-    """As the shadow's text in hand: nobody waits for it, but the process must be gone in time."""
+    """The shadow's text has no lease, but the process must end in time."""
     abandoned = []
-    with keeper.keeping((), lambda: abandoned.append(True)):
-        keeper._look(10_000.0)
+    with renewal.renewing((), lambda: abandoned.append(True)):
+        renewal._check(10_000.0)
         drain.begin()
-        keeper._look(10_001.0)
-        keeper._look(10_001.0 + ABANDON_AFTER_S)
+        renewal._check(10_001.0)
+        renewal._check(10_001.0 + ABANDON_AFTER_S)
         assert not abandoned
-        keeper._look(10_001.1 + ABANDON_AFTER_S)
+        renewal._check(10_001.1 + ABANDON_AFTER_S)
     assert abandoned == [True]
-    keeper._look(20_000.0)
+    renewal._check(20_000.0)
     assert abandoned == [True], "the block has ended"

@@ -13,15 +13,15 @@ class NvmlError(Exception):
 
 
 class Nvml:
-    """Two GPUs, one at work; it stops answering where `silent`."""
+    """Two GPUs, one of them busy. With `failing`, every call raises."""
 
     NVMLError = NvmlError
 
     def __init__(self) -> None:
-        self.silent = False
+        self.failing = False
 
     def nvmlInit(self) -> None:
-        if self.silent:
+        if self.failing:
             raise NvmlError
 
     def nvmlDeviceGetCount(self) -> int:
@@ -31,7 +31,7 @@ class Nvml:
         return index
 
     def nvmlDeviceGetUtilizationRates(self, handle: int) -> Any:
-        if self.silent:
+        if self.failing:
             raise NvmlError
         return SimpleNamespace(gpu=50 * handle)
 
@@ -39,7 +39,7 @@ class Nvml:
         return SimpleNamespace(used=1_000 * handle, total=9_000)
 
 
-def scraped(load: Any) -> dict[tuple[str, str], float]:
+def scrape(load: Any) -> dict[tuple[str, str], float]:
     registry = CollectorRegistry()
     registry.register(GpuCollector(load))
     return samples(registry)
@@ -53,8 +53,8 @@ def samples(registry: CollectorRegistry) -> dict[tuple[str, str], float]:
     }
 
 
-def test_each_gpu_is_told() -> None:
-    assert scraped(Nvml) == {
+def test_every_gpu_is_reported() -> None:
+    assert scrape(Nvml) == {
         ("utilization_ratio", "0"): 0.0,
         ("utilization_ratio", "1"): 0.5,
         ("memory_used_bytes", "0"): 0.0,
@@ -64,28 +64,28 @@ def test_each_gpu_is_told() -> None:
     }
 
 
-def test_without_nvml_there_are_none() -> None:
-    assert scraped(lambda: None) == {}
+def test_without_nvml_no_gpu_is_reported() -> None:
+    assert scrape(lambda: None) == {}
 
 
-def test_a_gpu_that_answers_no_longer_is_left_out() -> None:
+def test_a_gpu_that_stops_responding_is_left_out() -> None:
     nvml = Nvml()
     registry = CollectorRegistry()
     registry.register(GpuCollector(lambda: nvml))
     assert samples(registry)
-    nvml.silent = True
+    nvml.failing = True
     assert samples(registry) == {}
 
 
-@pytest.mark.parametrize("silent", [True, False])
-def test_nvml_without_a_driver_is_none(monkeypatch: pytest.MonkeyPatch, silent: bool) -> None:
+@pytest.mark.parametrize("failing", [True, False])
+def test_nvml_without_a_driver_is_not_used(monkeypatch: pytest.MonkeyPatch, failing: bool) -> None:
     nvml = Nvml()
-    nvml.silent = silent
+    nvml.failing = failing
     monkeypatch.setattr(gpu.importlib, "import_module", lambda name: nvml)
-    assert load_nvml() is (None if silent else nvml)
+    assert load_nvml() is (None if failing else nvml)
 
 
-def test_without_the_extra_nvml_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nvml_is_not_used_if_its_extra_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> ModuleType:
         raise ImportError(name)
 

@@ -1,4 +1,4 @@
-"""Lines as Celery, its libraries and we write them, each with a text where one has been."""
+"""Records as Celery, its libraries and the workers log them, each with a secret text inside."""
 
 import json
 import logging
@@ -13,49 +13,49 @@ from celery.worker.consumer import consumer
 from sqlalchemy.exc import DBAPIError
 
 from plumbline_client.errors import DatabaseRefused
-from worker.telemetry.redaction import WITHHELD, RedactionFilter, account
+from worker.telemetry.redaction import WITHHELD, RedactionFilter, format_traceback
 
 SECRET = "meet me at the old mill"
 
 
-def written(name: str, message: str, *args: Any, **options: Any) -> str:
-    """The line a handler with our filter writes."""
-    error = options.pop("error", None)
+def logged_line(name: str, message: str, *args: Any, **fields: Any) -> str:
+    """Return the line that a handler with the redaction filter writes."""
+    error = fields.pop("error", None)
     exc_info = (type(error), error, error.__traceback__) if error else None
     record = logging.LogRecord(name, logging.ERROR, "", 1, message, args, exc_info)
-    record.__dict__.update(options)
+    record.__dict__.update(fields)
     assert RedactionFilter().filter(record)
     return logging.Formatter("%(message)s").format(record)
 
 
-def raised(act: Callable[[], Any]) -> Exception:
+def raised_by(function: Callable[[], Any]) -> Exception:
     try:
-        act()
+        function()
     except Exception as error:
         return error
     raise AssertionError("nothing was raised")
 
 
-def test_our_own_sentences_are_shown() -> None:
+def test_the_sentences_of_our_own_errors_are_shown() -> None:
     error = DatabaseRefused("PostgreSQL refuses: no.")
-    assert written("worker.tasks", "it waits: %s", error) == "it waits: PostgreSQL refuses: no."
-    assert written("worker.tasks", "%d of %s", 3, "job-1") == "3 of job-1"
+    line = logged_line("worker.tasks", "it failed: %s", error)
+    assert line == "it failed: PostgreSQL refuses: no."
+    assert logged_line("worker.tasks", "%d of %s", 3, "job-1") == "3 of job-1"
 
 
 @pytest.mark.parametrize("form", ["%s", "%r"])
-def test_what_another_error_says_is_not(form: str) -> None:
-    line = written("worker.tasks", f"it waits: {form}", ValueError(f"bad: {SECRET}"))
-    assert line == f"it waits: ValueError {WITHHELD}"
+def test_the_message_of_any_other_error_is_withheld(form: str) -> None:
+    line = logged_line("worker.tasks", f"it failed: {form}", ValueError(f"bad: {SECRET}"))
+    assert line == f"it failed: ValueError {WITHHELD}"
 
 
-def test_what_json_says_of_a_place_is_shown() -> None:
-    error = raised(lambda: json.loads(SECRET))
-    assert "JSONDecodeError: Expecting value: line 1" in written(
-        "worker.broker.transport", "%r", error
-    )
+def test_the_position_of_a_json_error_is_shown() -> None:
+    error = raised_by(lambda: json.loads(SECRET))
+    line = logged_line("worker.broker.transport", "%r", error)
+    assert "JSONDecodeError: Expecting value: line 1" in line
 
 
-def test_a_traceback_keeps_its_frames_and_loses_its_quotes() -> None:
+def test_a_traceback_keeps_its_frames_without_the_messages() -> None:
     def insert() -> None:
         raise KeyError(SECRET)
 
@@ -65,23 +65,23 @@ def test_a_traceback_keeps_its_frames_and_loses_its_quotes() -> None:
         except KeyError as error:
             raise DBAPIError("INSERT", {"text": SECRET}, error) from error
 
-    error = raised(refuse)
+    error = raised_by(refuse)
     error.add_note(SECRET)
-    line = written("worker.tasks", "it failed", error=error)
+    line = logged_line("worker.tasks", "it failed", error=error)
     assert SECRET not in line
     assert "in insert" in line and "in refuse" in line
     assert f"KeyError {WITHHELD}" in line and f"DBAPIError {WITHHELD}" in line
     assert line.index("KeyError") < line.index("which led to") < line.index("DBAPIError")
 
 
-def test_an_error_that_was_set_aside_is_not_told() -> None:
-    def other() -> None:
+def test_a_suppressed_error_is_not_part_of_the_traceback() -> None:
+    def raise_from_none() -> None:
         try:
             raise KeyError(1)
         except KeyError:
             raise ValueError from None
 
-    assert "KeyError" not in account(raised(other))
+    assert "KeyError" not in format_traceback(raised_by(raise_from_none))
 
 
 MESSAGE = f"[[], {{'jobs': [{{'text': {SECRET!r}}}]}}, {{}}]"
@@ -97,8 +97,10 @@ LINES = [
 
 
 @pytest.mark.parametrize(("template", "values"), LINES)
-def test_what_celery_prints_whole_is_cut(template: str, values: tuple[Any, ...]) -> None:
-    line = written("celery.worker.consumer.consumer", template, *values)
+def test_celery_lines_that_print_a_whole_message_are_shortened(
+    template: str, values: tuple[Any, ...]
+) -> None:
+    line = logged_line("celery.worker.consumer.consumer", template, *values)
     assert SECRET not in line and "jobs" not in line
     assert line.startswith(template[:14])
 
@@ -111,44 +113,46 @@ def test_what_celery_prints_whole_is_cut(template: str, values: tuple[Any, ...])
         ("old", "KeyError " + WITHHELD),
     ],
 )
-def test_the_name_of_a_task_that_is_none_here_is_shown(name: str, shown: str) -> None:
+def test_the_dotted_name_of_an_unregistered_task_is_shown(name: str, shown: str) -> None:
     error = KeyError(name)
-    line = written(
+    line = logged_line(
         "celery.worker.consumer.consumer", consumer.UNKNOWN_TASK_ERROR, error, "", {}, {}
     )
     assert line == f"Received unregistered task of type {shown}"
 
 
 @pytest.mark.parametrize(
-    ("template", "worded", "shown"),
+    ("template", "formatted", "shown"),
     [
         (trace.LOG_RETRY, f"Retry in 0s: ValueError({SECRET!r})", "Retry in 0s: ValueError"),
         (trace.LOG_FAILURE, f"ValueError({SECRET!r})", "ValueError"),
         (trace.LOG_INTERNAL_ERROR, f"a.b.Odd({SECRET!r},\n 2)", "a.b.Odd"),
     ],
 )
-def test_an_error_celery_worded_is_its_class(template: str, worded: str, shown: str) -> None:
-    values = {"name": "t", "id": "7", "exc": worded, "description": "raised", "args": SECRET}
-    line = written("celery.app.trace", template, values, data=values)
+def test_an_error_that_celery_formatted_is_reduced_to_its_class(
+    template: str, formatted: str, shown: str
+) -> None:
+    values = {"name": "t", "id": "7", "exc": formatted, "description": "raised", "args": SECRET}
+    line = logged_line("celery.app.trace", template, values, data=values)
     assert line.endswith(f": {shown}")
 
 
-def test_no_other_handler_gets_the_arguments() -> None:
+def test_later_handlers_do_not_get_the_arguments() -> None:
     record = logging.makeLogRecord({"name": "n", "msg": "m", "data": {"kwargs": SECRET}})
     RedactionFilter().filter(record)
     assert SECRET not in str(record.__dict__)
 
 
-def test_a_warning_of_what_could_not_be_read_is_its_class() -> None:
-    error = raised(lambda: (SECRET.encode() + b"\xff").decode())
-    said = warnings.formatwarning(
+def test_a_warning_about_an_unreadable_message_is_reduced_to_its_class() -> None:
+    error = raised_by(lambda: (SECRET.encode() + b"\xff").decode())
+    warning = warnings.formatwarning(
         f"Exception raised outside body: {error!r}:\n{SECRET}", RuntimeWarning, "trace.py", 1
     )
-    line = written("py.warnings", "%s", said)
+    line = logged_line("py.warnings", "%s", warning)
     assert "Exception raised outside body: UnicodeDecodeError" in line and SECRET not in line
 
 
-def test_what_is_no_error_passes_as_it_is() -> None:
-    assert written("celery.worker", "%s ready.", "worker@here") == "worker@here ready."
-    assert written("other", "100%") == "100%"
+def test_other_lines_are_unchanged() -> None:
+    assert logged_line("celery.worker", "%s ready.", "worker@here") == "worker@here ready."
+    assert logged_line("other", "100%") == "100%"
     assert sys.exc_info()[1] is None

@@ -1,4 +1,4 @@
-"""Versions change over under full load: nothing is lost or repeated, and no message mixes two."""
+"""Versions change under full load: nothing is lost or repeated; a message has one deployment."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from plumbline.settings import Settings
 from plumbline_client import Client
 from storage.serving import deployments
-from storage.serving.deployments import Serving, in_canary_share
+from storage.serving.deployments import Serving, VersionRecord, in_canary_share
 from tests.artifacts import PASSED, write_copy
 from tests.waiting import eventually
-from tests.workers import worker
+from tests.workers import start_worker
 
 TEXTS = 3_000
 CHANGE_EVERY = 200
@@ -37,11 +36,11 @@ PLANS = (
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """What served from some moment in [begun, surely] on, by the database's clock."""
+    """A deployment that became effective between `earliest` and `latest`, by PostgreSQL's clock."""
 
     serving: Serving
-    begun: datetime
-    surely: datetime
+    earliest: datetime
+    latest: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,46 +52,46 @@ class Scored:
 
 def now(engine: Engine) -> datetime:
     with engine.connect() as connection:
-        found: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-    return found
+        time: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return time
 
 
-def deploy(engine: Engine, before: Serving, wanted: Serving) -> list[Period]:
-    """Change over, as the commands do, one step a transaction."""
+def deploy(engine: Engine, before: Serving, after: Serving) -> list[Period]:
+    """Change the deployment as the commands do, with one step per transaction."""
     periods, by = [], {"deployed_by": "test", "reason": "test"}
-    if wanted.live != before.live:
-        begun = now(engine)
+    if after.live != before.live:
+        earliest = now(engine)
         with engine.begin() as connection:
-            deployments.promote(connection, wanted.live, manifest_sha256="", metrics={}, **by)
-        periods.append(Period(Serving(wanted.live), begun, now(engine)))
-        before = Serving(wanted.live)
-    if wanted.shadow != before.shadow:
-        begun = now(engine)
+            deployments.promote(connection, VersionRecord(after.live, "", {}), **by)
+        periods.append(Period(Serving(after.live), earliest, now(engine)))
+        before = Serving(after.live)
+    if after.shadow != before.shadow:
+        earliest = now(engine)
         with engine.begin() as connection:
-            deployments.set_shadow(connection, wanted.shadow, **by)
-        before = Serving(before.live, wanted.shadow, before.canary, before.canary_share)
-        periods.append(Period(before, begun, now(engine)))
-    if wanted.canary != before.canary:
-        begun = now(engine)
+            deployments.set_shadow(connection, after.shadow, **by)
+        before = Serving(before.live, after.shadow, before.canary, before.canary_share)
+        periods.append(Period(before, earliest, now(engine)))
+    if after.canary != before.canary:
+        earliest = now(engine)
         with engine.begin() as connection:
-            share = wanted.canary_share or None
-            deployments.set_canary(connection, wanted.canary, share, **by)
-        periods.append(Period(wanted, begun, now(engine)))
+            share = after.canary_share or None
+            deployments.set_canary(connection, after.canary, share, **by)
+        periods.append(Period(after, earliest, now(engine)))
     return periods
 
 
 def possible(periods: Sequence[Period], claimed_at: datetime) -> list[Serving]:
-    """What may have served at a moment: two of them only while one changed over."""
-    ends = [period.surely for period in periods[1:]] + [datetime.max.replace(tzinfo=UTC)]
+    """Return the deployments that may have been effective: two only during a change."""
+    ends = [period.latest for period in periods[1:]] + [datetime.max.replace(tzinfo=UTC)]
     return [
         period.serving
         for period, end in zip(periods, ends, strict=True)
-        if period.begun <= claimed_at <= end
+        if period.earliest <= claimed_at <= end
     ]
 
 
 def explains(serving: Serving, message: Sequence[Scored]) -> bool:
-    """Whether every text of a message was answered by the version this asks for."""
+    """Return whether each text was scored by the version that this deployment assigns."""
     return all(
         scored.model
         == (
@@ -105,37 +104,38 @@ def explains(serving: Serving, message: Sequence[Scored]) -> bool:
 
 
 @pytest.mark.slow
-def test_versions_change_over_under_full_load(
+def test_versions_change_under_full_load(
     database_url: str, broker_url: str, engine: Engine, tmp_path: Path
 ) -> None:
     models = tmp_path / "models"
     for model in (A, B, C):
         write_copy(models, model.partition("/")[2], PASSED)
     settings = {"models_dir": models, "model": A}
-    begun = now(engine)
+    earliest = now(engine)
     with engine.begin() as connection:
         for model in (B, C, A):
-            deployments.promote(
-                connection, model, manifest_sha256="", metrics={}, deployed_by="", reason=""
-            )
-    periods = [Period(Serving(A), begun, now(engine))]
+            record = VersionRecord(model, "", {})
+            deployments.promote(connection, record, deployed_by="", reason="")
+    periods = [Period(Serving(A), earliest, now(engine))]
     with (
-        worker(database_url, broker_url, tmp_path, settings=settings, concurrency=2),
-        Client(database_url, broker_url, settings=Settings(message_size=16)) as client,
+        start_worker(database_url, broker_url, tmp_path, settings=settings, concurrency=2),
+        Client(database_url, broker_url, message_size=16) as client,
     ):
         receipts = client.submit_many(f"See you at {n}, or win a prize" for n in range(TEXTS))
         ids = {receipt.job_id for receipt in receipts}
-        for plan, done in zip(cycle(PLANS), range(CHANGE_EVERY, TEXTS, CHANGE_EVERY), strict=False):
-            eventually(lambda done=done: answered(engine) >= done)  # type: ignore[misc]
+        for plan, count in zip(
+            cycle(PLANS), range(CHANGE_EVERY, TEXTS, CHANGE_EVERY), strict=False
+        ):
+            eventually(lambda count=count: count_scored(engine) >= count)  # type: ignore[misc]
             periods += deploy(engine, periods[-1].serving, plan)
-        eventually(lambda: answered(engine) == TEXTS)
+        eventually(lambda: count_scored(engine) == TEXTS)
 
-    # The worker is gone, so nothing changes any more.
+    # The worker has exited, so nothing changes any more.
     with engine.connect() as connection:
         states = connection.execute(
             text("SELECT DISTINCT state, attempts, error FROM plumbline.jobs")
         ).all()
-        answers = [
+        live_rows = [
             Scored(*row)
             for row in connection.execute(
                 text("""
@@ -144,9 +144,9 @@ def test_versions_change_over_under_full_load(
                 """)
             )
         ]
-        shadows = connection.execute(
+        shadow_rows = connection.execute(
             text("""
-                SELECT started_at, shadow.model, live.model AS answered_by
+                SELECT started_at, shadow.model, live.model AS live_model
                 FROM plumbline.predictions AS shadow
                 JOIN plumbline.predictions AS live ON live.job_id = shadow.job_id
                     AND live.role = 'live'
@@ -154,27 +154,27 @@ def test_versions_change_over_under_full_load(
             """)
         ).all()
     assert [tuple(row) for row in states] == [("scored", 1, None)]
-    assert len(answers) == TEXTS and {scored.job for scored in answers} == ids
+    assert len(live_rows) == TEXTS and {scored.job for scored in live_rows} == ids
 
     messages: dict[datetime, list[Scored]] = defaultdict(list)
-    for scored in answers:
+    for scored in live_rows:
         messages[scored.started_at].append(scored)
     for claimed_at, message in messages.items():
-        served = possible(periods, claimed_at)
-        assert any(explains(serving, message) for serving in served), (served, message)
-    assert {scored.model for scored in answers} == {A, B, C}
+        candidates = possible(periods, claimed_at)
+        assert any(explains(serving, message) for serving in candidates), (candidates, message)
+    assert {scored.model for scored in live_rows} == {A, B, C}
     mixed = [m for m in messages.values() if len({scored.model for scored in m}) > 1]
-    assert mixed, "no canary answered beside a live version"
+    assert mixed, "no message was shared by a canary and a live version"
 
-    assert shadows, "no shadow scored"
-    for row in shadows:
+    assert shadow_rows, "no shadow scored"
+    for row in shadow_rows:
         assert row.model in {serving.shadow for serving in possible(periods, row.started_at)}
-        assert row.model != row.answered_by
+        assert row.model != row.live_model
 
 
-def answered(engine: Engine) -> int:
+def count_scored(engine: Engine) -> int:
     with engine.connect() as connection:
-        found: int = connection.execute(
+        count: int = connection.execute(
             text("SELECT count(*) FROM plumbline.predictions WHERE role = 'live'")
         ).scalar_one()
-    return found
+    return count

@@ -1,4 +1,4 @@
-"""What is pushed into the queue and is no message: logged, and no worker dies of it."""
+"""Entries of a queue that are not messages are logged, and no worker dies of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import redis
 
 from plumbline.queues import KEY_PREFIX, SCORE_QUEUE
 from plumbline_client import Client
-from tests.workers import worker
+from tests.workers import start_worker
 
 PROPERTIES = {
     "correlation_id": "c",
@@ -38,7 +38,7 @@ GARBAGE = [
             {"properties": PROPERTIES | {"delivery_tag": ["t"]}},
             {"properties": PROPERTIES | {"delivery_tag": {}}},
             {"properties": PROPERTIES | {"delivery_tag": None}, "body": "e30=", "headers": {}},
-            {"properties": PROPERTIES | {"body_encoding": "none such"}, "body": "e30="},
+            {"properties": PROPERTIES | {"body_encoding": "unknown"}, "body": "e30="},
             {"properties": PROPERTIES, "body": "no base64"},
             {"properties": PROPERTIES, "body": 7},
             {"properties": PROPERTIES, "body": "e30=", "headers": 3},
@@ -49,23 +49,23 @@ GARBAGE = [
 ]
 
 
-def test_no_garbage_in_the_queue_ends_a_worker(
+def test_garbage_in_the_queue_does_not_end_a_worker(
     database_url: str, broker_url: str, tmp_path: Path
 ) -> None:
     with (
-        worker(database_url, broker_url, tmp_path, concurrency=1) as found,
-        redis.Redis.from_url(broker_url) as queue,
+        start_worker(database_url, broker_url, tmp_path, concurrency=1) as worker,
+        redis.Redis.from_url(broker_url) as keys,
         Client(database_url, broker_url) as client,
     ):
-        children = found.children()
+        children = worker.children()
         for garbage in GARBAGE:
-            queue.lpush(KEY_PREFIX + SCORE_QUEUE, garbage)
+            keys.lpush(KEY_PREFIX + SCORE_QUEUE, garbage)
         job = client.submit("See you at six").job_id
         assert client.wait([job])[0].state == "scored"
-        assert found.process.poll() is None
-        assert found.children() == children
-        assert queue.llen(KEY_PREFIX + SCORE_QUEUE) == 0
-        log = found.log()
-        assert "what is no message is rejected: JSONDecodeError" in log
-        assert log.count("what is no message is rejected") >= 10
+        assert worker.process.poll() is None
+        assert worker.children() == children
+        assert keys.llen(KEY_PREFIX + SCORE_QUEUE) == 0
+        log = worker.log()
+        assert "message without a valid id is rejected: JSONDecodeError" in log
+        assert log.count("message without a valid id is rejected") >= 10
         assert "Unrecoverable error" not in log

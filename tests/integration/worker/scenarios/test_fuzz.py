@@ -1,4 +1,4 @@
-"""Whatever is sent ends in a row or in a logged rejection with its reason, and no worker dies."""
+"""Every message ends in rows or in a logged rejection with a reason, and no worker dies."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from plumbline.queues import BULK_QUEUE, KEY_PREFIX, SCORE_QUEUE
 from plumbline_client.errors import TextRefused
 from plumbline_client.identity import message_job_id
 from plumbline_client.text import clean
+from tests.celery_producer import Envelope, envelope
 from tests.waiting import eventually
-from tests.workers import Worker, worker
+from tests.workers import Worker, start_worker
 
 SEED = 20_260_401
 TEXTS = 2_000
 ARGUMENTS = 400
 ENVELOPES = 400
-LONGEST = 600
+MAX_CHARS = 600
 ALPHABETS = (
     "abcdefghij .,!?0123456789",
     "\0\x01\x07\x1b\x7f\x85\xa0\t\r\n",
@@ -40,14 +41,13 @@ ALPHABETS = (
     " \u2003\u3000\u2028",
 )
 REJECTED = re.compile(r"message (\S+) is rejected: (.+)")
-REJECTED_WITHOUT_ID = re.compile(r"what is no message is rejected: .+")
+REJECTED_WITHOUT_ID = re.compile(r"message without a valid id is rejected: .+")
 Arguments = dict[str, Any]
-Envelope = dict[str, Any]
 
 
 def odd_text(random: Random) -> str:
     alphabet = "".join(random.sample(ALPHABETS, random.choice([1, 1, 2, len(ALPHABETS)])))
-    length = random.choice([0, 1, 2, 10, 50, 200, LONGEST, LONGEST + 1])
+    length = random.choice([0, 1, 2, 10, 50, 200, MAX_CHARS, MAX_CHARS + 1])
     return "".join(random.choices(alphabet, k=length))
 
 
@@ -57,11 +57,11 @@ def odd_value(random: Random) -> Any:
     return random.choice([*plain, *nested])
 
 
-def wrong_arguments(random: Random) -> Arguments:
-    """A message of version 1 with one thing wrong that no reading of it could mend."""
+def invalid_arguments(random: Random) -> Arguments:
+    """Return the arguments of a message with one error that makes them invalid."""
     good: Arguments = {"version": 1, "source": "fuzz", "jobs": [{"text": "see you at six"}]}
     job = dict(good["jobs"][0])
-    wrong: list[Callable[[], Arguments]] = [
+    invalid: list[Callable[[], Arguments]] = [
         lambda: {},
         lambda: good | {"version": random.choice([0, 2, 99, -1, "1", 1.5, None, True, [1]])},
         lambda: {name: value for name, value in good.items() if name != random.choice(["jobs"])},
@@ -79,35 +79,19 @@ def wrong_arguments(random: Random) -> Arguments:
             good | {"jobs": [job | {"deadline": random.choice(["soon", [], {}, "2030-01-01"])}]}
         ),
     ]
-    return random.choice(wrong)()
+    return random.choice(invalid)()
 
 
-def envelope(task_id: str, arguments: Any, queue: str = SCORE_QUEUE) -> Envelope:
-    """What kombu puts into a Redis list for a task of Celery's protocol 2."""
-    return {
-        "body": encoded(json.dumps([[], arguments, {}]).encode()),
-        "content-encoding": "utf-8",
-        "content-type": "application/json",
-        "headers": {"lang": "py", "task": "plumbline.score", "id": task_id, "root_id": task_id}
-        | dict.fromkeys(["parent_id", "group", "eta", "expires"])
-        | {"retries": 0, "timelimit": [None, None], "argsrepr": "()", "kwargsrepr": "{}"},
-        "properties": {
-            "correlation_id": task_id,
-            "delivery_mode": 2,
-            "delivery_info": {"exchange": queue, "routing_key": queue},
-            "priority": 0,
-            "body_encoding": "base64",
-            "delivery_tag": str(uuid.uuid4()),
-        },
-    }
+def score_envelope(task_id: str, arguments: Any, queue: str = SCORE_QUEUE) -> Envelope:
+    return envelope(task_id, json.dumps([[], arguments, {}]).encode(), queue)
 
 
 def encoded(body: bytes) -> str:
     return base64.b64encode(body).decode()
 
 
-class Bomb:
-    """A pickle that leaves a trace where it is opened."""
+class PickleBomb:
+    """A pickle that creates the file `trace` if anybody loads it."""
 
     def __init__(self, trace: Path) -> None:
         self._trace = trace
@@ -116,33 +100,36 @@ class Bomb:
         return Path.touch, (self._trace,)
 
 
-def wrong_envelope(random: Random, task_id: str, trace: Path) -> bytes:
-    """What a broken or hostile producer pushes: an envelope with one part replaced, or none."""
-    made = envelope(task_id, {"version": 1, "source": "envelope", "jobs": [{"text": task_id}]})
-    bomb = pickle.dumps(Bomb(trace))
+def invalid_envelope(random: Random, task_id: str, trace: Path) -> bytes:
+    """Return an envelope with one part replaced, or raw bytes, as a hostile producer might push."""
+    arguments = {"version": 1, "source": "envelope", "jobs": [{"text": task_id}]}
+    message = score_envelope(task_id, arguments)
+    bomb = pickle.dumps(PickleBomb(trace))
     value = odd_value(random)
     where = random.choice(["top", "headers", "properties", "payload", "pickle", "raw"])
     if where == "raw":
         raw = [b"", b"\xff\x00", b"garbage", b"{", b"[]", b"null", b"7", b"{}", b"[" * 50_000, bomb]
         return random.choice(raw)
     if where == "pickle":
-        made["body"] = encoded(bomb)
-        made["content-type"] = random.choice(["application/x-python-serialize", "application/json"])
+        message["body"] = encoded(bomb)
+        message["content-type"] = random.choice(
+            ["application/x-python-serialize", "application/json"]
+        )
     elif where == "payload":
         part = random.choice([value, [value] * 3, [[], value, {}], [value, {}, {}], [[], {}]])
-        made["body"] = encoded(json.dumps(part).encode())
+        message["body"] = encoded(json.dumps(part).encode())
     else:
-        part = made if where == "top" else made[where]
+        part = message if where == "top" else message[where]
         name = random.choice(sorted(part))
         if random.random() < 0.3:
             del part[name]
         else:
-            # A time in the future is none of the wrong ones: a worker would wait for it.
+            # A worker would wait for an ETA in the future.
             part[name] = value if name != "eta" else "soon"
         if name == "id" and part.get("id") and isinstance(part["id"], str):
-            # Two of the same id would be one message.
+            # Two messages with the same id would be one message.
             part["id"] += task_id
-    return json.dumps(made).encode()
+    return json.dumps(message).encode()
 
 
 @pytest.fixture
@@ -150,123 +137,129 @@ def running(
     database_url: str, broker_url: str, tmp_path: Path
 ) -> Iterator[tuple[Worker, redis.Redis]]:
     with (
-        worker(
+        start_worker(
             database_url,
             broker_url,
             tmp_path,
-            settings={"max_text_chars": LONGEST, "drift_every_s": 86_400},
-        ) as found,
+            settings={"max_text_chars": MAX_CHARS, "drift_every_s": 86_400},
+        ) as worker,
         redis.Redis.from_url(broker_url) as keys,
     ):
-        yield found, keys
+        yield worker, keys
 
 
 def push(keys: redis.Redis, queue: str, *bodies: bytes) -> None:
     keys.lpush(KEY_PREFIX + queue, *bodies)
 
 
-def nothing_waits(keys: redis.Redis) -> bool:
-    waiting = sum(keys.llen(KEY_PREFIX + queue) for queue in (SCORE_QUEUE, BULK_QUEUE))
-    return not waiting and not keys.hlen(KEY_PREFIX + "unacked")
+def no_message_is_left(keys: redis.Redis) -> bool:
+    queued = sum(keys.llen(KEY_PREFIX + queue) for queue in (SCORE_QUEUE, BULK_QUEUE))
+    return not queued and not keys.hlen(KEY_PREFIX + "unacked")
 
 
-def test_any_text_ends_in_a_row(running: tuple[Worker, redis.Redis], engine: Engine) -> None:
-    found, keys = running
-    children = found.children()
+def test_every_text_ends_in_a_row(running: tuple[Worker, redis.Redis], engine: Engine) -> None:
+    worker, keys = running
+    children = worker.children()
     random = Random(SEED)
     sent: dict[uuid.UUID, str] = {}
     while len(sent) < TEXTS:
         task_id = str(uuid.UUID(int=random.getrandbits(128)))
         texts = [odd_text(random) for _ in range(random.choice([1, 3, 40, 120]))]
-        # JSON makes one character of two surrogates that happen to be a pair.
+        # JSON combines two surrogates that happen to form a pair into one character.
         arriving = json.loads(json.dumps(texts))
-        sent |= {message_job_id(task_id, place): value for place, value in enumerate(arriving)}
+        sent |= {
+            message_job_id(task_id, position): value for position, value in enumerate(arriving)
+        }
         jobs = [{"text": value} for value in texts]
         arguments = {"version": 1, "source": "texts", "jobs": jobs}
         queue = random.choice([SCORE_QUEUE, BULK_QUEUE])
-        push(keys, queue, json.dumps(envelope(task_id, arguments, queue)).encode())
-    eventually(lambda: nothing_waits(keys), 120.0, "messages still wait")
+        push(keys, queue, json.dumps(score_envelope(task_id, arguments, queue)).encode())
+    eventually(lambda: no_message_is_left(keys), 200.0, "messages are left in Redis")
     with engine.connect() as connection:
         rows = connection.execute(text("SELECT id, state, error FROM plumbline.jobs")).all()
     assert {row.id for row in rows} == sent.keys()
     for row in rows:
-        assert (row.state, row.error) == expected(sent[row.id]), repr(sent[row.id])
+        assert (row.state, row.error) == expected_end(sent[row.id]), repr(sent[row.id])
     assert Counter(row.state for row in rows)["rejected"] > 50
-    assert found.process.poll() is None and found.children() == children
+    assert worker.process.poll() is None and worker.children() == children
 
 
-def expected(value: str) -> tuple[str, str | None]:
+def expected_end(value: str) -> tuple[str, str | None]:
     try:
-        clean(value, LONGEST)
+        clean(value, MAX_CHARS)
     except TextRefused as refusal:
         return "rejected", str(refusal)
     return "scored", None
 
 
-def test_wrong_arguments_are_rejected_with_a_reason(
+def test_invalid_arguments_are_rejected_with_a_reason(
     running: tuple[Worker, redis.Redis], engine: Engine
 ) -> None:
-    found, keys = running
-    children = found.children()
+    worker, keys = running
+    children = worker.children()
     random = Random(SEED)
     ids = []
     for _ in range(ARGUMENTS):
         ids.append(str(uuid.UUID(int=random.getrandbits(128))))
         queue = random.choice([SCORE_QUEUE, BULK_QUEUE])
-        push(keys, queue, json.dumps(envelope(ids[-1], wrong_arguments(random), queue)).encode())
-    eventually(lambda: nothing_waits(keys), 60.0, "messages still wait")
-    log = found.log()
+        push(
+            keys,
+            queue,
+            json.dumps(score_envelope(ids[-1], invalid_arguments(random), queue)).encode(),
+        )
+    eventually(lambda: no_message_is_left(keys), 60.0, "messages are left in Redis")
+    log = worker.log()
     reasons = dict(REJECTED.findall(log))
     assert [task_id for task_id in ids if not reasons.get(task_id)] == []
-    assert jobs_of(engine) == set()
-    assert found.process.poll() is None and found.children() == children
+    assert job_ids(engine) == set()
+    assert worker.process.poll() is None and worker.children() == children
 
 
-def test_what_is_no_message_is_logged_and_no_worker_dies(
+def test_invalid_envelopes_are_logged_and_no_worker_dies(
     running: tuple[Worker, redis.Redis], engine: Engine, tmp_path: Path
 ) -> None:
-    found, keys = running
-    children = found.children()
+    worker, keys = running
+    children = worker.children()
     random = Random(SEED)
-    trace = tmp_path / "opened"
+    trace = tmp_path / "loaded"
     ids = [str(uuid.UUID(int=random.getrandbits(128))) for _ in range(ENVELOPES)]
-    sent = [wrong_envelope(random, task_id, trace) for task_id in ids]
+    sent = [invalid_envelope(random, task_id, trace) for task_id in ids]
     for raw in sent:
         push(keys, random.choice([SCORE_QUEUE, BULK_QUEUE]), raw)
-    eventually(lambda: nothing_waits(keys), 60.0, "messages still wait")
-    log = found.log()
-    rows = jobs_of(engine)
+    eventually(lambda: no_message_is_left(keys), 60.0, "messages are left in Redis")
+    log = worker.log()
+    rows = job_ids(engine)
     rejections = Counter(task_id for task_id, _ in REJECTED.findall(log))
     expected_rejections: Counter[str] = Counter()
-    nameless = 0
+    without_id = 0
     for raw in sent:
         task_id = id_in(raw)
         if isinstance(task_id, str) and message_job_id(task_id, 0) in rows:
             continue
-        if can_be_shown(task_id):
+        if is_printable_id(task_id):
             expected_rejections[task_id] += 1
         else:
-            nameless += 1
+            without_id += 1
     assert 0 < len(rows) < len(sent)
-    assert len(expected_rejections) > 100 and nameless > 50
+    assert len(expected_rejections) > 100 and without_id > 50
     assert rejections == expected_rejections
-    assert len(REJECTED_WITHOUT_ID.findall(log)) == nameless
-    assert not trace.exists(), "a pickle was opened"
-    assert found.process.poll() is None and found.children() == children
+    assert len(REJECTED_WITHOUT_ID.findall(log)) == without_id
+    assert not trace.exists(), "a pickle was loaded"
+    assert worker.process.poll() is None and worker.children() == children
 
 
 def id_in(raw: bytes) -> Any:
-    """The id its sender gave a message, as far as it can be read."""
+    """Return the id in the headers of a message, if it can be parsed."""
     try:
         return json.loads(raw)["headers"]["id"]
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
 
 
-def can_be_shown(task_id: Any) -> bool:
+def is_printable_id(task_id: Any) -> bool:
     return isinstance(task_id, str) and 0 < len(task_id) <= 200 and task_id.isprintable()
 
 
-def jobs_of(engine: Engine) -> set[uuid.UUID]:
+def job_ids(engine: Engine) -> set[uuid.UUID]:
     with engine.connect() as connection:
         return set(connection.execute(text("SELECT id FROM plumbline.jobs")).scalars())
