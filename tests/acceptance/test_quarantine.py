@@ -13,7 +13,7 @@ from plumbline_client import Client, Result
 from plumbline_client.states import JobState
 from tests.command import NOWHERE, Cli
 
-ERROR = "given up after 3 attempts: its worker process died by SIGSEGV"
+ERROR = "given up after 3 attempts: its worker process was killed by SIGSEGV"
 
 
 @pytest.fixture
