@@ -223,7 +223,7 @@ def print_next_steps(settings: Settings, html_path: Path | None) -> None:
             "Then, in another terminal, show the results",
             f"{with_state} results --source {settings.source}",
         ),
-        ("Start an empty system", f"{command_name()} up"),
+        ("Start a system of your own", f"{command_name()} up"),
         ("Submit your own texts", f"{command_name()} submit FILE --text-column text --wait"),
         ("Read how it works", "README.md, docs/architecture.md"),
     ]

@@ -14,7 +14,7 @@ import typer
 
 from plumbline.cli.output.json_output import JsonOption, print_json
 from plumbline.health import Health, HealthReport, check, check_this_machine
-from plumbline_client.services import Services
+from plumbline_client.services import Services, find_services
 
 STALLED_AFTER_S = 60.0
 
@@ -36,22 +36,22 @@ def health(
     no worker has loaded its model, or the tables do not exist. 5: ready, but texts are queued and
     none is scored.
     """
-    services = find_services()
+    services = probe_services()
     report = check_this_machine(services.broker_url) if here else check(services, stalled_after)
     print_report(report, as_json)
     raise typer.Exit(report.health)
 
 
-def find_services() -> Services:
+def probe_services() -> Services:
     database_url = os.environ.get("PLUMBLINE_DATABASE_URL")
     broker_url = os.environ.get("PLUMBLINE_BROKER_URL")
     if database_url and broker_url:
         return Services(database_url, broker_url)
     # pydantic-settings takes a quarter of the CPU time of a probe.
-    from plumbline.services import connected
     from plumbline.settings import Settings
 
-    return connected(Settings.read())
+    settings = Settings.read()
+    return find_services(*settings.server_urls, settings.state_dir)
 
 
 def print_report(report: HealthReport, as_json: bool) -> None:

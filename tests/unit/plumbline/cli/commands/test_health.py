@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.cli.commands.health import find_services, print_report
+from plumbline.cli.commands.health import print_report, probe_services
 from plumbline.health import Health, HealthReport
 from plumbline.heartbeat import Heartbeat, WorkerStatus
 from plumbline_client.errors import ServicesMissing
@@ -15,7 +15,7 @@ DATABASE_URL, BROKER_URL = "postgresql://host/db", "redis://host/0"
 def test_urls_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLUMBLINE_DATABASE_URL", DATABASE_URL)
     monkeypatch.setenv("PLUMBLINE_BROKER_URL", BROKER_URL)
-    assert find_services() == Services(DATABASE_URL, BROKER_URL)
+    assert probe_services() == Services(DATABASE_URL, BROKER_URL)
 
 
 def test_urls_come_from_the_settings_if_the_environment_lacks_one(
@@ -25,9 +25,9 @@ def test_urls_come_from_the_settings_if_the_environment_lacks_one(
     monkeypatch.setenv("PLUMBLINE_DATABASE_URL", DATABASE_URL)
     monkeypatch.setenv("PLUMBLINE_BROKER_URL", "")
     with pytest.raises(ServicesMissing):
-        find_services()
+        probe_services()
     (tmp_path / ".env").write_text(f"PLUMBLINE_BROKER_URL={BROKER_URL}\n", encoding="utf-8")
-    assert find_services() == Services(DATABASE_URL, BROKER_URL)
+    assert probe_services() == Services(DATABASE_URL, BROKER_URL)
 
 
 def test_report_is_json_or_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
