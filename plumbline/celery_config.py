@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 from plumbline.queues import KEY_PREFIX, SCORE_QUEUE
 from plumbline_client.broker import CONNECT_TIMEOUT_S, RESPONSE_TIMEOUT_S, translate_redis_errors
 
-# How long a worker may hold a message before Redis gives it to another worker as well. A message may
+# How long a worker may hold a message before Redis also gives it to another worker. A message may
 # take longer: the other worker finds its texts leased in the ledger and changes nothing.
 VISIBILITY_TIMEOUT_S = 300
 # How long a worker waits for a response before it reconnects. Without it, a worker would wait for

@@ -22,7 +22,7 @@ from pydantic import (
 from plumbline_client.errors import PlumblineError
 from plumbline_client.identity import LONGEST_KEY, LONGEST_SOURCE, invalid_reason, keyed_id
 from plumbline_client.message import VERSION
-from storage.jobs.labels import LONGEST_LABEL, Entry
+from storage.jobs.labels import LONGEST_LABEL, LabelEntry
 
 MAX_JOBS = 1_000
 
@@ -114,11 +114,11 @@ class MessageLabel(BaseModel):
             raise ValueError(f"it {reason}")
         return value
 
-    def entry(self) -> Entry:
+    def entry(self) -> LabelEntry:
         if self.job_id is not None:
-            return Entry(self.job_id, self.label, self.by)
+            return LabelEntry(self.job_id, self.label, self.by)
         assert self.key is not None, "names_one_job checks it"
-        return Entry(keyed_id(self.source, self.key), self.label, self.by)
+        return LabelEntry(keyed_id(self.source, self.key), self.label, self.by)
 
 
 class LabelMessage(_Message):
@@ -126,7 +126,7 @@ class LabelMessage(_Message):
 
     labels: list[MessageLabel] = Field(min_length=1, max_length=MAX_JOBS)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[LabelEntry]:
         return [label.entry() for label in self.labels]
 
 

@@ -13,7 +13,7 @@ STDERR = 2
 
 
 class Watchdog:
-    """Limits one text at a time to `limit_s`; None means no limit. Use it in the main thread only."""
+    """Limits one text at a time to `limit_s`; None disables it. Main thread only."""
 
     def __init__(self, limit_s: float | None = None) -> None:
         self._limit_s = limit_s
