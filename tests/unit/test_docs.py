@@ -147,6 +147,13 @@ def heading_anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
+def test_index_of_decisions_lists_every_page_with_its_title() -> None:
+    index = (DOCS / "decisions" / "README.md").read_text(encoding="utf-8")
+    for page in sorted((DOCS / "decisions").glob("0*.md")):
+        number, _, title = page.read_text(encoding="utf-8").splitlines()[0][2:].partition(". ")
+        assert f"{number}. [{title}]({page.name})" in index
+
+
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_every_source_file_and_name_that_a_page_mentions_exists(page: Path) -> None:
     for span in CODE_SPAN.findall(page.read_text(encoding="utf-8")):
