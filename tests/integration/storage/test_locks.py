@@ -1,0 +1,45 @@
+"""Advisory locks between two transactions of a real PostgreSQL."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy import Engine, text
+
+from storage.locks import Lock, lock, try_lock
+from tests.waiting import eventually
+
+WAITING = text(
+    "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database "
+    "WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted"
+)
+
+
+def test_lock_is_held_until_the_transaction_ends(engine: Engine) -> None:
+    with engine.connect() as first, engine.connect() as second:
+        with first.begin():
+            assert try_lock(first, Lock.SWEEP)
+            assert try_lock(first, Lock.SWEEP), "a transaction may take its own lock again"
+            with second.begin():
+                assert not try_lock(second, Lock.SWEEP)
+                assert try_lock(second, Lock.DEPLOY), "each key is a lock of its own"
+        with second.begin():
+            assert try_lock(second, Lock.SWEEP)
+
+
+def test_lock_waits_for_the_transaction_that_holds_it(engine: Engine) -> None:
+    order: list[str] = []
+
+    def wait_for_lock() -> None:
+        with engine.begin() as connection:
+            lock(connection, Lock.DEPLOY)
+            order.append("second")
+
+    with ThreadPoolExecutor(1) as thread:
+        with engine.begin() as holder:
+            lock(holder, Lock.DEPLOY)
+            second = thread.submit(wait_for_lock)
+            eventually(lambda: holder.execute(WAITING).scalar_one() == 1)
+            order.append("first")
+        second.result(timeout=30)
+    assert order == ["first", "second"]
