@@ -112,14 +112,6 @@ def test_version_is_printed() -> None:
     assert CliRunner().invoke(module.app, ["--version"]).output == f"{__version__}\n"
 
 
-def test_secrets_among_the_settings_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PLUMBLINE_DATABASE_URL", "postgresql://me:hunter2@host/db")
-    for arguments in (["settings"], ["settings", "--json"]):
-        printed = CliRunner().invoke(module.app, arguments).output
-        assert "PLUMBLINE_DATABASE_URL" in printed
-        assert "hunter2" not in printed
-
-
 def test_invalid_setting_is_reported_in_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

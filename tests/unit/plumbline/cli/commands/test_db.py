@@ -1,0 +1,66 @@
+import json
+from collections.abc import Iterator
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from plumbline.cli.commands import db
+from plumbline.errors import OptionInvalid
+from storage import migrate
+
+ENGINE = object()
+
+
+@pytest.fixture(autouse=True)
+def fake_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLUMBLINE_DATABASE_URL", "postgresql://unused/x")
+    monkeypatch.setenv("PLUMBLINE_BROKER_URL", "redis://unused/0")
+    monkeypatch.setattr(db, "database", lambda services: nullcontext(ENGINE))
+
+
+@pytest.fixture
+def purged_before(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+    """Fake a purge of two batches; return the times that it was called with."""
+    times: list[datetime] = []
+
+    def purge_texts(engine: Any, before: datetime) -> Iterator[int]:
+        assert engine is ENGINE
+        times.append(before)
+        yield from (5_000, 17)
+
+    monkeypatch.setattr(db, "purge_texts", purge_texts)
+    return times
+
+
+def test_purge_reports_the_sum_of_its_batches(purged_before: list[datetime]) -> None:
+    started = datetime.now(UTC)
+    printed = CliRunner().invoke(db.app, ["purge", "--older-than", "30d"])
+    assert printed.output.startswith("Deleted 5,017 texts of jobs that ended before ")
+    age = started - purged_before[0]
+    assert timedelta(days=30) >= age > timedelta(days=29, hours=23)
+
+
+def test_purge_prints_its_result_as_json(purged_before: list[datetime]) -> None:
+    printed = CliRunner().invoke(db.app, ["purge", "--older-than", "2h", "--json"])
+    result = json.loads(printed.stdout)
+    assert result["purged"] == 5_017
+    assert datetime.fromisoformat(result["before"]) == purged_before[0]
+
+
+def test_purge_with_an_invalid_duration_deletes_nothing(purged_before: list[datetime]) -> None:
+    printed = CliRunner().invoke(db.app, ["purge", "--older-than", "a month"])
+    assert isinstance(printed.exception, OptionInvalid)
+    assert "--older-than must be a duration" in str(printed.exception)
+    assert purged_before == []
+
+
+@pytest.mark.parametrize("command", ["upgrade", "check"])
+def test_version_of_the_tables_is_printed(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrate, command, lambda engine: "0005" if engine is ENGINE else None)
+    printed = CliRunner().invoke(db.app, [command])
+    assert printed.output == "The tables are at version 0005, as this release needs.\n"
+    as_json = CliRunner().invoke(db.app, [command, "--json"])
+    assert json.loads(as_json.output) == {"version": "0005"}
