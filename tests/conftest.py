@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,19 @@ from storage.database import connect
 from storage.direct import PersistentConnection, connect_direct
 from tests.paths import SHARED_DATA
 from tests.servers import database, execute, postgres_server, redis_server, with_database
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the session a temporary folder of its own; workers of xdist inherit it.
+
+    By default every session of a user resets the mode of the folder that all of them share. As
+    root, that stops the PostgreSQL of another session, which runs as an unprivileged user.
+    """
+    if config.option.basetemp is None:
+        folder = Path(tempfile.mkdtemp(prefix="plumbline-tests-"))
+        config.option.basetemp = str(folder / "tmp")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.fixture(scope="session")
@@ -78,6 +93,15 @@ def persistent_connection(direct_engine: Engine) -> Iterator[PersistentConnectio
     connection = PersistentConnection(direct_engine)
     yield connection
     connection.close()
+
+
+@pytest.fixture
+def empty(postgres_server_url: str) -> Iterator[Engine]:
+    """Create a database without tables for one test."""
+    with database(postgres_server_url, "template0") as url:
+        engine = connect(url)
+        yield engine
+        engine.dispose()
 
 
 @pytest.fixture
