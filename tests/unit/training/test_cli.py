@@ -1,0 +1,60 @@
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import typer
+
+from training.cli import print_json, run_app
+from training.errors import DataInvalid
+
+
+@dataclass
+class Outcome:
+    model: str
+    folder: Path
+
+
+def run(error: BaseException | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a command that raises `error`, or succeeds if there is none."""
+    app = typer.Typer()
+
+    @app.command()
+    def command() -> None:
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(sys, "argv", ["training"])
+    run_app(app)
+
+
+def test_known_error_is_printed_as_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(DataInvalid("a.csv has no column 'text'."), monkeypatch)
+    printed = capsys.readouterr()
+    assert ended.value.code == 1
+    assert (printed.out, printed.err) == ("", "a.csv has no column 'text'.\n")
+
+
+def test_unknown_error_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ZeroDivisionError):
+        run(ZeroDivisionError(), monkeypatch)
+
+
+@pytest.mark.parametrize(("error", "status"), [(None, 0), (KeyboardInterrupt(), 130)])
+def test_success_and_interrupt_have_their_exit_status(
+    error: BaseException | None, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(error, monkeypatch)
+    assert ended.value.code == status
+
+
+def test_result_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json(Outcome("toy/1.0.0", Path("models") / "toy"))
+    printed = capsys.readouterr().out
+    assert printed.count("\n") == 1
+    assert json.loads(printed) == {"model": "toy/1.0.0", "folder": "models/toy"}
