@@ -13,7 +13,11 @@ from training.errors import DataInvalid
         ("d.jsonl", b'{"text": "a", "label": 1}\n{oops\n', "line 2 is not JSON"),
         ("d.jsonl", b"[1]\n", "line 1 is not a JSON object"),
         ("d.csv.gz", b"not gzip", "cannot be read"),
-        ("d.csv.gz", gzip.compress(b"text,label\n" + b"a,0\n" * 9_999, mtime=0)[:-20], "cannot be read"),
+        (
+            "d.csv.gz",
+            gzip.compress(b"text,label\n" + b"a,0\n" * 9_999, mtime=0)[:-20],
+            "cannot be read",
+        ),
         ("d.csv", b"text,label\n\xff\xfe,1\n", "cannot be read"),
         ("d.parquet", b"not parquet", "cannot be read"),
         ("d.xml", b"<a/>", "is not .csv, .csv.gz, .jsonl or .parquet"),
