@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from storage.locks import Lock, lock, try_lock
+from tests.database import count_waiting_for_lock
 from tests.waiting import eventually
-
-WAITING = text(
-    "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database "
-    "WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted"
-)
 
 
 def test_lock_is_held_until_the_transaction_ends(engine: Engine) -> None:
@@ -39,7 +35,7 @@ def test_lock_waits_for_the_transaction_that_holds_it(engine: Engine) -> None:
         with engine.begin() as holder:
             lock(holder, Lock.DEPLOY)
             second = thread.submit(wait_for_lock)
-            eventually(lambda: holder.execute(WAITING).scalar_one() == 1)
+            eventually(lambda: count_waiting_for_lock(holder) == 1)
             order.append("first")
         second.result(timeout=30)
     assert order == ["first", "second"]
