@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 RENEWALS_PER_LEASE = 3
 CHECK_EVERY_S = 0.5
 # A shutdown may take 10 s, so a text that takes longer than this after SIGTERM is returned.
-ABANDON_AFTER_S = 7.0
+ABANDON_AFTER_S = 6.0
 
 
 class LeaseRenewal:
