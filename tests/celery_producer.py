@@ -39,3 +39,11 @@ def envelope(task_id: str, body: bytes, queue: str = SCORE_QUEUE, **headers: Any
             "delivery_tag": str(uuid.uuid4()),
         },
     }
+
+
+def send(producer: Celery, arguments: dict[str, Any], **options: Any) -> str:
+    """Send a scoring message; return its id."""
+    sent = producer.send_task(
+        SCORE_TASK, kwargs=arguments, queue=SCORE_QUEUE, ignore_result=True, **options
+    )
+    return str(sent.id)

@@ -44,6 +44,12 @@ def count_jobs(engine: Engine, condition: str = "true") -> int:
         return int(rows.scalar_one())
 
 
+def count_predictions(engine: Engine) -> int:
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT count(*) FROM plumbline.predictions"))
+        return int(rows.scalar_one())
+
+
 def job(value: str = "See you at six", **options: Any) -> NewJob:
     return new_job(value, source="test", max_chars=1_000, **options)
 

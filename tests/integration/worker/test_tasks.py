@@ -1,9 +1,7 @@
-"""Real prefork workers, from a message in Redis to a row in PostgreSQL, with crashes in between."""
+"""Real prefork workers, from a message in Redis to a row in PostgreSQL."""
 
 from __future__ import annotations
 
-import os
-import signal
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,22 +11,21 @@ from typing import Any, cast
 import pytest
 import redis
 from celery import Celery
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from plumbline.queues import KEY_PREFIX, SCORE_QUEUE
 from plumbline_client import Client
 from plumbline_client.identity import keyed_id
 from plumbline_client.message import wake_up
 from plumbline_client.results import Result
-from storage import migrate
 from storage.database import connect
 from storage.serving import deployments
 from storage.serving.deployments import VersionRecord
 from tests.artifacts import PASSED, write_copy
-from tests.celery_producer import bare_producer
-from tests.servers import database, postgres_server, redis_server
+from tests.celery_producer import bare_producer, send
+from tests.servers import database, redis_server
 from tests.waiting import eventually
-from tests.workers import Worker, start_beat, start_worker
+from tests.workers import Worker, start_worker
 
 LONG = "Your parcel waits at the depot until noon. " * 1_000
 
@@ -40,13 +37,6 @@ class Running:
     engine: Engine
     producer: Celery
     redis: redis.Redis
-
-
-def send(producer: Celery, arguments: dict[str, Any], **options: Any) -> str:
-    sent = producer.send_task(
-        "plumbline.score", kwargs=arguments, queue="plumbline.score", ignore_result=True, **options
-    )
-    return str(sent.id)
 
 
 @pytest.fixture(scope="module")
@@ -85,14 +75,6 @@ def wait_for_scored(
     return eventually(
         scored, timeout_s, f"{count} texts of {source} are not scored within {timeout_s:g} s"
     )
-
-
-def count_predictions(engine: Engine) -> int:
-    with engine.connect() as connection:
-        count: int = connection.execute(
-            text("SELECT count(*) FROM plumbline.predictions")
-        ).scalar_one()
-        return count
 
 
 def test_a_text_from_the_client_becomes_a_row(running: Running) -> None:
@@ -231,96 +213,6 @@ def test_a_promoted_version_serves_from_the_next_message_on(
         assert history == ["1.0.0", "2.0.0", "1.1.0", "1.0.0"]
 
 
-def count_leased(engine: Engine) -> int:
-    with engine.connect() as connection:
-        count: int = connection.execute(
-            text("SELECT count(*) FROM plumbline.jobs WHERE state = 'leased'")
-        ).scalar_one()
-        return count
-
-
-def test_a_child_killed_during_a_message_loses_nothing(
-    database_url: str, broker_url: str, engine: Engine, tmp_path: Path
-) -> None:
-    with (
-        start_worker(database_url, broker_url, tmp_path, concurrency=1) as worker,
-        start_beat(database_url, broker_url, tmp_path, settings={"sweep_every_s": 0.5}),
-        Client(database_url, broker_url, source="killed") as client,
-    ):
-        ids = [r.job_id for r in client.submit_many(f"{n} {LONG[:20_000]}" for n in range(4))]
-        eventually(lambda: count_leased(engine) == 4)
-        os.kill(worker.children()[0], signal.SIGKILL)
-        assert count_predictions(engine) == 0, "it was killed after it had finished"
-        results = client.wait(ids)
-        assert {(row.state, row.error) for row in results} == {("scored", None)}
-        # Only the text in flight keeps its attempt; the crash report returns the others.
-        assert sorted(row.attempts for row in results) == [1, 1, 1, 2]
-        assert count_predictions(engine) == 4
-
-
-def test_children_killed_repeatedly_lose_nothing(
-    database_url: str, broker_url: str, engine: Engine, tmp_path: Path
-) -> None:
-    settings = {
-        "lease_s": 0.2,
-        "sweep_every_s": 0.5,
-        "republish_after_s": 3,
-        "max_attempts": 20,
-    }
-    with (
-        start_worker(database_url, broker_url, tmp_path, settings=settings) as worker,
-        start_beat(database_url, broker_url, tmp_path, settings=settings),
-        Client(database_url, broker_url, message_size=2) as client,
-    ):
-        ids = [r.job_id for r in client.submit_many(f"{n} {LONG[:2_000]}" for n in range(80))]
-        for killed in range(4):
-            eventually(lambda k=killed: count_predictions(engine) >= 15 * k)  # type: ignore[misc]
-            os.kill(eventually(worker.children)[0], signal.SIGKILL)
-        results = client.wait(ids, timeout_s=120)
-        assert {row.state for row in results} == {"scored"}
-        assert count_predictions(engine) == 80
-
-
-def test_a_bare_message_is_retried_while_postgresql_is_unavailable(
-    broker_url: str, tmp_path: Path
-) -> None:
-    with postgres_server(tmp_path / "postgres") as url:
-        engine = connect(url)
-        migrate.upgrade(engine)
-        engine.dispose()
-        context = start_worker(url, broker_url, tmp_path, concurrency=1)
-        worker = context.__enter__()
-    with bare_producer(broker_url) as producer:
-        sent = send(producer, {"version": 1, "source": "bare", "jobs": [{"text": "retried"}]})
-        worker.wait_for_log(f"message {sent} will be retried: PostgreSQL at", times=2)
-        with postgres_server(tmp_path / "postgres"), Client(url, broker_url) as client:
-            assert len(wait_for_scored(client, "bare", 1)) == 1
-            context.__exit__(None, None, None)
-    assert "Traceback" not in worker.log()
-
-
-def test_a_bare_message_survives_if_redis_cannot_requeue_it(tmp_path: Path) -> None:
-    """Celery itself would drop the message if it cannot send the retry."""
-    retried = "will be retried: PostgreSQL at"
-    with redis_server(tmp_path / "redis") as broker_url, redis.Redis.from_url(broker_url) as keys:
-        with postgres_server(tmp_path / "postgres") as url:
-            engine = connect(url)
-            migrate.upgrade(engine)
-            engine.dispose()
-            context = start_worker(url, broker_url, tmp_path, concurrency=1)
-            worker = context.__enter__()
-        with bare_producer(broker_url) as producer:
-            send(producer, {"version": 1, "source": "bare", "jobs": [{"text": "retried"}]})
-        worker.wait_for_log(retried)
-        keys.config_set("maxmemory", "1")
-        retries = worker.log().count(retried)
-        worker.wait_for_log(retried, times=retries + 3)
-        with postgres_server(tmp_path / "postgres"), Client(url, broker_url) as client:
-            assert len(wait_for_scored(client, "bare", 1)) == 1
-            keys.config_set("maxmemory", "0")
-            context.__exit__(None, None, None)
-
-
 def test_a_worker_resumes_after_a_restart_of_redis(database_url: str, tmp_path: Path) -> None:
     with redis_server(tmp_path / "redis") as url:
         context = start_worker(database_url, url, tmp_path, concurrency=1)
@@ -333,45 +225,6 @@ def test_a_worker_resumes_after_a_restart_of_redis(database_url: str, tmp_path: 
         context.__exit__(None, None, None)
 
 
-def test_a_sweep_does_not_wait_behind_texts(
-    database_url: str, broker_url: str, tmp_path: Path
-) -> None:
-    with bare_producer(broker_url) as producer:
-        for n in range(5):
-            send(producer, {"version": 1, "jobs": [{"text": f"text {n}"}]})
-        for _ in range(2):
-            producer.send_task("plumbline.sweep", queue="plumbline.upkeep")
-    with start_worker(
-        database_url, broker_url, tmp_path, concurrency=1, settings={"log_level": "DEBUG"}
-    ) as worker:
-        worker.wait_for_log(" received", times=7)
-        received = [
-            line.partition("Task ")[2].partition("[")[0]
-            for line in worker.log().splitlines()
-            if line.endswith(" received")
-        ]
-    assert received == ["plumbline.sweep"] * 2 + ["plumbline.score"] * 5
-
-
-def test_a_report_worker_takes_no_texts(database_url: str, broker_url: str, tmp_path: Path) -> None:
-    with (
-        start_worker(
-            database_url,
-            broker_url,
-            tmp_path,
-            queues="plumbline.upkeep,plumbline.reports",
-            settings={"log_level": "DEBUG"},
-        ) as worker,
-        Client(database_url, broker_url) as client,
-        bare_producer(broker_url) as producer,
-    ):
-        receipt = client.submit("nobody scores me")
-        producer.send_task("plumbline.sweep", queue="plumbline.upkeep")
-        worker.wait_for_log("Task plumbline.sweep")
-        assert client.result(receipt.job_id).state == "queued"  # type: ignore[union-attr]
-        assert "plumbline.score[" not in worker.log()
-
-
 def test_a_draining_worker_finishes_the_text_in_flight(
     database_url: str, broker_url: str, engine: Engine, tmp_path: Path
 ) -> None:
@@ -381,7 +234,7 @@ def test_a_draining_worker_finishes_the_text_in_flight(
     ):
         # Each text takes less than the 7 s after which a drain returns it, also on a busy machine.
         ids = [r.job_id for r in client.submit_many(f"{n} {LONG[:12_000]}" for n in range(12))]
-        eventually(lambda: count_leased(engine) == 12)
+        worker.wait_for_leases(engine, 12)
         worker.drain()
         assert worker.process.returncode == 0
         ends = {(row.state, row.attempts) for row in client.results(ids=ids)}

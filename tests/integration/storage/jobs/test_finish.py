@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from storage.jobs import leases
 from storage.jobs.claim import Lease
 from storage.jobs.finish import finish, reject
 from storage.jobs.predictions import NewPrediction
-from tests.ledger import Ledger, job
+from tests.ledger import Ledger, count_predictions, job
 from tests.predictions import new_prediction
 
 
@@ -26,14 +26,6 @@ def prediction(lease: Lease, **fields: Any) -> NewPrediction:
         "score_ms": 1.5,
     }
     return new_prediction(lease, **defaults | fields)
-
-
-def count_predictions(engine: Engine) -> int:
-    with engine.connect() as connection:
-        count: int = connection.execute(
-            text("SELECT count(*) FROM plumbline.predictions")
-        ).scalar_one()
-        return count
 
 
 def test_finished_job_has_one_prediction(ledger: Ledger) -> None:

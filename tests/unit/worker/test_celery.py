@@ -1,0 +1,93 @@
+"""The Celery app, imported in a process of its own: the import reads the environment."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.workers import environment
+
+DATABASE_URL = "postgresql://nobody@127.0.0.1:1/none"
+PRINT_APP = """
+import json, logging
+from worker.celery import app
+print(json.dumps({
+    "schedule": app.conf.beat_schedule,
+    "queues": [(q.name, q.exchange.name, q.routing_key) for q in app.conf.task_queues],
+    "transport": type(app.connection().transport).__module__,
+    "url": app.connection().as_uri(),
+    "acks_late": app.conf.task_acks_late and app.conf.task_reject_on_worker_lost,
+    "prefetch": app.conf.worker_prefetch_multiplier,
+    "level": logging.getLogger("celery.app.trace").level,
+}))
+"""
+
+
+def run(
+    folder: Path, code: str, broker_url: str, settings: Mapping[str, object]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(DATABASE_URL, broker_url, folder, settings),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def app(folder: Path, **settings: object) -> dict[str, Any]:
+    process = run(folder, PRINT_APP, "redis://127.0.0.1:1/0", settings)
+    assert process.returncode == 0, process.stderr
+    printed: dict[str, Any] = json.loads(process.stdout)
+    return printed
+
+
+def test_each_scheduled_message_expires_before_the_next_one(tmp_path: Path) -> None:
+    intervals = {"sweep_every_s": 3, "drift_every_s": 5, "quality_every_s": 7, "alert_every_s": 9}
+    schedule = app(tmp_path, **intervals)["schedule"]
+    assert {name: entry["schedule"] for name, entry in schedule.items()} == {
+        "sweep": 3.0,
+        "drift": 5.0,
+        "quality": 7.0,
+        "alerts": 9.0,
+    }
+    for entry in schedule.values():
+        assert entry["options"]["expires"] == entry["schedule"]
+    queues = {name: entry["options"]["queue"] for name, entry in schedule.items()}
+    assert queues.pop("sweep") == "plumbline.upkeep"
+    assert set(queues.values()) == {"plumbline.reports"}, "reports must not delay scoring"
+
+
+def test_the_app_acknowledges_late_and_reads_its_queues_through_our_transport(
+    tmp_path: Path,
+) -> None:
+    printed = app(tmp_path)
+    names = ["plumbline.upkeep", "plumbline.score", "plumbline.bulk"]
+    assert printed["queues"] == [[name, name, name] for name in names]
+    assert printed["transport"] == "worker.broker.transport"
+    assert printed["url"].startswith("redis://"), "logs show the configured URL"
+    assert (printed["acks_late"], printed["prefetch"]) == (True, 1)
+
+
+@pytest.mark.parametrize(("log_level", "level"), [("INFO", 30), ("debug", 0)])
+def test_lines_of_celery_per_message_appear_only_while_debugging(
+    tmp_path: Path, log_level: str, level: int
+) -> None:
+    assert app(tmp_path, log_level=log_level)["level"] == level
+
+
+def test_a_missing_url_is_one_sentence(tmp_path: Path) -> None:
+    process = run(tmp_path, "import worker.celery", "", {})
+    assert process.returncode == 1
+    assert process.stderr == (
+        "A worker needs PLUMBLINE_DATABASE_URL and PLUMBLINE_BROKER_URL; "
+        "`plumbline up` sets both and starts everything.\n"
+    )
