@@ -46,9 +46,7 @@ def test_each_epoch_has_a_line_that_marks_the_best_so_far(
     ]
 
 
-def test_resumed_run_prints_its_step(
-    tf_modules: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_resumed_run_prints_its_step(tf_modules: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with tf_modules.progress.Progress(CONFIG) as progress:
         progress.start(History(epoch=1, batch=4, step=14), steps_per_epoch=10)
     assert capsys.readouterr().err == "resuming from step 14 of epoch 2\n"
