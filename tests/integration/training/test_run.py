@@ -292,4 +292,4 @@ def wait_for_partial(folder: Path, process: subprocess.Popen[bytes]) -> None:
     while not any(folder.glob(".*.partial/*")):
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline
-        time.sleep(0.01)
+        time.sleep(0.01)  # the interval between two checks
