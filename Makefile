@@ -19,9 +19,9 @@ setup: $(VENV)/.dev ## install everything from pinned, hashed requirements
 demo: $(VENV)/.demo ## watch texts travel from the client to a drift report
 	@$(BIN)/plumbline demo
 
-# Most tests wait for servers, so two run at a time; the tests of one file share servers and stay together.
+# Many tests wait for servers, so three run at a time; the tests of one file stay together.
 test: $(VENV)/.dev ## run all tests, on real servers that they start themselves
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 3 --dist loadfile
 
 check: $(VENV)/.dev ## lint, check types and run the unit tests
 	@$(BIN)/ruff check .
