@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from plumbline_client.defaults import SOURCE
 from plumbline_client.errors import PlumblineError
 from plumbline_client.identity import LONGEST_KEY, LONGEST_SOURCE, invalid_reason, keyed_id
 from plumbline_client.message import VERSION
@@ -69,7 +70,7 @@ class MessageJob(BaseModel):
 class ScoreMessage(_Message):
     """The keyword arguments of the task `plumbline.score`."""
 
-    source: str = Field("default", min_length=1, max_length=LONGEST_SOURCE)
+    source: str = Field(SOURCE, min_length=1, max_length=LONGEST_SOURCE)
     jobs: list[MessageJob] = Field(min_length=1, max_length=MAX_JOBS)
 
     @field_validator("source")
@@ -91,7 +92,7 @@ class MessageLabel(BaseModel):
     label: str = Field(min_length=1, max_length=LONGEST_LABEL)
     by: str
     job_id: uuid.UUID | None = Field(None, strict=False)
-    source: str = "default"
+    source: str = SOURCE
     key: str | None = None
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from plumbline.errors import SettingsInvalid
+from plumbline_client import defaults
 
 PREFIX = "PLUMBLINE_"
 FOLDERS = ("state_dir", "models_dir", "evidently_workspace")
@@ -43,7 +44,8 @@ class Settings(BaseSettings):
         description="redis://:password@host:6379/0. Unset: the embedded server.",
     )
     state_dir: Path = Field(
-        Path(".plumbline"), description="Folder for embedded servers, their logs and drift reports."
+        Path(defaults.STATE_DIR),
+        description="Folder for embedded servers, their logs and drift reports.",
     )
     models_dir: Path = Field(Path("models"), description="Folder that contains the model versions.")
     model: str = Field(
@@ -51,19 +53,22 @@ class Settings(BaseSettings):
         description="Model that serves until a version is promoted: NAME or NAME/VERSION.",
     )
     source: str = Field(
-        "default",
+        defaults.SOURCE,
         description="Source of texts that are submitted without one; part of a key's identity.",
     )
     max_text_chars: int = Field(
-        200_000,
+        defaults.MAX_TEXT_CHARS,
         ge=1,
         description="Maximum length of a text in characters. Longer texts are rejected.",
     )
     message_size: int = Field(
-        64, ge=1, le=1_000, description="Number of texts that the client puts into one message."
+        defaults.MESSAGE_SIZE,
+        ge=1,
+        le=1_000,
+        description="Number of texts that the client puts into one message.",
     )
     max_backlog: int = Field(
-        1_000_000,
+        defaults.MAX_BACKLOG,
         ge=1,
         description="Queued texts at which `submit` waits or refuses, as its caller chooses.",
     )

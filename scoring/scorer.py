@@ -7,7 +7,8 @@ from time import perf_counter
 
 import numpy as np
 
-from plumbline_client.text import MAX_CHARS, clean
+from plumbline_client.defaults import MAX_TEXT_CHARS
+from plumbline_client.text import clean
 from scoring.artifact.artifact import Artifact
 from scoring.artifact.config import SPECIAL_TOKENS
 from scoring.input.features import plain_features
@@ -20,7 +21,7 @@ class Scorer:
     """Scores texts one by one with one model version. Not thread-safe."""
 
     def __init__(
-        self, artifact: Artifact, runtime: Runtime | None = None, max_chars: int = MAX_CHARS
+        self, artifact: Artifact, runtime: Runtime | None = None, max_chars: int = MAX_TEXT_CHARS
     ) -> None:
         self.artifact = artifact
         self.name = artifact.name
@@ -28,7 +29,7 @@ class Scorer:
         self._runtime = runtime or _litert_runtime(artifact)
 
     @classmethod
-    def load(cls, folder: Path, max_chars: int = MAX_CHARS) -> Scorer:
+    def load(cls, folder: Path, max_chars: int = MAX_TEXT_CHARS) -> Scorer:
         """Verify and load the version in `folder`. Raises ArtifactError."""
         return cls(Artifact.load(folder), max_chars=max_chars)
 

@@ -16,17 +16,16 @@ from plumbline_client import statements
 from plumbline_client.backlog import Backlog, OnFull
 from plumbline_client.broker import Publisher
 from plumbline_client.database import Connection, Database
+from plumbline_client.defaults import MAX_BACKLOG, MAX_TEXT_CHARS, MESSAGE_SIZE, SOURCE
 from plumbline_client.errors import BrokerUnavailable, JobUnknown, SourceInvalid, StorageError
 from plumbline_client.identity import LONGEST_SOURCE, invalid_reason
 from plumbline_client.new_job import NewJob, new_job, to_document
 from plumbline_client.results import Result, ResultFilter
 from plumbline_client.services import services_from_environment
 from plumbline_client.states import TERMINAL, JobState
-from plumbline_client.text import MAX_CHARS, storable_error
+from plumbline_client.text import storable_error
 
 POLL_S = 0.1
-MESSAGE_SIZE = 64
-MAX_BACKLOG = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +80,10 @@ class Client:
         database_url: str,
         broker_url: str,
         *,
-        source: str = "default",
+        source: str = SOURCE,
         message_size: int = MESSAGE_SIZE,
         max_backlog: int = MAX_BACKLOG,
-        max_text_chars: int = MAX_CHARS,
+        max_text_chars: int = MAX_TEXT_CHARS,
     ) -> None:
         """`source` names the submitting service, and is part of a key's identity.
 
@@ -111,10 +110,10 @@ class Client:
         return cls(
             services.database_url,
             services.broker_url,
-            source=os.environ.get("PLUMBLINE_SOURCE") or "default",
+            source=os.environ.get("PLUMBLINE_SOURCE") or SOURCE,
             message_size=int(os.environ.get("PLUMBLINE_MESSAGE_SIZE") or MESSAGE_SIZE),
             max_backlog=int(os.environ.get("PLUMBLINE_MAX_BACKLOG") or MAX_BACKLOG),
-            max_text_chars=int(os.environ.get("PLUMBLINE_MAX_TEXT_CHARS") or MAX_CHARS),
+            max_text_chars=int(os.environ.get("PLUMBLINE_MAX_TEXT_CHARS") or MAX_TEXT_CHARS),
         )
 
     def submit(

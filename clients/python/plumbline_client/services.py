@@ -8,13 +8,13 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from plumbline_client.defaults import STATE_DIR
 from plumbline_client.errors import ServicesMissing
 
 # `plumbline up` holds the lock while it runs; an address file without the lock is left over from a
 # run that was killed.
 ADDRESS_FILE = "up.json"
 LOCK_FILE = "up.lock"
-STATE_DIR = ".plumbline"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from plumbline_client.defaults import MAX_TEXT_CHARS
 from plumbline_client.errors import TextRefused
 
-MAX_CHARS = 200_000
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 NUL_REPLACED = "nul_replaced"
 SURROGATE_REPLACED = "surrogate_replaced"
@@ -23,7 +23,7 @@ class CleanText:
     notes: tuple[str, ...] = ()
 
 
-def clean(text: str, max_chars: int = MAX_CHARS) -> CleanText:
+def clean(text: str, max_chars: int = MAX_TEXT_CHARS) -> CleanText:
     """Replace NULs and lone surrogates. Raise `TextRefused` if the text is empty or too long."""
     if not isinstance(text, str):
         raise TextRefused(f"the text is a {type(text).__name__}, not a string")

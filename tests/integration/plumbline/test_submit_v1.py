@@ -18,9 +18,9 @@ from sqlalchemy.exc import DBAPIError, InternalError
 from plumbline.messages import ScoreMessage
 from plumbline.settings import Settings
 from plumbline_client import Client, Submission
+from plumbline_client.defaults import MAX_TEXT_CHARS
 from plumbline_client.identity import keyed_id
 from plumbline_client.new_job import new_job, text_hash
-from plumbline_client.text import MAX_CHARS
 from storage.database import connect
 from storage.jobs.claim import claim
 from storage.jobs.sweep import sweep
@@ -108,8 +108,8 @@ def test_one_statement_submits_a_whole_table(engine: Engine) -> None:
         {"text": ""},
         {"text": SPACES},
         {"text": "\u200b"},
-        {"text": "x" * MAX_CHARS},
-        {"text": "🎉" * (MAX_CHARS + 1)},
+        {"text": "x" * MAX_TEXT_CHARS},
+        {"text": "🎉" * (MAX_TEXT_CHARS + 1)},
         {"text": "x", "key": ""},
         {"text": "x", "key": "é" * 500},
         {"text": "x", "key": "k" * 1_501, "deadline": datetime(2030, 1, 1, tzinfo=UTC)},
@@ -122,7 +122,7 @@ def test_the_row_equals_the_one_that_the_client_writes(
 ) -> None:
     options = dict(arguments)
     value = options.pop("text")
-    expected = new_job(value, source="default", max_chars=MAX_CHARS, **options)
+    expected = new_job(value, source="default", max_chars=MAX_TEXT_CHARS, **options)
     with engine.begin() as connection:
         job = read_job(connection, submit(connection, value, **options))
     assert (job.text, bytes(job.text_sha256), job.key, job.deadline, job.error) == (
@@ -158,7 +158,7 @@ def test_a_source_that_cannot_be_stored_is_an_error(
 
 
 def test_the_maximum_text_length_is_the_default_of_the_setting() -> None:
-    assert Settings.model_fields["max_text_chars"].default == MAX_CHARS
+    assert Settings.model_fields["max_text_chars"].default == MAX_TEXT_CHARS
 
 
 def test_sql_and_python_derive_the_same_id_from_a_key(engine: Engine) -> None:
@@ -308,7 +308,7 @@ def test_a_producers_objects_cannot_replace_those_of_the_function(
             "SET standard_conforming_strings = off",
         ):
             connection.execute(text(statement))
-        job_id = submit(connection, "x" * (MAX_CHARS + 1))
+        job_id = submit(connection, "x" * (MAX_TEXT_CHARS + 1))
         assert submit(connection, "text") != job_id
     assert committed_job(engine, job_id).state == "rejected"
 
