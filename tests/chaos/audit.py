@@ -24,6 +24,7 @@ MAX_EVIDENCE = 10
 
 RECORD_CHANGES = """
 ALTER TABLE plumbline.predictions DROP CONSTRAINT predictions_pkey;
+CREATE INDEX ON plumbline.predictions (job_id);
 CREATE SCHEMA chaos;
 CREATE TABLE chaos.events (what text NOT NULL, job_id uuid NOT NULL, at timestamptz NOT NULL);
 CREATE FUNCTION chaos.note() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -38,12 +39,18 @@ CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON plumbline.predictions
 FOR EACH ROW EXECUTE FUNCTION chaos.note();
 """
 
+# Each table is aggregated once: a count per job would read all events for every job.
 LEDGER = text("""
 SELECT jobs.id, jobs.text, jobs.state, jobs.error, jobs.attempts, jobs.deadline, jobs.started_at,
-       (SELECT count(*) FROM plumbline.predictions
-        WHERE job_id = jobs.id AND role = 'live') AS predictions,
-       (SELECT count(*) FROM chaos.events WHERE job_id = jobs.id) AS changes
+       coalesce(live.predictions, 0) AS predictions, coalesce(noted.changes, 0) AS changes
 FROM plumbline.jobs AS jobs
+LEFT JOIN (
+    SELECT job_id, count(*) AS predictions FROM plumbline.predictions
+    WHERE role = 'live' GROUP BY job_id
+) AS live ON live.job_id = jobs.id
+LEFT JOIN (
+    SELECT job_id, count(*) AS changes FROM chaos.events GROUP BY job_id
+) AS noted ON noted.job_id = jobs.id
 """)
 
 
@@ -82,6 +89,7 @@ class Audit:
     lost: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
     other: list[str] = field(default_factory=list)
+    bare: int = 0
     broker_lost: list[int] = field(default_factory=list)
 
     @property
@@ -89,7 +97,8 @@ class Audit:
         return (
             f"accepted {self.accepted} · scored {self.scored} · lost {len(self.lost)} · "
             f"scored twice {len(self.twice)} · quarantined {self.quarantined} of {self.poison} · "
-            f"expired {self.expired} of {self.late}"
+            f"expired {self.expired} of {self.late} · "
+            f"bare messages lost {len(self.broker_lost)} of {self.bare}"
         )
 
     @property
@@ -98,12 +107,14 @@ class Audit:
             self.scored == self.accepted > 0
             and self.quarantined == self.poison
             and self.expired == self.late
-            and not (self.lost or self.twice or self.other)
+            and not (self.lost or self.twice or self.other or self.broker_lost)
         )
 
     def evidence(self) -> list[str]:
         lines = []
-        for name, entries in (("lost", self.lost), ("twice", self.twice), ("other", self.other)):
+        bare = [f"{number} was sent as a bare message" for number in self.broker_lost]
+        kinds = {"lost": self.lost, "twice": self.twice, "other": self.other, "broker": bare}
+        for name, entries in kinds.items():
             lines += [f"{name}: {entry}" for entry in entries[:MAX_EVIDENCE]]
             if len(entries) > MAX_EVIDENCE:
                 lines.append(f"{name}: and {len(entries) - MAX_EVIDENCE} more")
@@ -130,10 +141,9 @@ def audit_ledger(
     """Audit the outcome of every job.
 
     `acknowledged` has the ids that the paths returned for a job's number, `sent` the numbers sent
-    as bare messages. Such a job is accepted once a worker has written it to the ledger; the broker
-    lost those that are not there.
+    in bare messages that Redis accepted. The broker lost those that are not in the ledger.
     """
-    audit = Audit()
+    audit = Audit(bare=len(sent))
     by_number: dict[int, list[LedgerRow]] = defaultdict(list)
     for row in rows:
         match = NUMBER.search(row.text or "")

@@ -60,7 +60,6 @@ class Size:
 class RunReport:
     audit: Audit
     submissions: int
-    sent: int
     killed: Counter[str]
     took_s: float
 
@@ -73,8 +72,6 @@ class RunReport:
         return [
             f"{self.submissions} submissions through all paths in {self.took_s:.0f} s; "
             f"{self.killed.total()} SIGKILLs: {kills}",
-            f"of {self.sent} jobs sent as bare messages the broker lost "
-            f"{len(self.audit.broker_lost)} before a worker received them",
             *self.audit.evidence(),
             self.audit.line,
         ]
@@ -105,7 +102,6 @@ def run(size: Size, folder: Path, print_line: Callable[[str], None]) -> RunRepor
     return RunReport(
         audit_ledger(plan.jobs, rows, submitted.acknowledged, submitted.sent),
         submitted.count,
-        len(submitted.sent),
         killed,
         time.monotonic() - started,
     )
