@@ -3,6 +3,7 @@
 * PlumblineError
   * BacklogFull
   * BrokerUnavailable
+    * BrokerUrlInvalid
   * JobUnknown
   * ServicesMissing
   * SourceInvalid
@@ -26,6 +27,10 @@ class BacklogFull(PlumblineError):
 
 class BrokerUnavailable(PlumblineError):
     """Redis cannot be reached or refuses; accepted texts stay queued in the ledger."""
+
+
+class BrokerUrlInvalid(BrokerUnavailable):
+    """The broker URL is not the URL of one Redis server."""
 
 
 class JobUnknown(PlumblineError):
