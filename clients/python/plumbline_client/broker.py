@@ -11,6 +11,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from plumbline_client.broker_url_parser import parse_broker_url
 from plumbline_client.errors import BrokerUnavailable
 from plumbline_client.message import celery_message, wake_up
 from plumbline_client.queues import KEY_PREFIX, SCORE_TASK, queue_for
@@ -23,7 +24,8 @@ RESPONSE_TIMEOUT_S = 5.0
 class Publisher:
     """Publishes tasks. Each call hands the message to Redis or raises `BrokerUnavailable`.
 
-    Threads may share a publisher. A URL that cannot be parsed raises `BrokerUnavailable` as well.
+    Threads may share a publisher. A URL that cannot be parsed raises `BrokerUrlInvalid`, which is a
+    `BrokerUnavailable`.
     """
 
     def __init__(self, url: str) -> None:
@@ -68,9 +70,11 @@ def connect_redis(url: str) -> redis.Redis:
     """Return a connection that never retries.
 
     The caller waits for it, and a push that is retried may be stored twice.
+
+    Raises BrokerUrlInvalid.
     """
-    return redis.Redis.from_url(
-        url,
+    return redis.Redis(
+        **parse_broker_url(url).redis_options(),
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_timeout=RESPONSE_TIMEOUT_S,
         socket_keepalive=True,

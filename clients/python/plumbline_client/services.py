@@ -8,8 +8,10 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from plumbline_client.broker_url_parser import parse_broker_url
 from plumbline_client.defaults import STATE_DIR
 from plumbline_client.errors import ServicesMissing
+from plumbline_client.url_syntax import cleaned
 
 # `plumbline up` holds the lock while it runs; an address file without the lock is left over from a
 # run that was killed.
@@ -19,7 +21,7 @@ LOCK_FILE = "up.lock"
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The URLs of both servers. They contain passwords, so `repr` leaves them out."""
+    """The URLs of both servers, Redis's in its canonical form. `repr` hides their passwords."""
 
     database_url: str = field(repr=False)
     broker_url: str = field(repr=False)
@@ -28,12 +30,14 @@ class Services:
 def find_services(
     database_url: str | None, broker_url: str | None, state_dir: str | Path
 ) -> Services:
-    """Return the given URLs, completed by those of the `plumbline up` that runs in `state_dir`.
+    """Return these URLs, completed by those of the `plumbline up` that runs in `state_dir`.
 
-    Raises ServicesMissing if a URL is not given and no `plumbline up` is running.
+    A URL of nothing but whitespace is missing. Raises ServicesMissing if a URL is missing and no
+    `plumbline up` is running, and BrokerUrlInvalid.
     """
+    database_url, broker_url = cleaned(database_url or ""), cleaned(broker_url or "")
     if database_url and broker_url:
-        return Services(database_url, broker_url)
+        return Services(database_url, parse_broker_url(broker_url).url)
     try:
         local = _read_addresses(Path(state_dir))
     except (OSError, ValueError) as error:
@@ -41,7 +45,9 @@ def find_services(
             "Nothing is running here: start `plumbline up` in another terminal, or set "
             "PLUMBLINE_DATABASE_URL and PLUMBLINE_BROKER_URL."
         ) from error
-    return Services(database_url or local.database_url, broker_url or local.broker_url)
+    return Services(
+        database_url or local.database_url, parse_broker_url(broker_url or local.broker_url).url
+    )
 
 
 def services_from_environment() -> Services:

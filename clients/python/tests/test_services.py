@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plumbline_client.errors import ServicesMissing
+from plumbline_client.errors import BrokerUrlInvalid, ServicesMissing
 from plumbline_client.services import ADDRESS_FILE, LOCK_FILE, Services, find_services
 
 ADDRESSES = {"database_url": "postgresql://local/db", "broker_url": "redis://local/0", "pid": 1}
@@ -17,9 +17,24 @@ def write_addresses(folder: Path) -> None:
     (folder / LOCK_FILE).touch()
 
 
-def test_given_urls_are_used_as_they_are(tmp_path: Path) -> None:
+def test_configured_urls_come_first(tmp_path: Path) -> None:
     services = find_services("postgresql://a/b", "redis://a/0", tmp_path)
-    assert services == Services("postgresql://a/b", "redis://a/0")
+    assert services == Services("postgresql://a/b", "redis://a:6379/0")
+
+
+def test_urls_from_secret_files_lose_what_surrounds_them(tmp_path: Path) -> None:
+    services = find_services("postgresql://a/b\n", '"unix:///run/redis.sock"\r\n', tmp_path)
+    assert services == Services("postgresql://a/b", "unix:///run/redis.sock?db=0")
+
+
+def test_an_empty_secret_file_is_a_missing_url(tmp_path: Path) -> None:
+    with pytest.raises(ServicesMissing, match="PLUMBLINE_DATABASE_URL"):
+        find_services("postgresql://a/b", "\n", tmp_path)
+
+
+def test_an_invalid_broker_url_is_refused_before_it_is_used(tmp_path: Path) -> None:
+    with pytest.raises(BrokerUrlInvalid, match="no valid port"):
+        find_services("postgresql://a/b", "redis://:secret", tmp_path)
 
 
 def test_missing_urls_come_from_a_running_plumbline_up(tmp_path: Path) -> None:
@@ -27,7 +42,7 @@ def test_missing_urls_come_from_a_running_plumbline_up(tmp_path: Path) -> None:
     with (tmp_path / LOCK_FILE).open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         services = find_services(None, "redis://a/0", tmp_path)
-    assert services == Services(ADDRESSES["database_url"], "redis://a/0")
+    assert services == Services(ADDRESSES["database_url"], "redis://a:6379/0")
 
 
 def test_addresses_of_a_run_that_ended_are_ignored(tmp_path: Path) -> None:
