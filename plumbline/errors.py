@@ -7,6 +7,7 @@
   * GatesFailed
   * ModelUnchanged
   * OptionInvalid
+  * OutputUnwritable
   * ReportMissing
   * SettingsInvalid
   * ScoringError (`scoring.errors`)
@@ -31,6 +32,10 @@ class FileUnreadable(PlumblineError):
 
 class FileUnwritable(PlumblineError):
     """A file cannot be written."""
+
+
+class OutputUnwritable(PlumblineError):
+    """Standard output is closed or full."""
 
 
 class ReportMissing(PlumblineError):

@@ -6,21 +6,32 @@ Values are read from environment variables, PLUMBLINE_ plus the field's name in 
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from plumbline.env_file import read_env_file
 from plumbline.errors import SettingsInvalid
+from plumbline.system_errors import cause_and_cure, one_line
 from plumbline_client import defaults
+from plumbline_client.broker_url_parser import parse_broker_url
+from plumbline_client.url_syntax import cleaned
 
 PREFIX = "PLUMBLINE_"
+ENV_FILE = Path(".env")
 FOLDERS = ("state_dir", "models_dir", "evidently_workspace")
 # The value of `evidently_workspace` that switches the workspace off.
 WORKSPACE_OFF = Path("off")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LEVEL_ALIASES = {"WARN": "WARNING", "FATAL": "CRITICAL"}
+# PostgreSQL's integers and Python's durations end here or later.
+LARGEST_INTEGER = 2**31 - 1
+LONGEST_S = 100 * 366 * 86_400.0
 
 
 class LogFormat(StrEnum):
@@ -32,7 +43,11 @@ class Settings(BaseSettings):
     """Plumbline's settings. `Settings.read()` reports an invalid value in one sentence."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
+        env_prefix=PREFIX,
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+        allow_inf_nan=False,
     )
 
     database_url: SecretStr | None = Field(
@@ -229,7 +244,7 @@ class Settings(BaseSettings):
         None,
         description="http or https address that receives alerts. Requires the webhook secret.",
     )
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL.")
     log_format: LogFormat = Field(
         LogFormat.TEXT,
         description="Log format of workers and beat: `text`, or `json` with one object per line.",
@@ -245,6 +260,48 @@ class Settings(BaseSettings):
         description="Address on which a worker serves metrics. 0.0.0.0: all interfaces.",
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def is_text(cls, value: Any, field: ValidationInfo) -> Any:
+        """Remove the line end that a secret's file or a file of Windows adds to a value."""
+        if not isinstance(value, str):
+            return value
+        # The system's own bytes, since the locale may have decoded them wrongly; paths keep them.
+        if field.field_name not in FOLDERS and not value.isprintable():
+            try:
+                value = value.encode("utf-8", "surrogateescape").decode()
+            except UnicodeError:
+                raise ValueError("it is not text in UTF-8") from None
+        return value.strip()
+
+    @field_validator("*")
+    @classmethod
+    def is_within_limits(cls, value: Any, field: ValidationInfo) -> Any:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        largest = LONGEST_S if (field.field_name or "").endswith("_s") else LARGEST_INTEGER
+        if is_number and value > largest:
+            raise ValueError(f"it must be at most {largest:.0f}")
+        return value
+
+    @field_validator("log_level")
+    @classmethod
+    def is_level(cls, level: str) -> str:
+        name = LEVEL_ALIASES.get(level.upper(), level.upper())
+        if name not in LOG_LEVELS:
+            *others, last = LOG_LEVELS
+            raise ValueError(f"it must be {', '.join(others)} or {last}, not {one_line(level)!r}")
+        return name
+
+    @field_validator("database_url", "broker_url")
+    @classmethod
+    def is_url(cls, url: SecretStr | None, field: ValidationInfo) -> SecretStr | None:
+        """Normalise a server's URL; one of nothing but whitespace is not set."""
+        text = cleaned(url.get_secret_value()) if url else ""
+        if text and field.field_name == "broker_url":
+            # An invalid URL raises BrokerUrlInvalid, whose sentence quotes no part of it.
+            text = parse_broker_url(text).url
+        return SecretStr(text) if text else None
+
     @field_validator("alert_webhook_url")
     @classmethod
     def is_http_and_has_secret(
@@ -252,7 +309,11 @@ class Settings(BaseSettings):
     ) -> SecretStr | None:
         if url is None:
             return None
-        parts = urlsplit(url.get_secret_value())
+        try:
+            parts = urlsplit(url.get_secret_value())
+        except ValueError:
+            # Its message quotes the address, which may contain a secret.
+            parts = urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("it is not an http:// or https:// address")
         if not (secret := others.data.get("alert_webhook_secret")) or not secret.get_secret_value():
@@ -261,13 +322,24 @@ class Settings(BaseSettings):
 
     @classmethod
     def read(cls) -> Settings:
-        """Read the environment. Raises `SettingsInvalid`, which names the invalid variable."""
+        """Read `.env` and the environment, which takes precedence.
+
+        Raises `SettingsInvalid`, which names the invalid variable.
+        """
+        from_file = read_env_file(ENV_FILE, PREFIX)
+        from_environment = {name.upper() for name, value in os.environ.items() if value}
+        values: dict[str, Any] = {
+            field: from_file[PREFIX + field.upper()]
+            for field in cls.model_fields
+            if PREFIX + field.upper() in from_file.keys() - from_environment
+        }
         try:
-            return cls()
+            return cls(**values)
         except ValidationError as error:
             first = error.errors()[0]
             name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
-            raise SettingsInvalid(f"{name} is not usable: {first['msg']}.") from error
+            reason = first["msg"].removeprefix("Value error, ")
+            raise SettingsInvalid(f"{name} is not usable: {reason}.") from None
 
     @property
     def server_urls(self) -> tuple[str | None, str | None]:
@@ -289,10 +361,10 @@ class Settings(BaseSettings):
         return self.evidently_workspace or self.state_dir / "evidently"
 
     def with_absolute_folders(self) -> Settings:
-        """Return a copy that is valid in any working directory."""
+        """Return a copy that is valid in any working directory. Raises SettingsInvalid."""
         folders = {name: getattr(self, name) for name in FOLDERS}
         absolute = {
-            name: folder.resolve()
+            name: _absolute(name, folder)
             for name, folder in folders.items()
             if folder is not None and folder != WORKSPACE_OFF
         }
@@ -301,3 +373,18 @@ class Settings(BaseSettings):
     def masked(self) -> dict[str, str]:
         """Return every setting for display, with asterisks in place of secrets."""
         return {name: str(getattr(self, name)) for name in type(self).model_fields}
+
+
+def _absolute(name: str, folder: Path) -> Path:
+    try:
+        return folder.resolve()
+    except (OSError, RuntimeError) as error:
+        # Before Python 3.13 a loop of symbolic links is a RuntimeError.
+        reason = (
+            cause_and_cure(error)
+            if isinstance(error, OSError)
+            else "a symbolic link in it leads back to itself"
+        )
+        raise SettingsInvalid(
+            f"{PREFIX}{name.upper()}={one_line(str(folder))} is not usable: {reason}."
+        ) from error

@@ -10,19 +10,13 @@ from typing import Any
 
 import typer
 
-from plumbline_client.errors import PlumblineError
+from plumbline.program import run_program
 
 
 def run_app(app: typer.Typer) -> None:
-    """Run the command; print a known error as one sentence and exit with 1, without a traceback."""
+    """Run the command; every error is one sentence and exit code 1, as in `plumbline.program`."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    try:
-        app()
-    except PlumblineError as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(1) from error
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    run_program(app)
 
 
 def print_json(result: Any) -> None:

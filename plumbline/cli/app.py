@@ -1,12 +1,7 @@
-"""The `plumbline` command: it imports only the module of the command that runs.
-
-Here, and only here, an error becomes one sentence and an exit code.
-"""
+"""The `plumbline` command: it imports only the module of the command that runs."""
 
 from __future__ import annotations
 
-import io
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -16,8 +11,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from plumbline.cli.output.broken_pipe import exit_after_broken_pipe
+from plumbline.program import run_program
 from plumbline.version import __version__
-from plumbline_client.errors import PlumblineError
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +111,10 @@ class CommandGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
+            return super().invoke(ctx)
         except BrokenPipeError:
+            # Click would report it as a failure.
             exit_after_broken_pipe()
-        return result
 
 
 app = typer.Typer(
@@ -151,16 +145,8 @@ def common_options(
 
 
 def main() -> None:
-    """Run a command. Exit 1 with one sentence after an error that a user can fix, 130 on Ctrl-C."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A terminal that cannot show a character shows its escape sequence instead.
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        app()
-    except PlumblineError as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(1) from error
+    """Run a command; see `plumbline.program`."""
+    run_program(app)
 
 
 def _no_options() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +17,7 @@ from plumbline.cli.times import parse_time
 from plumbline.errors import OptionInvalid
 from plumbline.services import connected
 from plumbline.settings import Settings
+from plumbline.standard_streams import data_stream
 from plumbline_client.results import Result, ResultFilter
 from plumbline_client.states import JobState
 from scoring.score import Decision
@@ -75,9 +75,9 @@ def results(
             return
         stored = stream(connection, conditions, limit)
         if as_json:
-            exports.write_json(stored, sys.stdout)
+            exports.write_json(stored, data_stream())
         elif output is None:
-            exports.write(stored, output_format.value, sys.stdout)
+            exports.write(stored, output_format.value, data_stream())
         else:
             count = exports.save(stored, output_format.value, output)
             err.print(f"{count:,} results are in {output}", markup=False, soft_wrap=True)

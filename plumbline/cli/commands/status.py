@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.live import Live
@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from plumbline.broker import queue_depth
-from plumbline.celery_config import responding_workers
 from plumbline.cli.database import database
 from plumbline.cli.output.console import (
     colored_text,
@@ -22,6 +21,7 @@ from plumbline.cli.output.console import (
     property_table,
 )
 from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.health import running_workers
 from plumbline.services import connected
 from plumbline.settings import Settings
 from plumbline_client.errors import BrokerUnavailable, StorageError
@@ -69,25 +69,32 @@ def status(
     if watch:
         watch_status(services, every, as_json)
     current = read_status(services)
-    if as_json:
-        print_json(status_document(current))
-    else:
-        out.print(status_table(current))
+    print_status(current, as_json)
     if not current.available:
         raise typer.Exit(1)
 
 
-def watch_status(services: Services, every_s: float, as_json: bool) -> None:
-    """Print the status until Ctrl-C, as JSON one line each time."""
+def watch_status(services: Services, every_s: float, as_json: bool) -> NoReturn:
+    """Print the status until Ctrl-C or until the reader of the output has gone.
+
+    A terminal shows one table that changes. A pipe or a file receives every refresh.
+    """
+    if out.is_terminal and not as_json:
+        with Live(status_table(read_status(services)), console=out, auto_refresh=False) as live:
+            while True:
+                time.sleep(every_s)
+                live.update(status_table(read_status(services)), refresh=True)
+    while True:
+        print_status(read_status(services), as_json)
+        out.file.flush()
+        time.sleep(every_s)
+
+
+def print_status(current: SystemStatus, as_json: bool) -> None:
     if as_json:
-        while True:
-            print_json(status_document(read_status(services)))
-            out.file.flush()
-            time.sleep(every_s)
-    with Live(status_table(read_status(services)), console=out, auto_refresh=False) as live:
-        while True:
-            time.sleep(every_s)
-            live.update(status_table(read_status(services)), refresh=True)
+        print_json(status_document(current))
+    else:
+        out.print(status_table(current))
 
 
 def read_status(services: Services) -> SystemStatus:
@@ -101,7 +108,7 @@ def read_status(services: Services) -> SystemStatus:
         ledger_error = str(error)
     try:
         depth = queue_depth(services.broker_url)
-        workers = responding_workers(services.broker_url)
+        workers = running_workers(services.broker_url)
     except BrokerUnavailable as error:
         broker_error = str(error)
     return SystemStatus(ledger, ledger_error, depth, workers, broker_error)
@@ -159,7 +166,7 @@ def add_ledger_rows(table: Table, ledger: Status) -> None:
 
 def workers_text(workers: list[str]) -> Text:
     if not workers:
-        return Text("none responds; start one with `plumbline up`", style="yellow")
+        return Text("none runs; start one with `plumbline up`", style="yellow")
     return Text("\n".join(workers))
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import NoReturn
+
+from plumbline.standard_streams import discard_output
 
 
 def exit_after_broken_pipe() -> NoReturn:
     """Exit 0, and discard the output that is still buffered: flushing it would fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    discard_output()
     raise SystemExit(0)

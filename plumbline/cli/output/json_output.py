@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
+from plumbline.standard_streams import data_stream
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 def print_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object on one line; values of other types are printed as strings."""
-    sys.stdout.write(json.dumps(value, default=as_json_value, ensure_ascii=False) + "\n")
+    data_stream().write(json.dumps(value, default=as_json_value, ensure_ascii=False) + "\n")
 
 
 def print_jsonl(values: Iterable[Mapping[str, Any]]) -> None:

@@ -1,9 +1,10 @@
+import os
 from pathlib import Path
 
 import pytest
 
 from plumbline.errors import SettingsInvalid
-from plumbline.settings import Settings
+from plumbline.settings import LOG_LEVELS, Settings
 
 
 def test_every_setting_has_a_description() -> None:
@@ -67,3 +68,79 @@ def test_absolute_folders_are_valid_in_any_working_directory(
     off = Settings(evidently_workspace=Path("off")).with_absolute_folders()
     assert off.workspace_dir is None
     assert Settings().with_absolute_folders().evidently_workspace is None
+
+
+@pytest.mark.parametrize("level", ["debug", " Info\r\n", "WARN", "fatal", "CRITICAL"])
+def test_a_log_level_is_read_in_any_spelling(monkeypatch: pytest.MonkeyPatch, level: str) -> None:
+    monkeypatch.setenv("PLUMBLINE_LOG_LEVEL", level)
+    assert Settings.read().log_level in LOG_LEVELS
+
+
+@pytest.mark.parametrize("level", ["loud", "20", "TRACE", "a\nb"])
+def test_an_unknown_log_level_is_refused_with_the_known_ones(
+    monkeypatch: pytest.MonkeyPatch, level: str
+) -> None:
+    monkeypatch.setenv("PLUMBLINE_LOG_LEVEL", level)
+    with pytest.raises(
+        SettingsInvalid, match=r"LOG_LEVEL is not usable: it must be DEBUG, .* or CRITICAL"
+    ) as invalid:
+        Settings.read()
+    assert "\n" not in str(invalid.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LEASE_S", "inf"),
+        ("SWEEP_EVERY_S", "nan"),
+        ("SWEEP_EVERY_S", "1e300"),
+        ("CHILD_MEMORY_MB", "1000000000000"),
+        ("MAX_TEXT_CHARS", "9" * 30),
+    ],
+)
+def test_a_number_that_no_server_can_store_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"PLUMBLINE_{name}", value)
+    with pytest.raises(SettingsInvalid, match=f"^PLUMBLINE_{name} is not usable: "):
+        Settings.read()
+
+
+def test_a_value_that_is_not_utf_8_is_refused_except_in_a_path(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PLUMBLINE_STATE_DIR", os.fsdecode(b"/data/caf\xe9"))
+    assert os.fsencode(Settings.read().state_dir) == b"/data/caf\xe9"
+    monkeypatch.setenv("PLUMBLINE_SOURCE", os.fsdecode(b"caf\xe9"))
+    with pytest.raises(SettingsInvalid, match="SOURCE is not usable: it is not text in UTF-8"):
+        Settings.read()
+    # As Python decodes the environment in the POSIX locale.
+    monkeypatch.setenv("PLUMBLINE_SOURCE", "caf\udcc3\udca9")
+    assert Settings.read().source == "café"
+
+
+def test_the_environment_takes_precedence_over_the_env_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = "PLUMBLINE_SOURCE=file\nPLUMBLINE_MODEL=file\nPLUMBLINE__ENV_FILE=x\nPLUMBLINE_NO=1\n"
+    Path(".env").write_text(lines)
+    monkeypatch.setenv("PLUMBLINE_SOURCE", "environment")
+    monkeypatch.setenv("PLUMBLINE_MODEL", "")
+    settings = Settings.read()
+    assert (settings.source, settings.model) == ("environment", "file")
+
+
+def test_a_value_of_the_env_file_that_is_not_usable_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_text("PLUMBLINE_MESSAGE_SIZE=many\n")
+    with pytest.raises(SettingsInvalid, match=r"^PLUMBLINE_MESSAGE_SIZE is not usable: "):
+        Settings.read()
+
+
+def test_a_folder_that_leads_back_to_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(SettingsInvalid, match=r"STATE_DIR=.* is not usable: .*symbolic link"):
+        Settings(state_dir=tmp_path / "loop" / "x").with_absolute_folders()

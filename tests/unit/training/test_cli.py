@@ -1,3 +1,4 @@
+import errno
 import json
 import sys
 from dataclasses import dataclass
@@ -39,9 +40,25 @@ def test_known_error_is_printed_as_one_sentence(
     assert (printed.out, printed.err) == ("", "a.csv has no column 'text'.\n")
 
 
-def test_unknown_error_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ZeroDivisionError):
-        run(ZeroDivisionError(), monkeypatch)
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "runs/x"), "runs/x cannot be used: No sp"),
+        (MemoryError(), "The memory is exhausted; "),
+        (ZeroDivisionError("1/0"), "An unexpected ZeroDivisionError in test_cli.py, line "),
+    ],
+)
+def test_unknown_error_is_printed_as_one_sentence(
+    error: Exception,
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(error, monkeypatch)
+    printed = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert printed.startswith(sentence) and printed.count("\n") == 1
 
 
 @pytest.mark.parametrize(("error", "status"), [(None, 0), (KeyboardInterrupt(), 130)])

@@ -1,0 +1,77 @@
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plumbline.system_errors import CURES, cause_and_cure, describe, is_known, one_line
+
+
+@pytest.mark.parametrize("number", CURES)
+def test_error_of_the_system_names_its_subject_cause_and_cure(number: int) -> None:
+    error = OSError(number, os.strerror(number), "/data/export.csv")
+    assert describe(error).startswith("/data/export.csv cannot be used: ")
+    assert os.strerror(number) in describe(error)
+    assert CURES[number] in describe(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "cure"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left", "free space"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "Disk quota exceeded", "quota"),
+        (BlockingIOError(errno.EAGAIN, "Resource unavailable"), "process cannot be", "ulimit -u"),
+        (RuntimeError("can't start new thread"), "thread cannot be started", "ulimit -u"),
+        (MemoryError(), "memory is exhausted", "free memory"),
+        (RecursionError("maximum"), "nested too deeply", "split"),
+        (UnicodeEncodeError("ascii", "\xe9", 0, 1, "no"), "encoding ascii", "PYTHONUTF8=1"),
+        (UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "no"), "encoding utf-8", "save the input"),
+        (ImportError("libx.so: Error 24", name="numpy"), "numpy cannot be imp", "ulimit -n"),
+        (ImportError("no", name="numpy"), "numpy cannot be imported", "install it again"),
+        (type("ResourceExhaustedError", (Exception,), {})("OOM"), "memory is exhausted", "free"),
+    ],
+)
+def test_known_error_names_cause_and_cure(error: Exception, cause: str, cure: str) -> None:
+    assert is_known(error)
+    assert cause in describe(error) and cure in describe(error)
+
+
+def test_defect_names_its_place_and_hides_its_message() -> None:
+    try:
+        raise KeyError("hunter2")
+    except KeyError as error:
+        sentence, known = describe(error), is_known(error)
+    assert sentence.startswith("An unexpected KeyError in test_system_errors.py, line ")
+    assert "hunter2" not in sentence and not known
+
+
+def test_deleted_current_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(FileNotFoundError) as error:
+        os.getcwd()  # noqa: PTH109
+    assert describe(error.value).startswith("The current folder no longer exists; ")
+
+
+def test_cause_without_a_number_is_the_message() -> None:
+    assert cause_and_cure(OSError("the header is damaged")) == "the header is damaged"
+
+
+@given(
+    st.sampled_from([*CURES, 9999, None]),
+    st.text(max_size=40),
+    st.none() | st.text(max_size=40) | st.binary(max_size=40),
+)
+def test_sentence_is_one_printable_line_whatever_the_path(
+    number: int | None, message: str, path: str | bytes | None
+) -> None:
+    sentence = describe(OSError(number, message, path))
+    assert sentence.isprintable() and sentence.endswith(".")
+
+
+def test_line_breaks_and_undecodable_bytes_are_escaped() -> None:
+    assert one_line("a\nb\x1b[31m\udcff é") == r"a\nb\x1b[31m\udcff é"
