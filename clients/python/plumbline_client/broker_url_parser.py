@@ -120,8 +120,8 @@ def _parse_options(query: str) -> dict[str, str]:
         name, equals, value = option.partition("=")
         if not equals or name not in OPTIONS:
             raise ValueError(
-                "has an option that Plumbline does not support; it supports username, password, "
-                "db, and with rediss:// those that start with ssl_"
+                "has an option that is not among those that Plumbline supports, namely "
+                f"{', '.join(OPTIONS)}; {ENCODE}"
             )
         if name in options:
             raise ValueError(f"names the option {name} twice: remove one")
