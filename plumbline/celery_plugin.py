@@ -1,23 +1,38 @@
 """A plug-in of the `celery` command, loaded whenever that command runs (group `celery.commands`).
 
-Celery puts the current folder first on the import path, so a `worker.py` there hides Plumbline's
-package of that name, and Celery would only complain about a missing attribute. Loading the plug-in
-is the one moment at which Plumbline can report the cause.
+Loading the plug-in is the one moment before Celery parses its options. For `-A worker`, that moment
+is used three times:
+
+- Celery puts the current folder first on the import path, so a `worker.py` there hides Plumbline's
+  package of that name, and Celery would only complain about a missing attribute.
+- Celery's options have environment variables, which another program may have set.
+- A broker or configuration on the command line would take precedence over Plumbline's settings.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 
 import click
 
+from plumbline import celery_environment
 from plumbline.version import __version__
+from plumbline.warning_filters import disarm_warnings
 
 APP = "worker"
+# Spellings of an option, and what is to be used instead.
+REFUSED_OPTIONS = {
+    ("-b", "--broker"): "the broker is PLUMBLINE_BROKER_URL",
+    ("--result-backend",): "results are in PostgreSQL, PLUMBLINE_DATABASE_URL",
+    ("--config",): "Plumbline's settings are PLUMBLINE_ variables",
+    ("--loader",): "Plumbline's settings are PLUMBLINE_ variables",
+}
+# What click accepts as the value of a flag.
+FLAG_VALUES = {"0", "1", "t", "f", "y", "n", "on", "off", "yes", "no", "true", "false"}
 WORKER = Path(__file__).resolve().parents[1] / APP / "__init__.py"
 
 
@@ -34,10 +49,32 @@ def option(arguments: Sequence[str], *names: str) -> str | None:
     return None
 
 
+def names_plumbline(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Return whether the command is for the app `worker`."""
+    app = option(arguments, "-A", "--app")
+    if app is None:
+        app = environment.get("APP") or environment.get("CELERY_APP") or ""
+    return app.partition(":")[0].partition(".")[0] == APP
+
+
+def refusal(arguments: Sequence[str]) -> str | None:
+    """Return a sentence if an option would take precedence over Plumbline's settings."""
+    for names, instead in REFUSED_OPTIONS.items():
+        if option(arguments, *names) is not None:
+            return f"`celery -A {APP}` takes no {names[-1]}, since {instead}; leave the option out."
+    return None
+
+
+def clean(environment: MutableMapping[str, str]) -> None:
+    """Remove what configures Celery, and make NO_COLOR, which may have any value, one for click."""
+    celery_environment.clean(environment)
+    if environment.get("NO_COLOR", "1").lower() not in FLAG_VALUES:
+        environment["NO_COLOR"] = "1"
+
+
 def shadowing_module(arguments: Sequence[str], path: Sequence[str]) -> str | None:
     """Return the file that `-A worker` would import instead of Plumbline's package, if any."""
-    app = option(arguments, "-A", "--app") or os.environ.get("APP", "")
-    if app.partition(":")[0].partition(".")[0] != APP:
+    if not names_plumbline(arguments, os.environ):
         return None
     folder = option(arguments, "--workdir") or "."
     spec = PathFinder.find_spec(APP, [str(Path(folder).resolve()), *path])
@@ -52,8 +89,19 @@ def plumbline() -> None:
     click.echo(f"plumbline-scoring {__version__} ({WORKER.parent})")
 
 
-if module := shadowing_module(sys.argv[1:], sys.path):
-    raise SystemExit(
-        f"`-A {APP}` would import {module}, which is not Plumbline's package {APP}; start Celery "
-        "in another folder, or name one with --workdir."
-    )
+def prepare(arguments: Sequence[str]) -> None:
+    """Prepare this process for `-A worker`. Raise SystemExit if the command cannot work."""
+    if not names_plumbline(arguments, os.environ):
+        return
+    clean(os.environ)
+    disarm_warnings()
+    if module := shadowing_module(arguments, sys.path):
+        raise SystemExit(
+            f"`-A {APP}` would import {module}, which is not Plumbline's package {APP}; start "
+            "Celery in another folder, or name one with --workdir."
+        )
+    if sentence := refusal(arguments):
+        raise SystemExit(sentence)
+
+
+prepare(sys.argv[1:])

@@ -79,6 +79,15 @@ def recent_heartbeats(broker_url: str) -> list[Heartbeat]:
         return heartbeat.recent(connection)
 
 
+def running_workers(broker_url: str) -> list[str]:
+    """Return the node names of the workers that have sent a heartbeat. Raises BrokerUnavailable."""
+    return sorted(
+        sender.name
+        for sender in recent_heartbeats(broker_url)
+        if sender.status is not WorkerStatus.BEAT
+    )
+
+
 def recent_progress(database_url: str, within_s: float) -> Progress:
     """Return the progress of the last `within_s` seconds. Raises StorageError."""
     from storage.database import open_engine

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from plumbline import standard_streams
 from plumbline.system_errors import describe, is_known, one_line
+from plumbline.warning_filters import disarm_warnings
 from plumbline_client.errors import PlumblineError
 
 FAILED = 1
@@ -24,6 +25,7 @@ def run_program(command: Callable[[], None]) -> None:
     standard output, as `head` does, is not an error.
     """
     standard_streams.prepare()
+    disarm_warnings()
     try:
         code = _run(command)
         if not _flush() and not code:

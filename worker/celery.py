@@ -7,9 +7,12 @@ import os
 from typing import Any
 
 from celery import Celery
+from celery.bin import beat as beat_command
+from celery.bin import worker as worker_command
 from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
+from plumbline import celery_environment
 from plumbline.celery_config import broker_config
 from plumbline.queues import (
     ALERTS_TASK,
@@ -26,9 +29,12 @@ from plumbline.settings import Settings
 from plumbline_client.errors import PlumblineError, ServicesMissing
 from worker.pool.memory_limit import recycle_kib
 
+# Before the app exists, since it reads them. The plug-in of the `celery` command does so as well, for
+# the options that are parsed before this module is imported.
+celery_environment.clean(os.environ)
 # The tokenizer's own threads would not survive the fork, and a process that scores one text at a
 # time needs none.
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # Registered under the URL schemes, so that logs show the configured URL.
 TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "worker.broker.transport:Transport"))
 
@@ -51,32 +57,29 @@ def read_configuration() -> tuple[Settings, Services]:
 
 
 def beat_schedule(settings: Settings) -> dict[str, Any]:
-    """Return what beat sends.
-
-    Each message expires before the next one is sent, so that unread ones do not pile up.
-    """
+    """Return what beat sends; `worker.beat` reads it."""
     return {
         "sweep": {
             "task": SWEEP_TASK,
             "schedule": settings.sweep_every_s,
-            "options": {"queue": UPKEEP_QUEUE, "expires": settings.sweep_every_s},
+            "options": {"queue": UPKEEP_QUEUE},
         },
         "drift": {
             "task": DRIFT_TASK,
             "schedule": settings.drift_every_s,
             "kwargs": {"by_source": True},
-            "options": {"queue": REPORT_QUEUE, "expires": settings.drift_every_s},
+            "options": {"queue": REPORT_QUEUE},
         },
         "quality": {
             "task": QUALITY_TASK,
             "schedule": settings.quality_every_s,
-            "options": {"queue": REPORT_QUEUE, "expires": settings.quality_every_s},
+            "options": {"queue": REPORT_QUEUE},
         },
         # In the report queue, so that a slow webhook delays no scoring.
         "alerts": {
             "task": ALERTS_TASK,
             "schedule": settings.alert_every_s,
-            "options": {"queue": REPORT_QUEUE, "expires": settings.alert_every_s},
+            "options": {"queue": REPORT_QUEUE},
         },
     }
 
@@ -87,7 +90,13 @@ def queue(name: str) -> Queue:
 
 
 def make_app(settings: Settings, services: Services) -> Celery:
-    app = Celery("plumbline", include=["worker.tasks", "worker.lifecycle"])
+    app = Celery(
+        "plumbline",
+        include=["worker.tasks", "worker.lifecycle"],
+        # Both defaults come from the environment.
+        loader="celery.loaders.app:AppLoader",
+        fixups=(),
+    )
     broker = broker_config(services.broker_url)
     broker["broker_transport_options"]["queue_order_strategy"] = (
         "worker.broker.queue_order:StrictOrder"
@@ -113,6 +122,7 @@ def make_app(settings: Settings, services: Services) -> Celery:
         broker_connection_max_retries=None,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         beat_schedule=beat_schedule(settings),
+        beat_scheduler="worker.beat:Scheduler",
     )
     return app
 
@@ -127,6 +137,15 @@ def quiet_celery_loggers(settings: Settings) -> None:
             logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def set_default_log_level(settings: Settings) -> None:
+    """Let the setting be the default of `--loglevel`, which is WARNING in Celery."""
+    for command in (worker_command.worker, beat_command.beat):
+        for parameter in command.params:
+            if parameter.name == "loglevel":
+                parameter.default = settings.log_level.upper()
+
+
 settings, services = read_configuration()
 quiet_celery_loggers(settings)
+set_default_log_level(settings)
 app = make_app(settings, services)

@@ -21,6 +21,7 @@ from celery.signals import (
 )
 from celery.utils.log import current_process_index, get_multiprocessing_logger
 
+from plumbline import celery_environment
 from plumbline.broker import ping
 from plumbline.queues import BULK_QUEUE, SCORE_QUEUE
 from plumbline.services import Services
@@ -33,6 +34,7 @@ from scoring.artifact.gates import failed_gates
 from storage import migrate
 from storage.database import connect, translate_errors
 from storage.serving import deployments
+from worker.broker.address import check_broker
 from worker.celery import app, services, settings
 from worker.pool.forced_exit import schedule_forced_exit
 from worker.pool.memory_limit import limit_memory
@@ -103,6 +105,7 @@ def hide_banner(instance: Any, **_: Any) -> None:
 def check_before_start(**_: Any) -> None:
     STARTUP.scores_texts = not {SCORE_QUEUE, BULK_QUEUE}.isdisjoint(app.amqp.queues.consume_from)
     try:
+        check_broker(app, services.broker_url)
         artifact, STARTUP.failed_gates = preflight(settings, services)
     # Celery logs an Exception raised here and starts anyway; SystemExit ends the worker.
     except PlumblineError as error:
@@ -114,9 +117,16 @@ def check_before_start(**_: Any) -> None:
     STARTUP.live_model = artifact.name
 
 
+def log_ignored_variables() -> None:
+    """Log names only: the variables of another program may contain its passwords."""
+    if names := celery_environment.ignored():
+        log.warning("ignored variables of the environment: %s", ", ".join(names))
+
+
 @celeryd_after_setup.connect
 def log_startup(**_: Any) -> None:
     """Log the live version and the settings, which is possible only now."""
+    log_ignored_variables()
     log.info("serving %s", STARTUP.live_model)
     for reason in STARTUP.failed_gates:
         log.warning("%s serves although it did not pass its gates: %s", STARTUP.live_model, reason)
@@ -156,6 +166,11 @@ def drain(**_: Any) -> None:
 
 @beat_init.connect
 def start_beat(**_: Any) -> None:
+    try:
+        check_broker(app, services.broker_url)
+    except PlumblineError as error:
+        raise SystemExit(f"Beat does not start: {error}") from error
+    log_ignored_variables()
     start_beat_heartbeat()
     relay = Relay(settings, services)
     relay.start()

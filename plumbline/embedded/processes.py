@@ -11,6 +11,7 @@ from importlib.util import find_spec
 
 from pydantic import SecretStr
 
+from plumbline import celery_environment
 from plumbline.embedded.celery_process import CeleryProcess
 from plumbline.embedded.state_dir import logs_dir, workers_dir
 from plumbline.queues import REPORT_QUEUE, SCORE_QUEUE, UPKEEP_QUEUE
@@ -51,8 +52,15 @@ def reports_available() -> bool:
 
 
 def child_environment(settings: Settings, services: Services) -> dict[str, str]:
-    """Return this process's environment with all settings and both URLs."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    """Return this process's environment with all settings and both URLs, and only these.
+
+    What configures Celery is left out.
+    """
+    environment = {
+        name: value
+        for name, value in celery_environment.cleaned(os.environ).items()
+        if not name.startswith(PREFIX)
+    }
     for name in type(settings).model_fields:
         value = getattr(settings, name)
         if value is not None:
@@ -102,7 +110,7 @@ class _Builder:
         celery = [sys.executable, "-m", "celery", "-A", "worker"]
         return CeleryProcess(
             name,
-            [*celery, *arguments, "--loglevel", self.settings.log_level],
+            [*celery, *arguments],
             logs_dir(self.settings) / log,
             workers_dir(self.settings),
             self.environment,

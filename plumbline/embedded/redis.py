@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import signal
@@ -17,13 +18,15 @@ from redis.exceptions import RedisError
 
 from plumbline.atomic_file import replacing
 from plumbline.embedded import child_process
-from plumbline.embedded.child_process import LOCALHOST, Server, free_port, log_tail
+from plumbline.embedded.child_process import LOCALHOST, Server, describe_exit, free_port, quote_log
 from plumbline.embedded.errors import EmbeddedFailed, EmbeddedMissing
 from plumbline.embedded.lock import exclusive_lock
+from plumbline.system_errors import one_line
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
 POLL_S = 0.02
+LOG_LINES = 3
 CONFIG = """\
 bind {host}
 port {port}
@@ -81,7 +84,13 @@ def _start(binary: Path, folder: Path) -> tuple[subprocess.Popen[bytes], str]:
         partial.write_text(
             CONFIG.format(host=LOCALHOST, port=port, password=password), encoding="utf-8"
         )
-    process = child_process.start([binary, config], log=folder / "server.log", cwd=folder)
+    process = child_process.start(
+        [binary, config],
+        log=folder / "server.log",
+        cwd=folder,
+        # Redis 7.2 does not start in a locale that the machine does not have.
+        environment=os.environ | {"LC_ALL": "C"},
+    )
     try:
         _wait_until_ready(process, port, password, folder)
     except BaseException:
@@ -94,16 +103,24 @@ def _start(binary: Path, folder: Path) -> tuple[subprocess.Popen[bytes], str]:
 def _wait_until_ready(
     process: subprocess.Popen[bytes], port: int, password: str, folder: Path
 ) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
+    deadline, refusal = time.monotonic() + START_TIMEOUT_S, "none was tried"
     while process.poll() is None and time.monotonic() < deadline:
         try:
             with Redis(host=LOCALHOST, port=port, password=password) as connection:
                 connection.ping()
-        except RedisError:
+        except RedisError as error:
+            refusal = one_line(str(error))
             time.sleep(POLL_S)
         else:
             return
-    raise EmbeddedFailed(f"Redis did not start: {log_tail(folder / 'server.log')}")
+    status = process.poll()
+    problem = (
+        f"it does not respond within {START_TIMEOUT_S:g} s ({refusal})"
+        if status is None
+        else f"it {describe_exit(status)}"
+    )
+    log = quote_log(folder / "server.log", LOG_LINES)
+    raise EmbeddedFailed(f"Redis did not start: {problem}; {log}.")
 
 
 def _password(folder: Path) -> str:

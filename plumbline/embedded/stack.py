@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from typing import Protocol
 
 from plumbline.broker import ping
-from plumbline.celery_config import responding_workers
 from plumbline.embedded import state_dir
 from plumbline.embedded.celery_process import (
     DEATH_WINDOW_S,
@@ -19,12 +18,13 @@ from plumbline.embedded.celery_process import (
     CeleryProcess,
     restart_delay_s,
 )
-from plumbline.embedded.child_process import Server, describe_exit, log_tail, stop_orphans
+from plumbline.embedded.child_process import Server, describe_exit, quote_log, stop_orphans
 from plumbline.embedded.errors import EmbeddedFailed, EmbeddedMissing
 from plumbline.embedded.interrupts import Interrupts
 from plumbline.embedded.lock import exclusive_lock
 from plumbline.embedded.postgres import postgres_server
 from plumbline.embedded.processes import celery_processes, reports_available
+from plumbline.embedded.readiness import forget_heartbeats, unready
 from plumbline.embedded.redis import redis_server
 from plumbline.services import Services, address_file, lock_file
 from plumbline.settings import Settings
@@ -34,7 +34,6 @@ from storage.reports.status import snapshot
 from storage.serving import deployments
 
 READY_TIMEOUT_S = 120.0
-PING_TIMEOUT_S = 0.5
 POLL_S = 0.2
 # A worker exits within 10 s of SIGTERM, whatever text it is scoring.
 DRAIN_TIMEOUT_S = 15.0
@@ -89,8 +88,8 @@ class Stack:
             status = server.process.poll()
             if status is not None:
                 raise EmbeddedFailed(
-                    f"{server.name} {describe_exit(status)}, so `plumbline up` stops; its log, "
-                    f"{server.log}, ends with: {log_tail(server.log, LOG_LINES)}"
+                    f"{server.name} {describe_exit(status)}, so `plumbline up` stops; "
+                    f"{quote_log(server.log, LOG_LINES)}."
                 )
 
     def _restart_if_dead(self, process: CeleryProcess) -> None:
@@ -99,14 +98,14 @@ class Stack:
         if status is not None:
             delay_s = restart_delay_s(process.deaths, now)
             died = f"{process.name} {describe_exit(status)}"
-            log = f"its log, {process.log}, ends with: {log_tail(process.log, LOG_LINES)}"
+            log = quote_log(process.log, LOG_LINES)
             if delay_s is None:
                 raise EmbeddedFailed(
                     f"{died}, more than {MAX_RESTARTS} times in {DEATH_WINDOW_S:g} s, so "
-                    f"`plumbline up` stops; {log}"
+                    f"`plumbline up` stops; {log}."
                 )
             process.start_at = now + delay_s
-            self.reporter.note(f"{died} and restarts in {delay_s:g} s; {log}")
+            self.reporter.note(f"{died} and restarts in {delay_s:g} s; {log}.")
         elif process.process is None and now >= process.start_at:
             process.start()
 
@@ -199,6 +198,7 @@ def _migrate(services: Services, reporter: ProgressReporter) -> None:
 
 def _start_processes(running: Stack) -> None:
     running.reporter.step("Starting the workers and loading the model")
+    forget_heartbeats(running.services.broker_url, running.processes)
     for process in running.processes:
         process.start()
     _wait_until_ready(running)
@@ -215,20 +215,25 @@ def _start_processes(running: Stack) -> None:
 
 
 def _wait_until_ready(running: Stack) -> None:
-    """Wait until each worker responds through Redis. The first death ends the wait."""
+    """Wait for beat, and until each worker can score. The first death ends the wait."""
     deadline = time.monotonic() + READY_TIMEOUT_S
-    silent = {process.node for process in running.processes if process.node is not None}
-    while silent:
+    waiting = list(running.processes)
+    while waiting:
         running.check()
         for process in running.processes:
-            if process.reap() is not None:
-                raise EmbeddedFailed(f"{process.name} did not start: {log_tail(process.log)}")
+            if (status := process.reap()) is not None:
+                raise EmbeddedFailed(
+                    f"{process.name} did not start: it {describe_exit(status)}; "
+                    f"{quote_log(process.log)}."
+                )
         if time.monotonic() > deadline:
+            names = ", ".join(process.name for process in waiting)
             raise EmbeddedFailed(
-                f"{len(silent)} workers did not respond within {READY_TIMEOUT_S:g} s; see "
+                f"Not ready within {READY_TIMEOUT_S:g} s: {names}; see "
                 f"{state_dir.logs_dir(running.settings)}."
             )
-        silent -= set(responding_workers(running.services.broker_url, PING_TIMEOUT_S))
+        time.sleep(POLL_S)
+        waiting = unready(running.services.broker_url, waiting)
 
 
 def _drain(running: Stack) -> None:

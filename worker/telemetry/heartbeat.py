@@ -12,10 +12,13 @@ from celery import bootsteps
 from plumbline import heartbeat
 from plumbline.heartbeat import WorkerStatus
 from plumbline.queues import BULK_QUEUE, SCORE_QUEUE
+from worker.broker.address import leads_to
 from worker.celery import app, services
 from worker.pool.process import IN_FLIGHT
+from worker.telemetry.clock import ClockCheck
 
 log = logging.getLogger(__name__)
+CLOCK = ClockCheck()
 
 
 class HeartbeatStep(bootsteps.StartStopStep):  # type: ignore[misc]
@@ -28,6 +31,10 @@ class HeartbeatStep(bootsteps.StartStopStep):  # type: ignore[misc]
         self._timer: Any = None
 
     def start(self, consumer: Any) -> None:
+        if not leads_to(consumer.connection, services.broker_url):
+            # A heartbeat would claim that the texts submitted there are scored.
+            log.error("no heartbeats: this worker reads another Redis than PLUMBLINE_BROKER_URL")
+            return
         connection = heartbeat.connect(services.broker_url)
 
         def send() -> None:
@@ -55,15 +62,15 @@ def start_beat_heartbeat() -> None:
     def run() -> None:
         pause = threading.Event()
         while not pause.wait(heartbeat.INTERVAL_S):
-            _send(connection, WorkerStatus.BEAT, "beat")
+            _send(connection, WorkerStatus.BEAT, heartbeat.BEAT)
 
-    _send(connection, WorkerStatus.BEAT, "beat")
+    _send(connection, WorkerStatus.BEAT, heartbeat.BEAT)
     threading.Thread(target=run, name="heartbeat", daemon=True).start()
 
 
 def _send(connection: redis.Redis, status: WorkerStatus, name: str) -> None:
     try:
-        heartbeat.send(connection, status, name)
+        CLOCK.observe(heartbeat.send(connection, status, name))
     except redis.RedisError as error:
         log.warning("the heartbeat could not be sent: %s", error)
 
