@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
@@ -18,6 +19,8 @@ from training.evaluation.calibration import Reliability
 Points = Sequence[tuple[int, float]]
 
 DPI = 100
+# Not the style of a matplotlibrc, which the current folder may contain.
+matplotlib.rcdefaults()
 # Without the software's version in the file, the same run writes the same bytes.
 NO_METADATA = {"Software": None}
 SMALLEST_FILE = {"optimize": True}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Sequence
 from datetime import datetime
@@ -37,6 +38,8 @@ MAX_HORIZONTAL_LABELS = 4
 
 def save_png(report: DriftReport, values: Sequence[DriftValue], path: Path) -> None:
     """Write the PNG whole or not at all. Raises ExtraMissing, FileUnwritable."""
+    # The user's backend is for windows, and matplotlib fails if it cannot be imported.
+    os.environ["MPLBACKEND"] = "agg"
     with extra_needed("A PNG", "monitoring"):
         picture = report_figure(report, values)
     with (
@@ -51,9 +54,12 @@ def save_png(report: DriftReport, values: Sequence[DriftValue], path: Path) -> N
 
 def report_figure(report: DriftReport, values: Sequence[DriftValue]) -> Figure:
     """Draw one panel per value, in up to three columns. Each value must have a histogram."""
+    import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+    # Not the style of a matplotlibrc, which the current folder may contain.
+    matplotlib.rcdefaults()
     columns = 1 if len(values) == 1 else 2 if len(values) in (2, 4) else 3
     rows = math.ceil(len(values) / columns)
     size = (max(PANEL_WIDTH * columns, MIN_WIDTH), PANEL_HEIGHT * rows + LEGEND_HEIGHT)
