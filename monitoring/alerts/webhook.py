@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Callable
 from http.client import HTTPException
-from time import monotonic, time
+from time import monotonic
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -73,7 +73,7 @@ def send(engine: Engine, notice: Notice, url: str, secret: str, post: Post) -> b
     headers = {
         "Content-Type": "application/json",
         "User-Agent": f"plumbline/{__version__}",
-        SIGNATURE: signature(content, secret, int(time())),
+        SIGNATURE: signature(content, secret, int(notice.claimed_at.timestamp())),
     }
     try:
         post(url, content, headers)
@@ -111,7 +111,8 @@ def body(notice: Notice) -> bytes:
 def signature(content: bytes, secret: str, at: int) -> str:
     """Return `t=<unix time>,v1=<hex HMAC-SHA256 of "t.body">`.
 
-    The time lets a receiver reject a replayed notice. The scheme is that of Stripe's webhooks.
+    The time lets a receiver reject a replayed notice; it is PostgreSQL's, since a worker's clock may be
+    wrong. The scheme is that of Stripe's webhooks.
     """
     digest = hmac.new(secret.encode(), f"{at}.".encode() + content, hashlib.sha256)
     return f"t={at},v1={digest.hexdigest()}"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 from plumbline.atomic_file import replacing
 
 log = logging.getLogger(__name__)
+NAMED = "drift-{time:%Y%m%dT%H%M%SZ}"
+# Two report workers write pages with slightly different times, in any order. A page that claims to
+# be so much newer than the newest was named by a clock that was wrong.
+LARGEST_DISORDER = timedelta(hours=1)
 
 
 def write_page(
@@ -20,7 +24,7 @@ def write_page(
 
     The folder keeps the newest `keep` pages including this one; None keeps all.
     """
-    path = folder.absolute() / f"drift-{now:%Y%m%dT%H%M%SZ}-{uuid4().hex[:6]}.html"
+    path = folder.absolute() / f"{NAMED.format(time=now)}-{uuid4().hex[:6]}.html"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(path, mode=0o666) as partial:
@@ -29,14 +33,21 @@ def write_page(
         log.error("the report has no HTML page, because %s cannot be written: %s", path, error)
         return None
     if keep is not None:
-        delete_old_pages(path, keep)
+        delete_old_pages(path, now, keep)
     return path
 
 
-def delete_old_pages(newest: Path, keep: int) -> None:
-    """Delete the oldest pages next to `newest` until `keep` remain. Their reports stay."""
+def delete_old_pages(newest: Path, now: datetime, keep: int) -> None:
+    """Delete the oldest pages next to `newest` until `keep` remain. Their reports stay.
+
+    Pages from the future go first: if they stayed, every later page would be deleted instead.
+    """
     # Names start with the time. Two report workers may delete at once.
-    others = sorted(path for path in newest.parent.glob("drift-*.html") if path != newest)
+    future = NAMED.format(time=now + LARGEST_DISORDER) + "~"
+    others = sorted(
+        (path for path in newest.parent.glob("drift-*.html") if path != newest),
+        key=lambda path: (path.name < future, path.name),
+    )
     try:
         for path in others[: max(len(others) - keep + 1, 0)]:
             path.unlink(missing_ok=True)

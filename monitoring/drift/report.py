@@ -98,7 +98,8 @@ def make_report(
     """Compare one window with its reference and write the report; return its id."""
     started = perf_counter()
     data, assessment = assess_window(engine, settings, request, window, alpha)
-    page = export_page(assessment, settings)
+    made_at = database_time(engine)
+    page = export_page(assessment, settings, made_at)
     rows, reference = data.rows, data.reference
     report = NewDriftReport(
         model=window.model,
@@ -120,7 +121,7 @@ def make_report(
     with translate_errors(engine), engine.begin() as connection:
         report_id = drift.add_report(connection, report, assessment.values)
     log.info("drift report %d of %s: %s", report_id, report.model, report.summary)
-    export_run(assessment, report_id, report, settings)
+    export_run(assessment, report_id, report, made_at, settings)
     return report_id
 
 
@@ -160,16 +161,26 @@ def read_input(
     return AssessmentInput(rows, reference, texts)
 
 
-def export_page(assessment: Assessment, settings: Settings) -> Path | None:
+def database_time(engine: Engine) -> datetime:
+    """Return PostgreSQL's time, which also orders the files of a report: pages and runs."""
+    with translate_errors(engine), engine.connect() as connection:
+        return now(connection)
+
+
+def export_page(assessment: Assessment, settings: Settings, made_at: datetime) -> Path | None:
     if assessment.page is None:
         return None
     return write_page(
-        settings.reports_dir, assessment.page, datetime.now(UTC), settings.drift_pages
+        settings.reports_dir, assessment.page, made_at.astimezone(UTC), settings.drift_pages
     )
 
 
 def export_run(
-    assessment: Assessment, report_id: int, report: NewDriftReport, settings: Settings
+    assessment: Assessment,
+    report_id: int,
+    report: NewDriftReport,
+    made_at: datetime,
+    settings: Settings,
 ) -> None:
     """Add the report to Evidently's workspace, in the project of the model's name."""
     folder = settings.workspace_dir
@@ -177,6 +188,8 @@ def export_run(
         return
     from monitoring.drift.workspace import WorkspaceRun, add_run
 
-    run = WorkspaceRun(report_id, report.model, report.source, report.verdict, report.summary)
+    run = WorkspaceRun(
+        report_id, report.model, report.source, report.verdict, report.summary, made_at
+    )
     project = report.model.partition("/")[0]
     add_run(folder, project, assessment.snapshot, run, settings.drift_pages)

@@ -11,11 +11,14 @@ import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from secrets import randbits
 from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
+from monitoring.drift.html_page import LARGEST_DISORDER
 from monitoring.drift.quiet_import import quiet_import
 
 with quiet_import():
@@ -45,6 +48,7 @@ class WorkspaceRun:
     source: str | None
     verdict: str
     summary: str
+    made_at: datetime
 
 
 def add_run(folder: Path, project: str, snapshot: Any, run: WorkspaceRun, keep: int) -> bool:
@@ -54,8 +58,8 @@ def add_run(folder: Path, project: str, snapshot: Any, run: WorkspaceRun, keep: 
     """
     try:
         content = with_metadata(json.loads(snapshot.dumps()), run)
-        _write_run(folder, project, content)
-        _delete_old_runs(folder / str(project_id(project)) / "snapshots", keep)
+        _write_run(folder, project, content, run_id(run.made_at))
+        _delete_old_runs(folder / str(project_id(project)) / "snapshots", run.made_at, keep)
     except Exception as error:
         log.warning(
             "drift report %d was not added to Evidently's workspace %s: %s: %s",
@@ -66,6 +70,16 @@ def add_run(folder: Path, project: str, snapshot: Any, run: WorkspaceRun, keep: 
         )
         return False
     return True
+
+
+def run_id(time: datetime) -> UUID:
+    """Return a UUID of version 7 for this time: such ids sort by time.
+
+    Evidently's own would sort by the clocks of the report workers.
+    """
+    milliseconds = int(time.timestamp() * 1_000)
+    # Version and variant have their places among the random bits.
+    return UUID(int=milliseconds << 80 | 7 << 76 | randbits(12) << 64 | 2 << 62 | randbits(62))
 
 
 def project_id(project: str) -> UUID:
@@ -87,7 +101,13 @@ def with_metadata(content: dict[str, Any], run: WorkspaceRun) -> dict[str, Any]:
         "source": run.source or "",
     }
     tags = [run.verdict, run.source or ALL_SOURCES_TAG]
-    return content | {"name": f"report {run.report_id}", "tags": tags, "metadata": metadata}
+    return content | {
+        "name": f"report {run.report_id}",
+        "tags": tags,
+        "metadata": metadata,
+        # Evidently reads local times without a zone.
+        "timestamp": run.made_at.astimezone().replace(tzinfo=None).isoformat(),
+    }
 
 
 def score_parameters(content: dict[str, Any]) -> list[dict[str, Any]]:
@@ -121,7 +141,7 @@ def _line(parameters: dict[str, Any]) -> PanelMetric:
     )
 
 
-def _write_run(folder: Path, project: str, content: dict[str, Any]) -> None:
+def _write_run(folder: Path, project: str, content: dict[str, Any], run: UUID) -> None:
     identity = project_id(project)
     parameters = score_parameters(content)
     panels = dashboard(parameters)
@@ -136,6 +156,8 @@ def _write_run(folder: Path, project: str, content: dict[str, Any]) -> None:
             workspace.save_dashboard(identity, panels)
         # Loading fails here for a run that would keep the UI from starting.
         workspace.add_run(identity, Snapshot.load_dict(content))
+        (written_run,) = (Path(scratch) / str(identity) / "snapshots").glob("*.json")
+        written_run.rename(written_run.with_name(f"{run}.json"))
         # The project before its run, because a running UI ignores a run of an unknown project.
         written = (Path(scratch) / str(identity)).rglob("*.json")
         for path in sorted(written, key=lambda path: len(path.parts)):
@@ -164,7 +186,9 @@ def _link(partial: Path, target: Path) -> None:
         partial.rename(target)
 
 
-def _delete_old_runs(snapshots: Path, keep: int) -> None:
-    # Evidently names runs by UUIDs of version 7, which sort by time.
-    for path in sorted(snapshots.glob("*.json"))[:-keep]:
+def _delete_old_runs(snapshots: Path, now: datetime, keep: int) -> None:
+    """Delete the oldest runs, but runs from the future first; see `monitoring.drift.html_page`."""
+    future = str(run_id(now + LARGEST_DISORDER))
+    paths = sorted(snapshots.glob("*.json"), key=lambda path: (path.name < future, path.name))
+    for path in paths[:-keep]:
         path.unlink(missing_ok=True)

@@ -25,6 +25,7 @@ from plumbline.settings import Settings
 from scoring.artifact.artifact import Artifact
 from scoring.artifact.registry import resolve
 from scoring.errors import ScoringError
+from storage.database import now as database_now
 from storage.database import translate_errors
 from storage.reports import quality
 from storage.reports.quality import MetricValues, QualityWindow, WindowCounts
@@ -48,13 +49,14 @@ def make_reports(
     engine: Engine,
     settings: Settings,
     *,
-    now: datetime,
     task_id: str | None = None,
+    now: datetime | None = None,
 ) -> ReportCounts | None:
     """Make the reports of every window with predictions or labels newer than its report.
 
-    With `task_id` a command waits for the reports: the window of `now` is refreshed even if nothing
-    changed, and has an empty report if nothing was scored in it.
+    With `task_id` a command waits for the reports: the current window is refreshed even if nothing
+    changed, and has an empty report if nothing was scored in it. `now` replaces PostgreSQL's clock,
+    which dates the predictions.
     Returns None if another process is making reports. Raises StorageError.
     """
     width_s = settings.quality_window_s
@@ -62,8 +64,9 @@ def make_reports(
         if not quality.lock(connection, wait=task_id is not None):
             return None
         starts = set(quality.changed_windows(connection, width_s))
+        current = window_start(now or database_now(connection), width_s)
         if task_id is not None:
-            starts.add(window_start(now, width_s))
+            starts.add(current)
         calibrations = CalibrationCache(settings.models_dir)
         reports = [
             report
@@ -72,7 +75,7 @@ def make_reports(
         ]
         if task_id is not None and not reports:
             model = deployments.live_model(connection) or settings.model
-            reports = [empty_report(model, window_start(now, width_s), width_s)]
+            reports = [empty_report(model, current, width_s)]
         quality.write(connection, reports, task_id)
     if reports:
         log.info("%d quality reports of %d windows", len(reports), len(starts))

@@ -34,7 +34,7 @@ WHERE alerts.id = notices.alert_id AND (notices.alert_id, notices.status) IN (
     LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING alerts.id, notices.status, notices.attempts, alerts.rule, alerts.subject,
           alerts.severity, alerts.message, alerts.value, alerts.threshold, alerts.raised_at,
-          alerts.resolved_at
+          alerts.resolved_at, clock_timestamp() AS claimed_at
 """)
 
 MARK_DELIVERED = text("""
@@ -94,7 +94,10 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A message to the webhook about an alert. `id` is the alert's; `attempts` counts this one."""
+    """A message to the webhook about an alert. `id` is the alert's; `attempts` counts this one.
+
+    `claimed_at` is the time of this attempt by PostgreSQL's clock.
+    """
 
     id: int
     status: str
@@ -107,6 +110,7 @@ class Notice:
     threshold: float
     raised_at: datetime
     resolved_at: datetime | None
+    claimed_at: datetime
 
 
 def try_lock(connection: Connection) -> bool:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -26,6 +27,7 @@ from tests.waiting import eventually
 EVIDENTLY = Path(sys.executable).with_name("evidently")
 JOINT = "evidently:metric_v2:JointDistance"
 DISTANCE = "evidently:metric_v2:Distance"
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +58,9 @@ def snapshot() -> Any:
 
 
 def run(workspace: Any, number: int, source: str | None = None) -> Any:
+    made_at = NOON + timedelta(minutes=number)
     return workspace.WorkspaceRun(
-        number, "spam/1.0.0", source, "stable", "none of 2 features drifted"
+        number, "spam/1.0.0", source, "stable", "none of 2 features drifted", made_at
     )
 
 
@@ -133,6 +136,19 @@ def test_newest_runs_of_each_project_are_kept(
         workspace.add_run(tmp_path, "spam", snapshot, run(workspace, number), keep=2)
     names = {p.name: set(runs(tmp_path, p)) for p in projects(tmp_path)}
     assert names == {"spam": {"report 3", "report 4"}, "other": {"report 0"}}
+
+
+def test_runs_named_by_a_clock_that_was_ahead_do_not_displace_new_ones(
+    workspace: Any, snapshot: Any, tmp_path: Path
+) -> None:
+    workspace.add_run(tmp_path, "spam", snapshot, run(workspace, 60 * 24 * 40), keep=2)
+    workspace.add_run(tmp_path, "spam", snapshot, run(workspace, 60 * 24 * 41), keep=2)
+    for number in range(1, 4):
+        workspace.add_run(tmp_path, "spam", snapshot, run(workspace, number), keep=2)
+    (project,) = projects(tmp_path)
+    stored = runs(tmp_path, project)
+    assert stored.keys() == {"report 2", "report 3"}
+    assert stored["report 3"].timestamp.astimezone() == NOON + timedelta(minutes=3)
 
 
 def test_concurrent_workers_create_one_project(

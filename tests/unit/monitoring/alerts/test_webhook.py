@@ -26,6 +26,7 @@ NOTICE = Notice(
     threshold=1.0,
     raised_at=datetime(2026, 3, 1, tzinfo=UTC),
     resolved_at=None,
+    claimed_at=datetime(2026, 3, 1, 0, 5, tzinfo=UTC),
 )
 
 

@@ -74,6 +74,16 @@ def test_new_page_is_kept_even_if_others_have_newer_names(tmp_path: Path) -> Non
     assert not later.exists() and now.exists()
 
 
+def test_pages_named_by_a_clock_that_was_ahead_do_not_displace_new_ones(tmp_path: Path) -> None:
+    for day in (40, 41):
+        write_page(tmp_path, lambda: "", NOW + timedelta(days=day), keep=2)
+    pages = [
+        write_page(tmp_path, lambda: "", NOW + timedelta(minutes=minute), keep=2)
+        for minute in range(3)
+    ]
+    assert set(tmp_path.iterdir()) == set(pages[1:])
+
+
 def test_page_that_cannot_be_deleted_does_not_prevent_a_new_one(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
