@@ -1,8 +1,10 @@
-"""Redaction: removes whatever may quote a text from each log record before it is written.
+"""Redaction: removes whatever may quote a text or a password from each log record.
 
 Messages contain texts, and errors quote the value that they fail on. A log line therefore shows an
 error's message only if its class is known not to quote texts, and only the beginning of those
 Celery lines that print a whole message.
+
+Plumbline's own sentences contain no password. Libraries may log a URL; its password is removed.
 """
 
 from __future__ import annotations
@@ -52,6 +54,11 @@ CELERY_LOGGERS = ("celery", "kombu", "billiard")
 # An error that Celery formatted as text, up to the name of its class.
 FORMATTED_ERROR = re.compile(r"^((?:Retry in \S+?: )?[\w.]+)\(.*\)$", re.DOTALL)
 FORMATTED_WARNING = re.compile(r"(Exception raised outside body: [\w.]+)\(.*", re.DOTALL)
+# The login of a URL, up to its last @, and the parameters of URLs and of libpq.
+LOGIN = re.compile(r"://([^\s:/?#@]*):\S*@")
+# In a URL of Redis, a user without a password may be a password that lacks its colon.
+REDIS_USER = re.compile(r"\b((?:rediss?|unix|redis\+socket)://)[^\s:@]+@", re.IGNORECASE)
+PASSWORD_PARAMETER = re.compile(r"(password\s*=\s*)('[^']*'|[^\s&'\",;)]+)", re.IGNORECASE)
 
 
 class RedactedError:
@@ -80,9 +87,10 @@ class RedactionFilter(logging.Filter):
         elif record.name == "py.warnings":
             record.msg, record.args = FORMATTED_WARNING.sub(r"\1", record.getMessage()), ()
         record.args = _redact_args(record.args)
+        _remove_passwords(record)
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, BaseException):
-            record.exc_text = format_traceback(error)
+            record.exc_text = without_passwords(format_traceback(error))
         return True
 
 
@@ -98,6 +106,25 @@ def format_traceback(error: BaseException) -> str:
         lines.append("".join(traceback.format_tb(trace)).rstrip("\n"))
     lines.append(repr(RedactedError(error)))
     return "\n".join(lines)
+
+
+def without_passwords(line: str) -> str:
+    """Return the line with asterisks in place of the passwords of URLs in it."""
+    if "://" in line:
+        line = LOGIN.sub(r"://\1:***@", line)
+        line = REDIS_USER.sub(r"\1***@", line)
+    return PASSWORD_PARAMETER.sub(r"\1***", line)
+
+
+def _remove_passwords(record: logging.LogRecord) -> None:
+    try:
+        line = record.getMessage()
+    except (TypeError, ValueError):
+        # The template does not fit its values, which the handler reports.
+        return
+    without = without_passwords(line)
+    if without != line:
+        record.msg, record.args = without, ()
 
 
 def _shorten(record: logging.LogRecord) -> None:

@@ -1,10 +1,14 @@
 import os
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from plumbline.errors import SettingsInvalid
 from plumbline.settings import LOG_LEVELS, Settings
+from plumbline_client.errors import BrokerUrlInvalid, PlumblineError
 
 
 def test_every_setting_has_a_description() -> None:
@@ -144,3 +148,52 @@ def test_a_folder_that_leads_back_to_itself_is_refused(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(SettingsInvalid, match=r"STATE_DIR=.* is not usable: .*symbolic link"):
         Settings(state_dir=tmp_path / "loop" / "x").with_absolute_folders()
+
+
+FORMS = (
+    "{}",
+    "redis://:{}@host:1/0",
+    "redis://host:{}/0",
+    "redis://host?password={}",
+    "unix://:{}@/run/redis.sock",
+    "postgresql://me:{}@host:1/name",
+    "postgresql://me@host/name?password={}",
+    "https://hooks.example/{}",
+    "https://me:{}@host:1/x",
+    "https://[{}/x",
+)
+
+
+@given(
+    name=st.sampled_from(["BROKER_URL", "DATABASE_URL", "ALERT_WEBHOOK_URL"]),
+    form=st.sampled_from(FORMS),
+    inner=st.text(
+        st.sampled_from("/#@?:%&=[] \u2100") | st.characters(exclude_categories=["Cs"]), max_size=9
+    ).filter(lambda inner: "\0" not in inner),
+)
+def test_no_output_of_the_settings_holds_a_secret(name: str, form: str, inner: str) -> None:
+    secret = f"Pa{inner}sS"
+    with mock.patch.dict(os.environ, {f"PLUMBLINE_{name}": form.replace("{}", secret)}):
+        try:
+            settings = Settings.read()
+        except PlumblineError as error:
+            output = f"{error!r} {error} {error.__cause__!r}"
+        else:
+            output = f"{settings!r} {settings.masked()} {settings.model_dump_json()}"
+    assert secret not in output
+
+
+def test_urls_from_secret_files_are_normalised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLUMBLINE_BROKER_URL", "'REDIS://:pass@host?db=2'\r\n")
+    monkeypatch.setenv("PLUMBLINE_DATABASE_URL", ' "postgresql://host/name"\n')
+    assert Settings.read().server_urls == ("postgresql://host/name", "redis://:pass@host:6379/2")
+    monkeypatch.setenv("PLUMBLINE_BROKER_URL", "\n")
+    assert Settings.read().broker_url is None
+
+
+def test_an_invalid_broker_url_is_refused_before_anything_uses_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PLUMBLINE_BROKER_URL", "redis://:hunter2")
+    with pytest.raises(BrokerUrlInvalid, match=r"^The broker URL has no valid port"):
+        Settings.read()

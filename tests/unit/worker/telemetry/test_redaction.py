@@ -6,12 +6,16 @@ import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from celery.app import trace
 from celery.worker.consumer import consumer
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError
 
+from plumbline_client.broker_url import BrokerUrl
 from plumbline_client.errors import DatabaseRefused
 from worker.telemetry.redaction import WITHHELD, RedactionFilter, format_traceback
 
@@ -150,6 +154,63 @@ def test_a_warning_about_an_unreadable_message_is_reduced_to_its_class() -> None
     )
     line = logged_line("py.warnings", "%s", warning)
     assert "Exception raised outside body: UnicodeDecodeError" in line and SECRET not in line
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("to redis://:hunter2@h:1/0: no", "to redis://:***@h:1/0: no"),
+        ("to redis://:hun/te@r2@h:1/0: no", "to redis://:***@h:1/0: no"),
+        ("to redis://hunter2@h:1/0", "to redis://***@h:1/0"),
+        ("redis+socket://me:hunter2@/r.sock", "redis+socket://me:***@/r.sock"),
+        ("redis://h/0?password=hunter2&db=1", "redis://h/0?password=***&db=1"),
+        ("to postgresql://me:hunter2@h/d, and", "to postgresql://me:***@h/d, and"),
+        ("connection failed: host=h password='hunter2' user=me", "password=*** user=me"),
+        ("rediss://h?ssl_password=hunter2", "rediss://h?ssl_password=***"),
+    ],
+)
+def test_passwords_of_urls_are_removed(line: str, shown: str) -> None:
+    for template, values in ((line, ()), ("%s", (line,)), ("%r", (OSError(line),))):
+        logged = logged_line("kombu.connection", template, *values)
+        assert shown in logged and "hunter2" not in logged
+    traceback = logged_line("worker.tasks", "it failed", error=OSError(line))
+    assert shown in traceback and "hunter2" not in traceback
+
+
+@given(
+    password=st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
+    template=st.sampled_from(
+        (
+            "Connected to {}",
+            "Cannot connect to {}: Error 111.",
+            "consumer: {!r}",
+            "({}) and (redis://host:1/0)",
+        )
+    ),
+)
+def test_no_log_line_holds_the_password_of_a_url(password: str, template: str) -> None:
+    secret = f"Pa{password}sS"
+    for broker in (BrokerUrl(password=secret), BrokerUrl(password=secret, socket="/r.sock")):
+        for url in (broker.url, broker.celery_url()):
+            line = logged_line("kombu.connection", "%s", OSError(template.format(url)))
+            assert quote(secret, safe="") not in line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Connected to redis://me:***@127.0.0.1:6379/0",
+        "Redis at unix://:***@/run/redis.sock?db=0 refuses: WRONGPASS invalid password.",
+        "metrics are served at http://127.0.0.1:9100/metrics",
+        "setting database_url = **********",
+    ],
+)
+def test_lines_without_a_password_stay(line: str) -> None:
+    assert logged_line("worker", line) == line
+
+
+def test_a_template_that_does_not_fit_is_left_to_the_handler() -> None:
+    assert RedactionFilter().filter(logging.LogRecord("n", 20, "", 1, "%d://", ("x",), None))
 
 
 def test_other_lines_are_unchanged() -> None:
