@@ -7,16 +7,29 @@ import os
 from alembic import context
 from sqlalchemy import Connection, text
 
+from plumbline_client.session import SAFE_SEARCH_PATH
 from storage.database import connect
 from storage.locks import Lock, lock
 from storage.migrate import VERSION_TABLE
 from storage.tables import SCHEMA, Base
 
+# Set again, because a session behind a connection pooler cannot; creating an index may take long.
+TRANSACTION = f"""
+SELECT set_config('search_path', '{SAFE_SEARCH_PATH}', true),
+       set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true),
+       set_config('idle_in_transaction_session_timeout', '0', true)
+"""
+
 
 def migrate(connection: Connection) -> None:
+    connection.execute(text(TRANSACTION))
+    # Alembic leaves the schema's name out where it is the default, as it is for a role `plumbline`.
+    connection.dialect.default_schema_name = "pg_catalog"
     lock(connection, Lock.MIGRATE)
-    # The version table is in the schema, so the schema must exist before the first migration.
-    connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+    # The version table is in the schema, so the schema must exist before the first migration. With
+    # IF NOT EXISTS, PostgreSQL asks for the right to create it even where it exists.
+    if connection.execute(text(f"SELECT to_regnamespace('{SCHEMA}')")).scalar() is None:
+        connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,

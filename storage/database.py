@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import psycopg
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError, OperationalError
+from psycopg.rows import tuple_row
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from plumbline_client.database import CONNECT_TIMEOUT_S, UNAVAILABLE, is_closed_by_server
-from plumbline_client.errors import DatabaseRefused, DatabaseUnavailable, DatabaseUrlInvalid
+from plumbline_client import database_errors as errors
+from plumbline_client.database import is_closed_by_server
+from plumbline_client.database_errors import READ_ONLY, may_pass, storage_error
+from plumbline_client.database_url import DatabaseUrl
+from plumbline_client.errors import DatabaseUnavailable
+from plumbline_client.session import open_connection
 
-
-def database_url(url: str) -> URL:
-    """Parse a `postgresql://` URL and select psycopg as its driver."""
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError) as error:
-        raise DatabaseUrlInvalid(
-            "The database URL cannot be parsed; write it as "
-            "postgresql://user:password@host:5432/name."
-        ) from error
-    if parsed.drivername.split("+")[0] not in ("postgresql", "postgres"):
-        raise DatabaseUrlInvalid(
-            f"The database URL starts with {parsed.drivername}://, but Plumbline needs "
-            "postgresql://."
-        )
-    return parsed.set(drivername="postgresql+psycopg")
+# The engine's option that holds its DatabaseUrl.
+SERVER = "plumbline_server"
 
 
 def connect(url: str, pool_size: int = 4, *, autocommit: bool = False) -> Engine:
@@ -43,17 +36,51 @@ def connect(url: str, pool_size: int = 4, *, autocommit: bool = False) -> Engine
     With `autocommit`, each statement is its own transaction and takes one round trip instead of
     three; a `begin()` block of several statements is then not atomic.
     """
+    server = DatabaseUrl.parse(url)
     engine = create_engine(
-        database_url(url),
+        sqlalchemy_url(server),
         isolation_level="AUTOCOMMIT" if autocommit else None,
         # In autocommit mode there is no transaction to roll back.
         pool_reset_on_return=None if autocommit else "rollback",
         pool_size=pool_size,
         max_overflow=0,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "plumbline"},
+        execution_options={SERVER: server},
     )
+
+    @event.listens_for(engine, "do_connect")
+    def _open(_: object, __: object, ___: object, options: dict[str, Any]) -> psycopg.Connection:
+        # SQLAlchemy's own adapters are in `context`; the rest of its options repeats the URL.
+        connection = open_connection(server, row_factory=tuple_row, context=options.get("context"))
+        connection.autocommit = False
+        return connection
+
     event.listen(engine, "checkout", _check_alive)
+    event.listen(engine, "handle_error", _leave_standby)
     return engine
+
+
+def sqlalchemy_url(server: DatabaseUrl) -> URL:
+    """Return the URL as SQLAlchemy shows it. The connections are libpq's: it parses no other."""
+    values = dict(server.parameters)
+    # SQLAlchemy writes a list of hosts, and the folder of a socket, as options.
+    one_host = not re.search("[,/@]", values.get("host", "") + values.get("port", ""))
+    address = {name: values.pop(name, None) for name in ("host", "port")} if one_host else {}
+    port = address.get("port")
+    return URL.create(
+        "postgresql+psycopg",
+        username=values.pop("user", None),
+        password=values.pop("password", None),
+        host=address.get("host"),
+        port=int(port) if port else None,
+        database=values.pop("dbname", None),
+        query=values,
+    )
+
+
+def _leave_standby(context: ExceptionContext) -> None:
+    """Drop a connection to a server that became a standby: the next may reach its successor."""
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True
 
 
 def _check_alive(raw: psycopg.Connection[Any], record: ConnectionPoolEntry, _: object) -> None:
@@ -65,48 +92,38 @@ def _check_alive(raw: psycopg.Connection[Any], record: ConnectionPoolEntry, _: o
         raise InvalidatePoolError
 
 
-def is_unavailable(error: DBAPIError) -> bool:
-    """Return whether the server was away, so that a retry may help, instead of refusing."""
-    state = _sqlstate(error)
-    # A failed connection attempt has no SQLSTATE. A value that psycopg itself refuses has none
-    # either, but is a DataError.
-    return (
-        error.connection_invalidated
-        or (state is None and isinstance(error, OperationalError))
-        or (state or "").startswith(UNAVAILABLE)
-    )
+def is_unreachable(error: DBAPIError) -> bool:
+    """Return whether the server is away, for this statement and for every other."""
+    cause = error.orig
+    lost = error.connection_invalidated
+    return isinstance(cause, psycopg.Error) and errors.is_unreachable(cause, lost=lost)
 
 
 def is_transient(error: DBAPIError) -> bool:
-    """Return whether the same transaction may succeed on a retry.
-
-    It may if the server was away, and after a deadlock or a serialization failure (class 40).
-    """
-    return is_unavailable(error) or (_sqlstate(error) or "").startswith("40")
-
-
-def _sqlstate(error: DBAPIError) -> str | None:
-    return getattr(error.orig, "sqlstate", None)
+    """Return whether the same transaction may succeed on a retry."""
+    cause = error.orig
+    return isinstance(cause, psycopg.Error) and may_pass(cause, lost=error.connection_invalidated)
 
 
 @contextmanager
 def translate_errors(engine: Engine) -> Iterator[None]:
     """Translate SQLAlchemy's errors into StorageErrors that name the server, password hidden."""
-    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
-    server = f"PostgreSQL at {url}"
+    server: DatabaseUrl = engine.get_execution_options()[SERVER]
     try:
         yield
     except PoolTimeout as error:
         pool = cast(QueuePool, engine.pool)
         raise DatabaseUnavailable(
-            f"All {pool.size()} connections to {server} were in use for {pool.timeout():g} s; "
-            "use fewer threads at once."
+            f"All {pool.size()} connections to {server.server} were in use for "
+            f"{pool.timeout():g} s; use fewer threads at once."
         ) from error
     except DBAPIError as error:
-        reason = (str(error.orig).strip().splitlines() or ["no reason given"])[0].rstrip(".")
-        if is_unavailable(error):
-            raise DatabaseUnavailable(f"{server} cannot be reached: {reason}.") from error
-        raise DatabaseRefused(f"{server} refuses: {reason}.") from error
+        cause = error.orig
+        if not isinstance(cause, psycopg.Error):
+            raise
+        # A standby's connection is dropped, but it was not lost.
+        lost = error.connection_invalidated and cause.sqlstate != READ_ONLY
+        raise storage_error(server, cause, lost=lost) from error
 
 
 @contextmanager
@@ -123,6 +140,11 @@ def open_engine(url: str, pool_size: int = 4) -> Iterator[Engine]:
 def now(connection: Connection) -> datetime:
     """Return the start of the transaction by PostgreSQL's clock, which dates every row."""
     return connection.execute(select(func.now())).scalar_one()
+
+
+def absolute_time(connection: Connection, time: datetime | timedelta) -> datetime:
+    """Return the time; a duration is that long before PostgreSQL's current time."""
+    return now(connection) - time if isinstance(time, timedelta) else time
 
 
 def limit_statement_time(connection: Connection, limit_s: float) -> None:

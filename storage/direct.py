@@ -18,6 +18,8 @@ from sqlalchemy import Engine, TextClause, event, make_url
 from sqlalchemy.exc import DBAPIError
 
 from plumbline_client.database import is_closed_by_server
+from plumbline_client.database_errors import READ_ONLY
+from plumbline_client.session import Connection
 from storage.database import connect
 
 PLANNER_SETTINGS = "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan"
@@ -50,7 +52,11 @@ class DirectConnection:
         try:
             return self._cursor.execute(sql, parameters)
         except psycopg.Error as error:
-            raise _translate_to_sqlalchemy(sql, error, self.closed) from error
+            closed = self.closed
+            if error.sqlstate == READ_ONLY:
+                # The next connection may reach the server that took over.
+                self.close()
+            raise _translate_to_sqlalchemy(sql, error, closed) from error
 
     @property
     def closed(self) -> bool:
@@ -101,8 +107,14 @@ def connect_direct(url: str) -> Engine:
     a finish anew each time, which takes as long as the statement itself.
     """
     engine = connect(url, autocommit=True)
-    event.listen(engine, "connect", lambda raw, _: raw.execute(PLANNER_SETTINGS))
+    event.listen(engine, "connect", _set_planner)
     return engine
+
+
+def _set_planner(raw: Connection, _: object) -> None:
+    # A pooled connection keeps no setting, but it keeps no plan either.
+    if not raw.pooled:
+        raw.execute(PLANNER_SETTINGS)
 
 
 def _detached_connection(engine: Engine) -> psycopg.Connection[Any]:

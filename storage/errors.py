@@ -2,12 +2,22 @@
 
 * StorageError (`plumbline_client.errors`, with DatabaseUnavailable, DatabaseRefused and
   DatabaseUrlInvalid)
+  * DatabaseUnsuitable
+  * RightsMissing
   * SchemaOutdated
 """
 
 from __future__ import annotations
 
 from plumbline_client.errors import StorageError
+
+
+class DatabaseUnsuitable(StorageError):
+    """The database cannot hold the tables: its PostgreSQL is too old, or its encoding not UTF-8."""
+
+
+class RightsMissing(StorageError):
+    """The role may not do what is needed; the message contains the GRANT."""
 
 
 class SchemaOutdated(StorageError):

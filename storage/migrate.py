@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 
 import migrations
 from storage.errors import SchemaOutdated
+from storage.prerequisites import check_creation, check_server
 
 VERSION_TABLE = "schema_version"
 
@@ -19,17 +20,25 @@ VERSION_TABLE = "schema_version"
 def upgrade(engine: Engine, revision: str = "head") -> str:
     """Run the missing migrations; return the version of the tables afterwards.
 
-    Several processes may call it at once; an advisory lock makes them take turns.
+    Several processes may call it at once; an advisory lock makes them take turns. Raises
+    DatabaseUnsuitable or RightsMissing before anything is created.
     """
     with engine.begin() as connection:
+        check_server(connection)
+        if current(connection) != newest():
+            check_creation(connection)
         command.upgrade(_config(connection), revision)
         return current(connection) or "nothing"
 
 
 def check(engine: Engine) -> str:
-    """Return the version of the tables; raise SchemaOutdated if it is not that of this release."""
+    """Return the version of the tables.
+
+    Raises SchemaOutdated if it is not that of this release, and DatabaseUnsuitable.
+    """
     required = newest()
     with engine.connect() as connection:
+        check_server(connection)
         version = current(connection) or "nothing"
     if version != required:
         raise SchemaOutdated(
@@ -54,6 +63,8 @@ def current(connection: Connection) -> str | None:
 
 def _config(connection: Connection | None) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    folder = str(Path(migrations.__file__).parent)
+    # Alembic reads the option with `configparser`, where a percent sign starts a reference.
+    config.set_main_option("script_location", folder.replace("%", "%%"))
     config.attributes["connection"] = connection
     return config

@@ -40,6 +40,7 @@ class Relay:
         self._engine = connect(services.database_url)
         self._publisher = Publisher(services.broker_url)
         self._stopping = threading.Event()
+        self._polls = False
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
 
     def start(self) -> None:
@@ -57,6 +58,7 @@ class Relay:
         while not self._stopping.is_set():
             try:
                 with translate_errors(self._engine), outbox.listen(self._engine) as listener:
+                    self._log_polling(listener)
                     while self._publish_and_wait(listener):
                         retries = 0
             except StorageError as error:
@@ -67,6 +69,17 @@ class Relay:
             if not self._stopping.is_set():
                 self._stopping.wait(min(LONGEST_PAUSE_S, backoff_s(retries)))
                 retries += 1
+
+    def _log_polling(self, listener: Listener) -> None:
+        """Log once that the relay polls."""
+        if listener.notified or self._polls:
+            return
+        self._polls = True
+        log.info(
+            "PostgreSQL is behind a connection pooler that passes no notifications on, so the "
+            "relay reads the outbox every %g s",
+            outbox.POLL_EVERY_S,
+        )
 
     def _publish_and_wait(self, listener: Listener) -> bool:
         """Empty the outbox and wait for more; False if Redis is unavailable or the relay stops."""

@@ -6,7 +6,8 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from time import monotonic, sleep
+from typing import Any, Protocol
 
 import psycopg
 from sqlalchemy import Connection, Engine, text
@@ -17,6 +18,8 @@ from storage.direct import Executor
 
 # `plumbline.submit_v1` notifies the same channel.
 CHANNEL = "plumbline_jobs"
+# How often the outbox is read where no notification arrives.
+POLL_EVERY_S = 1.0
 
 # Jobs that have used up their attempts are left to the sweeper, which quarantines them.
 TAKE_DUE = text("""
@@ -68,37 +71,74 @@ def notify_relay(connection: Executor) -> None:
     connection.execute(NOTIFY, {"channel": CHANNEL})
 
 
-class Listener:
+class Listener(Protocol):
+    """Waits until the outbox may have jobs. Its methods raise SQLAlchemy's OperationalError."""
+
+    @property
+    def notified(self) -> bool:
+        """Whether PostgreSQL's notifications arrive; without them, `wait` returns on a schedule."""
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for at most `timeout_s`; return whether to read the outbox now."""
+
+    def check(self) -> None:
+        """Raise if the connection has died without an error."""
+
+
+class NotifiedListener:
     """A connection that receives the relay's notifications."""
+
+    notified = True
 
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         self._raw = raw
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait for a notification; return whether one came within `timeout_s`."""
         with _translate_to_sqlalchemy():
             return bool(list(self._raw.notifies(timeout=timeout_s, stop_after=1)))
 
     def check(self) -> None:
-        """Raise OperationalError if the connection has died without an error."""
         with _translate_to_sqlalchemy():
             self._raw.execute(f"LISTEN {CHANNEL}")
 
 
+class PollingListener:
+    """Stands in where a connection pooler keeps notifications from its clients."""
+
+    notified = False
+
+    def __init__(self) -> None:
+        self._read_at = monotonic()
+
+    def wait(self, timeout_s: float) -> bool:
+        due_s = self._read_at + POLL_EVERY_S - monotonic()
+        sleep(max(0.0, min(timeout_s, due_s)))
+        if due_s > timeout_s:
+            return False
+        self._read_at = monotonic()
+        return True
+
+    def check(self) -> None:
+        """Do nothing: reading the outbox is the check."""
+
+
 @contextmanager
 def listen(engine: Engine) -> Iterator[Listener]:
-    """Receive notifications until the end of the block.
+    """Receive notifications until the end of the block, or poll where a pooler is in between.
 
     Raises SQLAlchemy's OperationalError if PostgreSQL cannot be reached or the connection breaks.
     """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         raw = connection.connection.driver_connection
-        # In the pool the connection would continue to listen.
-        connection.detach()
         assert isinstance(raw, psycopg.Connection)
-        with _translate_to_sqlalchemy():
-            raw.execute(f"LISTEN {CHANNEL}")
-        yield Listener(raw)
+        if not getattr(raw, "pooled", False):
+            # In the pool the connection would continue to listen.
+            connection.detach()
+            with _translate_to_sqlalchemy():
+                raw.execute(f"LISTEN {CHANNEL}")
+            yield NotifiedListener(raw)
+            return
+    yield PollingListener()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from storage.database import connect, is_unavailable, limit_statement_time
+from storage.database import connect, is_unreachable, limit_statement_time
 from storage.jobs.quarantine import count_quarantined
 from storage.jobs.queue import queue_length
 from storage.reports import alerts, quality
@@ -69,7 +69,7 @@ def _run(connection: Connection, query: Query) -> list[Metric]:
             limit_statement_time(connection, QUERY_LIMIT_S)
             return query(connection)
     except DBAPIError as error:
-        if is_unavailable(error):
+        if is_unreachable(error):
             raise
         log.warning("the metrics of %s are omitted: %s", query.__name__, error)
         return []

@@ -9,22 +9,18 @@ from threading import Lock, Semaphore
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
-from psycopg.rows import namedtuple_row
 
-from plumbline_client.errors import DatabaseRefused, DatabaseUnavailable, DatabaseUrlInvalid
-from plumbline_client.urls import masked
+from plumbline_client.database_errors import READ_ONLY, storage_error
+from plumbline_client.database_url import DatabaseUrl
+from plumbline_client.errors import DatabaseRefused, DatabaseUnavailable
+from plumbline_client.session import Connection, open_connection
+
+__all__ = ["Connection", "Database", "is_closed_by_server"]
 
 MAX_CONNECTIONS = 10
-CONNECT_TIMEOUT_S = 5
 # How long a thread waits for another thread's connection.
 POOL_TIMEOUT_S = 30.0
-# SQLSTATE classes of a server that is away: connection exception, insufficient resources, operator
-# intervention.
-UNAVAILABLE = ("08", "53", "57P")
-
-Connection = psycopg.Connection[Any]
 
 
 class Database:
@@ -35,8 +31,7 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self._conninfo = _conninfo(url)
-        self._server = f"PostgreSQL at {masked(url)}"
+        self._url = DatabaseUrl.parse(url)
         self._free = Semaphore(MAX_CONNECTIONS)
         self._lock = Lock()
         self._idle: list[Connection] = []
@@ -49,12 +44,12 @@ class Database:
         """
         if not self._free.acquire(timeout=POOL_TIMEOUT_S):
             raise DatabaseUnavailable(
-                f"All {MAX_CONNECTIONS} connections to {self._server} were in use for "
+                f"All {MAX_CONNECTIONS} connections to {self._url.server} were in use for "
                 f"{POOL_TIMEOUT_S:g} s; use fewer threads at once."
             )
         connection: Connection | None = None
         try:
-            connection = self._idle_connection() or self._connect()
+            connection = self._idle_connection() or open_connection(self._url)
             yield connection
         except psycopg.Error as error:
             raise self._translate(error, connection) from error
@@ -68,9 +63,6 @@ class Database:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
-
-    def _connect(self) -> Connection:
-        return psycopg.connect(self._conninfo, autocommit=True, row_factory=namedtuple_row)
 
     def _idle_connection(self) -> Connection | None:
         while True:
@@ -93,15 +85,14 @@ class Database:
     def _translate(
         self, error: psycopg.Error, connection: Connection | None
     ) -> DatabaseUnavailable | DatabaseRefused:
-        reason = (str(error).strip().splitlines() or ["no reason given"])[0].rstrip(".")
         lost = connection is not None and connection.closed
-        no_state = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
-        if lost or no_state or (error.sqlstate or "").startswith(UNAVAILABLE):
-            return DatabaseUnavailable(f"{self._server} cannot be reached: {reason}.")
-        return DatabaseRefused(f"{self._server} refuses: {reason}.")
+        if connection is not None and error.sqlstate == READ_ONLY:
+            # The next connection may reach the server that took over.
+            connection.close()
+        return storage_error(self._url, error, lost=lost)
 
 
-def is_closed_by_server(connection: Connection) -> bool:
+def is_closed_by_server(connection: psycopg.Connection[Any]) -> bool:
     """Return whether the server closed an idle connection: only then is its socket readable.
 
     Asking the server would cost a round trip per call.
@@ -111,23 +102,3 @@ def is_closed_by_server(connection: Connection) -> bool:
     idle = poll()
     idle.register(connection.fileno(), POLLIN)
     return bool(idle.poll(0))
-
-
-def _conninfo(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme.split("+")[0] not in ("postgresql", "postgres"):
-        raise DatabaseUrlInvalid(
-            "The database URL must start with postgresql://, as in "
-            "postgresql://user:password@host:5432/name."
-        )
-    try:
-        return make_conninfo(
-            f"postgresql://{rest}",
-            connect_timeout=CONNECT_TIMEOUT_S,
-            application_name="plumbline",
-        )
-    except psycopg.Error as error:
-        raise DatabaseUrlInvalid(
-            "The database URL cannot be parsed; write it as "
-            "postgresql://user:password@host:5432/name."
-        ) from error

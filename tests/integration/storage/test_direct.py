@@ -8,7 +8,7 @@ from sqlalchemy import Engine, TextClause, text
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.pool import QueuePool
 
-from storage.database import connect, is_unavailable
+from storage.database import connect, is_unreachable
 from storage.direct import DirectConnection, PersistentConnection, connect_direct
 from storage.jobs import leases
 from storage.jobs.claim import CLAIM, claim
@@ -34,10 +34,10 @@ def test_each_statement_is_committed_on_its_own(
     persistent_connection: PersistentConnection, engine: Engine
 ) -> None:
     with persistent_connection.connection() as connection:
-        connection.execute(text("CREATE TABLE numbers (n int)"), {})
-        connection.execute(text("INSERT INTO numbers VALUES (:n)"), {"n": 7})
+        connection.execute(text("CREATE TABLE public.numbers (n int)"), {})
+        connection.execute(text("INSERT INTO public.numbers VALUES (:n)"), {"n": 7})
         with engine.connect() as other:
-            assert other.execute(text("SELECT n FROM numbers")).scalar_one() == 7
+            assert other.execute(text("SELECT n FROM public.numbers")).scalar_one() == 7
 
 
 def test_error_is_the_one_that_sqlalchemy_raises(
@@ -54,7 +54,7 @@ def test_unavailable_server_raises_the_error_of_sqlalchemy() -> None:
     persistent = PersistentConnection(connect_direct("postgresql://nobody@127.0.0.1:1/none"))
     with pytest.raises(OperationalError) as raised, persistent.connection():
         pass
-    assert is_unavailable(raised.value)
+    assert is_unreachable(raised.value)
 
 
 def test_connection_that_breaks_in_use_raises_and_is_replaced(
@@ -64,7 +64,7 @@ def test_connection_that_breaks_in_use_raises_and_is_replaced(
         terminate_backends(database_url)
         with pytest.raises((OperationalError, InterfaceError)) as raised:
             connection.execute(text("SELECT 1"), {})
-    assert is_unavailable(raised.value)
+    assert is_unreachable(raised.value)
     with persistent_connection.connection() as connection:
         assert connection.execute(text("SELECT 1"), {}).rowcount == 1
 

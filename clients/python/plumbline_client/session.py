@@ -1,0 +1,190 @@
+"""A session of PostgreSQL with the settings that Plumbline relies on, on every path to a server.
+
+A role, a database, the server or another program's environment may have set any of them otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any
+
+import psycopg
+from psycopg.abc import AdaptContext
+from psycopg.rows import RowFactory, namedtuple_row, tuple_row
+
+from plumbline_client.database_errors import quoted
+from plumbline_client.database_url import DatabaseUrl
+from plumbline_client.errors import DatabaseRefused
+
+# Formats that psycopg reads. A pooler keeps these three for each of its clients.
+TRACKED = {"DateStyle": "ISO", "TimeZone": "UTC", "standard_conforming_strings": "on"}
+FORMATS = {"IntervalStyle": "postgres", "extra_float_digits": "1", "bytea_output": "hex"}
+# Functions and operators are PostgreSQL's own: tables are always named with their schema.
+SAFE_SEARCH_PATH = "pg_catalog, pg_temp"
+# An answer must be on disk, a statement sees what others committed, and it may write.
+SEMANTICS = {
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+    "default_transaction_deferrable": "off",
+    "transform_null_equals": "off",
+}
+# Plumbline limits its statements itself where it should.
+LIMITS = (
+    "statement_timeout",
+    "lock_timeout",
+    "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
+    "transaction_timeout",
+)
+NO_LIMIT = "0"
+WANTED = TRACKED | FORMATS | SEMANTICS | {"search_path": SAFE_SEARCH_PATH}
+# Those that a pooled connection, which cannot set them, cannot do without.
+NEEDED = ("default_transaction_isolation", "default_transaction_read_only", "synchronous_commit")
+
+# `pg_catalog` first everywhere, because the search path is not yet known to be safe. A setting that
+# this PostgreSQL does not have is NULL.
+READ_SESSION = """
+SELECT pg_catalog.pg_backend_pid(), (pg_catalog.current_schemas(true))[1],
+       pg_catalog.array_agg(pg_catalog.current_setting(name, true))
+FROM pg_catalog.unnest(%s::pg_catalog.text[]) AS setting (name)
+"""
+SET_ONE = "pg_catalog.set_config(%s, %s, false)"
+# libpq sends the first three with every login and searches for the fourth, whatever its parameters
+# are, so a wrong value prevents every connection of the process.
+UNAVOIDABLE_VARIABLES = {
+    "PGTZ": re.compile("timezone", re.IGNORECASE),
+    "PGDATESTYLE": re.compile("datestyle", re.IGNORECASE),
+    "PGGEQO": re.compile("geqo", re.IGNORECASE),
+    "PGSERVICE": re.compile("service", re.IGNORECASE),
+}
+_environment_lock = Lock()
+
+
+class Connection(psycopg.Connection[Any]):
+    """`pooled` is whether a pooler may run each transaction in another session.
+
+    Such a connection keeps nothing from one transaction to the next: neither settings nor prepared
+    statements nor what it listens to.
+    """
+
+    pooled = False
+
+
+def open_connection(
+    url: DatabaseUrl,
+    *,
+    row_factory: RowFactory[Any] = namedtuple_row,
+    context: AdaptContext | None = None,
+) -> Connection:
+    """Log in and prepare the session. The connection is in autocommit mode.
+
+    Raises psycopg.Error, and DatabaseRefused for a setting that only an administrator can change.
+    """
+    connection = _log_in(url, row_factory, context)
+    try:
+        _prepare(connection, url)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _log_in(
+    url: DatabaseUrl, row_factory: RowFactory[Any], context: AdaptContext | None
+) -> Connection:
+    def connect() -> Connection:
+        return Connection.connect(
+            url.conninfo(), autocommit=True, row_factory=row_factory, context=context
+        )
+
+    try:
+        return connect()
+    except psycopg.OperationalError as error:
+        rejected = _rejected_variables(str(error))
+        if not rejected:
+            raise
+    with _without_variables(rejected):
+        return connect()
+
+
+def _rejected_variables(reason: str) -> list[str]:
+    return [
+        name
+        for name, pattern in UNAVOIDABLE_VARIABLES.items()
+        if name in os.environ and pattern.search(reason)
+    ]
+
+
+@contextmanager
+def _without_variables(names: Collection[str]) -> Iterator[None]:
+    """Hide variables from libpq, which fails with them in this process anyway."""
+    with _environment_lock:
+        hidden = {name: os.environ.pop(name) for name in names if name in os.environ}
+        try:
+            yield
+        finally:
+            os.environ.update(hidden)
+
+
+def _prepare(connection: Connection, url: DatabaseUrl) -> None:
+    # The URL's own `options` are a user's choice.
+    options = url.parameters.get("options", "")
+    limits = {name: NO_LIMIT for name in LIMITS if name not in options}
+    names = [*WANTED, *limits, "synchronous_commit"]
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute(READ_SESSION, (names,), prepare=False).fetchone()
+    assert row is not None, "an aggregate always returns one row"
+    backend_pid, first_schema, values = row
+    actual = dict(zip(names, values, strict=True))
+    # A pooler gives its clients other process ids than the server's.
+    connection.pooled = backend_pid != connection.info.backend_pid
+    if connection.pooled:
+        connection.prepare_threshold = None
+        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        connection.read_only = False
+        _require(actual, first_schema, url)
+        _set(connection, _different(TRACKED, actual))
+        return
+    wanted = WANTED | limits
+    if actual["synchronous_commit"] == "off":
+        wanted |= {"synchronous_commit": "on"}
+    _set(connection, _different(wanted, actual))
+
+
+def _different(wanted: Mapping[str, str], actual: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the settings to change; those that this PostgreSQL does not have are not."""
+    return {
+        name: value
+        for name, value in wanted.items()
+        if (is_set := actual[name]) is not None
+        # DateStyle also holds the order of the fields of a date, which matters to input only.
+        and is_set.split(",")[0] != value
+        and is_set != value
+    }
+
+
+def _set(connection: Connection, settings: Mapping[str, str]) -> None:
+    if settings:
+        values = [part for setting in settings.items() for part in setting]
+        calls = ", ".join([SET_ONE] * len(settings))
+        connection.execute(f"SELECT {calls}".encode(), values, prepare=False)
+
+
+def _require(actual: Mapping[str, str | None], first_schema: str, url: DatabaseUrl) -> None:
+    """Check what cannot be set through a pooler. Raises DatabaseRefused."""
+    wanted = SEMANTICS | {"synchronous_commit": "on"}
+    wrong = {name: wanted[name] for name in NEEDED if actual[name] != wanted[name]}
+    if actual["synchronous_commit"] != "off":
+        wrong.pop("synchronous_commit", None)
+    if first_schema != "pg_catalog" and not first_schema.startswith("pg_temp"):
+        wrong["search_path"] = "public"
+    for name, value in wrong.items():
+        raise DatabaseRefused(
+            f"{url.server} is behind a connection pooler, through which Plumbline cannot set "
+            f"{name}: run ALTER ROLE {quoted(url.user)} SET {name} = "
+            f"{value if name == 'search_path' else repr(value)}, and reconnect the pooler."
+        )

@@ -1,0 +1,111 @@
+"""What the database must be and what the role must be allowed to do, checked before it is needed.
+
+PostgreSQL itself reports each of these late, one at a time, and without the statement that helps.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, text
+
+from plumbline_client.database_errors import quoted
+from plumbline_client.errors import DatabaseUnavailable
+from storage.errors import DatabaseUnsuitable, RightsMissing
+from storage.tables import SCHEMA, Base
+
+# `CREATE FUNCTION ... BEGIN ATOMIC` came with 14.
+OLDEST_MAJOR_VERSION = 14
+ENCODING = "UTF8"
+
+SERVER = text("""
+SELECT CAST(current_setting('server_version_num') AS int) / 10000 AS major,
+       current_setting('server_version') AS version,
+       current_setting('server_encoding') AS encoding,
+       current_database() AS database
+""")
+
+CREATION = text(f"""
+SELECT CAST(current_user AS text) AS role, current_database() AS database,
+       has_database_privilege(current_database(), 'CREATE') AS may_create_schema,
+       namespaces.oid IS NOT NULL AS has_schema,
+       has_schema_privilege(namespaces.oid, 'USAGE') AND
+       has_schema_privilege(namespaces.oid, 'CREATE') AS may_create_tables
+FROM (SELECT to_regnamespace('{SCHEMA}') AS oid) AS namespaces
+""")
+
+FOREIGN_OWNER = text(f"""
+SELECT pg_get_userbyid(relowner) FROM pg_class
+WHERE relnamespace = to_regnamespace('{SCHEMA}') AND relkind IN ('r', 'v')
+  AND NOT pg_has_role(relowner, 'USAGE')
+LIMIT 1
+""")
+
+# Rows are only locked, changed and added: nothing is ever deleted.
+MISSING_RIGHTS = text(f"""
+SELECT CAST(current_user AS text) AS role, tables.name, rights.name AS missing
+FROM unnest(CAST(:tables AS text[])) AS tables (name)
+CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS rights (name)
+WHERE NOT (has_schema_privilege('{SCHEMA}', 'USAGE')
+           AND has_table_privilege(format('%I.%I', '{SCHEMA}', tables.name), rights.name))
+  AND (rights.name <> 'UPDATE' OR tables.name = 'jobs')
+LIMIT 1
+""")
+
+
+def check_server(connection: Connection) -> None:
+    """Raise DatabaseUnsuitable for a PostgreSQL that is too old, or another encoding than UTF-8."""
+    server = connection.execute(SERVER).one()
+    if server.major < OLDEST_MAJOR_VERSION:
+        raise DatabaseUnsuitable(
+            f"PostgreSQL {server.version} is too old: this release needs PostgreSQL "
+            f"{OLDEST_MAJOR_VERSION} or newer."
+        )
+    if server.encoding != ENCODING:
+        raise DatabaseUnsuitable(
+            f"The database {quoted(server.database)} has the encoding {server.encoding}, which "
+            f"cannot store every text: create one with CREATE DATABASE name TEMPLATE template0 "
+            f"ENCODING '{ENCODING}' LOCALE 'C.UTF-8', and set PLUMBLINE_DATABASE_URL to it."
+        )
+
+
+def check_creation(connection: Connection) -> None:
+    """Check that this role can create and change tables here.
+
+    Raises RightsMissing, and DatabaseUnavailable on a standby.
+    """
+    if connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one():
+        raise DatabaseUnavailable(
+            "PostgreSQL is a standby and accepts no changes: upgrade the tables on the primary."
+        )
+    rights = connection.execute(CREATION).one()
+    role = quoted(rights.role)
+    if rights.has_schema:
+        if not rights.may_create_tables:
+            raise RightsMissing(
+                f"The role {role} may not create tables in the schema {SCHEMA}: run GRANT USAGE, "
+                f"CREATE ON SCHEMA {SCHEMA} TO {role}."
+            )
+    elif not rights.may_create_schema:
+        raise RightsMissing(
+            f"The role {role} may not create the schema {SCHEMA}: run GRANT CREATE ON DATABASE "
+            f"{quoted(rights.database)} TO {role}, or CREATE SCHEMA {SCHEMA} AUTHORIZATION {role}."
+        )
+    owner = connection.execute(FOREIGN_OWNER).scalar_one_or_none()
+    if owner is not None:
+        raise RightsMissing(
+            f"The tables belong to the role {quoted(owner)}, so {role} may not change them: "
+            f"upgrade as {quoted(owner)}, or run GRANT {quoted(owner)} TO {role}."
+        )
+
+
+def check_use(connection: Connection) -> None:
+    """Raise RightsMissing if this role may not do what a worker does with the tables."""
+    names = [table.name for table in Base.metadata.sorted_tables]
+    denied = connection.execute(MISSING_RIGHTS, {"tables": names}).first()
+    if denied is None:
+        return
+    role = quoted(denied.role)
+    raise RightsMissing(
+        f"The role {role} may not {denied.missing} in {SCHEMA}.{denied.name}: run GRANT USAGE ON "
+        f"SCHEMA {SCHEMA} TO {role}, GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA {SCHEMA} "
+        f"TO {role}, and GRANT EXECUTE ON ALL ROUTINES IN SCHEMA {SCHEMA} TO {role}."
+    )
