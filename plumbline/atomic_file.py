@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from plumbline.errors import FileUnwritable
+from plumbline.system_errors import cause_and_cure, one_line
 
 SUFFIX = ".part"
 
@@ -37,4 +38,6 @@ def translate_write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise FileUnwritable(f"{path} cannot be written: {error.strerror or error}.") from error
+        raise FileUnwritable(
+            f"{one_line(str(path))} cannot be written: {cause_and_cure(error)}."
+        ) from error

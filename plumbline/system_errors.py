@@ -31,7 +31,7 @@ CURES = {
     errno.EPERM: CHECK_RIGHTS,
     errno.EROFS: "name a place on a file system that can be written",
     errno.ENOENT: "check the path, or create what is missing",
-    errno.ENOTDIR: "a part of the path is a file: check the path",
+    errno.ENOTDIR: "check the path, of which a part is a file",
     errno.EISDIR: "name a file",
     errno.EEXIST: "remove it, or name another place",
     errno.ENAMETOOLONG: "use a shorter path",

@@ -17,7 +17,7 @@ from plumbline_client.services import is_locked
 from tests.leftovers import listens, processes_of
 
 # Longer than the path of a Unix socket may be, with characters that shells and parsers mishandle.
-AWKWARD = Path("a folder") / 'with "quotes" and \\' / ("deep" * 30)
+AWKWARD = Path("a folder") / 'with "quotes" and \\' / "100%d %(here)s: é\n[b]" / ("deep" * 30)
 
 Start = Callable[[Path], AbstractContextManager[Server]]
 RUN_SERVER = """
@@ -33,8 +33,15 @@ with {name}(Path(sys.argv[1])) as server:
 def check_data_and_url_are_kept(
     start: Start, folder: Path, write: Callable[[str], None], read: Callable[[str], str]
 ) -> None:
-    """Start a server twice; `write` stores the value "yes" that `read` returns."""
+    """Start a server twice; `write` stores the value "yes" that `read` returns.
+
+    Only the user of this process may search the folders above that of the server, and it stays so.
+    """
+    private = folder / AWKWARD.parts[0]
+    private.mkdir(mode=0o700)
     folder = folder / AWKWARD
+    folder.parent.mkdir(parents=True)
+    modes = {parent: parent.stat().st_mode for parent in folder.parents}
     with start(folder) as server:
         url = server.url
         write(url)
@@ -46,6 +53,7 @@ def check_data_and_url_are_kept(
         assert server.url == url
         assert read(server.url) == "yes"
     assert not is_locked(folder / "lock")
+    assert {parent: parent.stat().st_mode for parent in folder.parents} == modes
 
 
 def check_server_of_a_killed_run_is_stopped(

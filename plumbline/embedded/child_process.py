@@ -40,16 +40,18 @@ def start(
     user: tuple[int, int] | None = None,
     environment: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    stdin: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start `command` in a process group of its own, so that a terminal's Ctrl-C does not reach it.
 
-    Linux sends it `death_signal` if this process dies first. `user` is the (uid, gid) to run as.
+    Linux sends it `death_signal` if this process dies first. `user` is the (uid, gid) to run as;
+    `cwd` and `stdin` are opened before the change of user.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    with log.open("ab") as output, (stdin or Path(os.devnull)).open("rb") as source:
         return subprocess.Popen(
             [str(part) for part in command],
-            stdin=subprocess.DEVNULL,
+            stdin=source,
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment,
@@ -120,13 +122,19 @@ def free_port(preferred: int | None) -> int:
         return port
 
 
-def log_tail(log: Path, lines: int = 1) -> str:
-    """Return the last lines of a log, for an error sentence."""
+def quote_log(log: Path, lines: int = 1) -> str:
+    """Return where a log is and how it ends: a quotation, since its last line need not be a cause.
+
+    It completes a sentence, without its full stop.
+    """
     try:
         content = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    except OSError:
-        content = []
-    return " ".join(content[-lines:]) or "its log is empty"
+    except OSError as error:
+        return f"its log, {log}, cannot be read ({error.strerror})"
+    if not content:
+        return f"its log, {log}, is empty"
+    last = " ".join(line.strip() for line in content[-lines:])
+    return f'its log, {log}, ends with: "{last}"'
 
 
 def describe_exit(status: int) -> str:

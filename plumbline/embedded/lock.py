@@ -25,13 +25,13 @@ def exclusive_lock(path: Path, busy: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        _lock(descriptor, busy)
+        _lock(descriptor, path, busy)
         yield
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, busy: str) -> None:
+def _lock(descriptor: int, path: Path, busy: str) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
@@ -40,4 +40,8 @@ def _lock(descriptor: int, busy: str) -> None:
         except BlockingIOError as error:
             if time.monotonic() > deadline:
                 raise FolderBusy(busy) from error
+        except OSError as error:
+            # Some network folders support no locks; the system's error does not name the file.
+            error.filename = str(path)
+            raise
         time.sleep(POLL_S)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import secrets
 import shutil
 import signal
-import stat
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,16 +19,27 @@ import psycopg
 
 from plumbline.atomic_file import replacing
 from plumbline.embedded import child_process
-from plumbline.embedded.child_process import LOCALHOST, Server, free_port, log_tail
+from plumbline.embedded.child_process import LOCALHOST, Server, describe_exit, free_port, quote_log
 from plumbline.embedded.errors import EmbeddedFailed, EmbeddedMissing
 from plumbline.embedded.lock import exclusive_lock
+from plumbline.embedded.postgres_user import (
+    ServerUser,
+    reachable_programs,
+    require_name,
+    server_user,
+)
+from plumbline.system_errors import one_line
+from plumbline_client.database_errors import may_pass
+from plumbline_client.database_url import DatabaseUrl
+from plumbline_client.session import open_connection
 
 NAME = "plumbline"
-# PostgreSQL refuses to run as root. Then it runs as this user, which is created if necessary.
-UNPRIVILEGED_USER = "embedded_postgres"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
 POLL_S = 0.05
+LOG_LINES = 3
+# Linux's link of every process to its working directory.
+LINK_TO_FOLDER = Path("/proc/self/cwd")
 SETTINGS = {
     "listen_addresses": LOCALHOST,
     # The path of a socket has at most 107 bytes, and a checkout may lie deeper.
@@ -75,12 +84,13 @@ def postgres_server(folder: Path) -> Iterator[Server]:
     Recovers from a run that was killed. Raises EmbeddedMissing, EmbeddedFailed, or FolderBusy if
     another process uses the folder.
     """
-    binaries = find_binaries()
+    installed = find_binaries()
     folder = folder.resolve()
     busy = f"Another process runs the PostgreSQL in {folder}."
     with exclusive_lock(folder / "lock", busy):
         layout = Layout(folder)
-        user = unprivileged_user(folder, binaries)
+        user = server_user()
+        binaries = reachable_programs(installed, folder, user)
         _stop_orphan(layout)
         if not layout.data.exists():
             _initialize(layout, binaries, user)
@@ -104,55 +114,19 @@ def find_binaries() -> Path:
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 
-def unprivileged_user(folder: Path, binaries: Path) -> tuple[int, int] | None:
-    """Return the (uid, gid) that runs the server; None for this process's own user unless root.
+def working_directory(user: ServerUser | None) -> str:
+    """Return the name of the data folder for a server that is started in it.
 
-    Gives that user what it lacks: search permission (o+x) on the parents of both folders, and read
-    permission on the files of the package.
+    Any path to it may be impossible: another user may not search the folders above, and a shell
+    that initdb starts refuses some characters. PostgreSQL makes "." absolute, but not a link of
+    Linux's to the folder, which leads there without the folders above.
     """
-    if os.geteuid() != 0:
-        return None
-    account = _account()
-    _allow_search(folder)
-    _allow_search(binaries)
-    if not _others_have(binaries / "postgres", stat.S_IROTH | stat.S_IXOTH):
-        _allow_read(binaries.parent)
-        _allow_read(binaries.parent.parent.parent / "embedded_postgres.libs")
-    return account.pw_uid, account.pw_gid
+    return "." if user is None or not LINK_TO_FOLDER.exists() else str(LINK_TO_FOLDER)
 
 
-def _account() -> pwd.struct_passwd:
-    try:
-        return pwd.getpwnam(UNPRIVILEGED_USER)
-    except KeyError:
-        pass
-    command = ["useradd", "--system", "--no-create-home", "--user-group", UNPRIVILEGED_USER]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-        return pwd.getpwnam(UNPRIVILEGED_USER)
-    except (OSError, subprocess.CalledProcessError, KeyError):
-        return pwd.getpwnam("nobody")
-
-
-def _others_have(path: Path, permissions: int) -> bool:
-    return path.stat().st_mode & permissions == permissions
-
-
-def _allow_search(path: Path) -> None:
-    for folder in (path, *path.parents):
-        if not _others_have(folder, stat.S_IXOTH):
-            folder.chmod(folder.stat().st_mode | stat.S_IXOTH)
-
-
-def _allow_read(root: Path) -> None:
-    for path in (root, *root.rglob("*")):
-        mode = path.stat().st_mode
-        executable = stat.S_IXOTH if mode & stat.S_IXUSR else 0
-        path.chmod(mode | stat.S_IROTH | executable)
-
-
-def _initialize(layout: Layout, binaries: Path, user: tuple[int, int] | None) -> None:
+def _initialize(layout: Layout, binaries: Path, user: ServerUser | None) -> None:
     """Create the data folder whole or not at all: it gets its name when it is complete."""
+    require_name()
     partial_data = layout.folder / "unready"
     shutil.rmtree(partial_data, ignore_errors=True)
     partial_data.mkdir(mode=0o700)
@@ -169,22 +143,29 @@ def _initialize(layout: Layout, binaries: Path, user: tuple[int, int] | None) ->
 def _run_initdb(
     layout: Layout,
     binaries: Path,
-    user: tuple[int, int] | None,
+    user: ServerUser | None,
     data: Path,
     password_file: Path,
 ) -> None:
     command: list[str | Path] = [
         binaries / "initdb",
-        "--pgdata", data,
+        "--pgdata", working_directory(user),
         "--username", NAME,
-        "--pwfile", password_file,
+        "--pwfile", "/dev/stdin",
         "--auth", "scram-sha-256",
         "--encoding", "UTF8",
         "--locale-provider", "builtin",
         "--locale", "C.UTF-8",
         "--no-instructions",
     ]  # fmt: skip
-    initdb = child_process.start(command, log=layout.log, user=user, cwd=layout.folder)
+    initdb = child_process.start(
+        command,
+        log=layout.log,
+        user=user,
+        environment=server_environment(),
+        cwd=data,
+        stdin=password_file,
+    )
     try:
         status = initdb.wait()
     finally:
@@ -192,23 +173,31 @@ def _run_initdb(
         child_process.kill_group(initdb.pid)
         initdb.wait()
     if status != 0:
-        raise EmbeddedFailed(f"PostgreSQL could not be initialized: {log_tail(layout.log)}")
+        raise EmbeddedFailed(
+            f"PostgreSQL could not be initialized: initdb {describe_exit(status)}; "
+            f"{quote_log(layout.log, LOG_LINES)}."
+        )
 
 
 def _start(
-    layout: Layout, binaries: Path, user: tuple[int, int] | None
+    layout: Layout, binaries: Path, user: ServerUser | None
 ) -> tuple[subprocess.Popen[bytes], str]:
     port = free_port(_last_port(layout))
     options = [f"--{name}={value}" for name, value in SETTINGS.items()]
     command: list[str | Path] = [
         binaries / "postgres",
         "-D",
-        layout.data,
+        working_directory(user),
         f"--port={port}",
         *options,
     ]
     process = child_process.start(
-        command, log=layout.log, death_signal=signal.SIGINT, user=user, cwd=layout.data
+        command,
+        log=layout.log,
+        death_signal=signal.SIGINT,
+        user=user,
+        environment=server_environment(),
+        cwd=layout.data,
     )
     try:
         url = _wait_until_ready(layout, process, port)
@@ -221,17 +210,42 @@ def _start(
 
 def _wait_until_ready(layout: Layout, process: subprocess.Popen[bytes], port: int) -> str:
     password = layout.password_file.read_text(encoding="ascii").strip()
-    address = f"postgresql://{NAME}:{password}@{LOCALHOST}:{port}"
-    deadline = time.monotonic() + START_TIMEOUT_S
+    deadline, refusal = time.monotonic() + START_TIMEOUT_S, "none was tried"
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
+            with open_connection(DatabaseUrl.parse(_url(password, port, "postgres"))) as connection:
                 _create_database(connection)
-        except psycopg.OperationalError:
+        except psycopg.OperationalError as error:
+            refusal = one_line(str(error).strip())
+            if not may_pass(error):
+                raise EmbeddedFailed(
+                    f"PostgreSQL in {layout.folder} refuses its own password: {refusal}."
+                ) from error
             time.sleep(POLL_S)
         else:
-            return f"{address}/{NAME}"
-    raise EmbeddedFailed(f"PostgreSQL did not start: {log_tail(layout.log)}")
+            return _url(password, port, NAME)
+    status = process.poll()
+    problem = (
+        f"it does not accept a connection within {START_TIMEOUT_S:g} s ({refusal})"
+        if status is None
+        else f"it {describe_exit(status)}"
+    )
+    raise EmbeddedFailed(
+        f"PostgreSQL did not start: {problem}; {quote_log(layout.log, LOG_LINES)}."
+    )
+
+
+def _url(password: str, port: int, database: str) -> str:
+    """Return a URL with every option that another program's variable could set otherwise."""
+    return (
+        f"postgresql://{NAME}:{password}@{LOCALHOST}:{port}/{database}"
+        f"?hostaddr={LOCALHOST}&sslmode=disable&gssencmode=disable"
+    )
+
+
+def server_environment() -> dict[str, str]:
+    """Return this process's environment without PostgreSQL's variables, which servers read too."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
 
 
 def _create_database(connection: psycopg.Connection) -> None:

@@ -11,6 +11,7 @@ from plumbline.atomic_file import replacing
 from plumbline.embedded.errors import EmbeddedFailed
 from plumbline.services import Services, address_file
 from plumbline.settings import Settings
+from plumbline.system_errors import cause_and_cure, one_line
 
 LOG_FOLDERS = ("logs", "postgres", "redis")
 
@@ -31,8 +32,8 @@ def create(settings: Settings) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise EmbeddedFailed(
-            f"{folder} cannot be created ({error.strerror}); set PLUMBLINE_STATE_DIR to a folder "
-            "that is writable."
+            f"{one_line(str(folder))} cannot be created: {cause_and_cure(error)}, or set "
+            "PLUMBLINE_STATE_DIR to another folder."
         ) from error
 
 

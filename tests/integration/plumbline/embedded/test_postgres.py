@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import psycopg
+import pytest
 
+from plumbline.embedded import postgres, postgres_user
+from plumbline.embedded.errors import EmbeddedFailed
 from plumbline.embedded.postgres import postgres_server
 from tests import embedded_servers
 
@@ -28,3 +34,52 @@ def test_postgres_keeps_its_data_and_its_url(tmp_path: Path) -> None:
 
 def test_postgres_of_a_killed_run_is_stopped(tmp_path: Path) -> None:
     embedded_servers.check_server_of_a_killed_run_is_stopped(postgres_server, tmp_path, write, read)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the server as another user")
+def test_programs_in_a_folder_that_only_root_can_search_are_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = postgres.find_binaries().parents[1]
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    for name in (package.name, f"{package.name}.libs"):
+        shutil.copytree(package.parent / name, private / name)
+    monkeypatch.setattr(
+        postgres, "find_binaries", lambda: private / package.name / "pginstall" / "bin"
+    )
+    # A folder of the system, since only the test's own user can search the folders of a test.
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as cache:
+        Path(cache).chmod(0o755)
+        monkeypatch.setattr(postgres_user, "SYSTEM_CACHE", Path(cache))
+        with postgres_server(private / "state") as server:
+            write(server.url)
+            assert read(server.url) == "yes"
+    assert private.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("wrong", ["data/postgresql.conf", "data/PG_VERSION"])
+def test_failed_start_quotes_the_log_and_does_not_pass_it_off_as_the_cause(
+    wrong: str, tmp_path: Path
+) -> None:
+    with postgres_server(tmp_path):
+        pass
+    (tmp_path / wrong).write_text("max_connections = none\n", encoding="ascii")
+    with pytest.raises(EmbeddedFailed) as error, postgres_server(tmp_path):
+        pass
+    assert str(error.value).startswith(
+        "PostgreSQL did not start: it exited with status 1; its log,"
+    )
+    assert f'its log, {tmp_path / "server.log"}, ends with: "' in str(error.value)
+
+
+def test_failed_initialization_names_the_program_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "NAME", "pg_reserved")
+    with pytest.raises(EmbeddedFailed) as error, postgres_server(tmp_path):
+        pass
+    assert str(error.value).startswith(
+        "PostgreSQL could not be initialized: initdb exited with status 1; its log,"
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "server.log", "unready"]

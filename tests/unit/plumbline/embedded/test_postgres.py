@@ -1,4 +1,3 @@
-import os
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -18,12 +17,3 @@ def test_error_without_the_package_names_both_remedies(monkeypatch: pytest.Monke
     monkeypatch.setattr(postgres, "find_spec", lambda name: None)
     with pytest.raises(EmbeddedMissing, match=r"\[embedded\].*PLUMBLINE_DATABASE_URL\.$"):
         postgres.find_binaries()
-
-
-def test_server_runs_as_the_user_of_this_process_unless_that_is_root(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    tmp_path.chmod(0o700)
-    assert postgres.unprivileged_user(tmp_path, tmp_path) is None
-    assert tmp_path.stat().st_mode & 0o777 == 0o700

@@ -63,7 +63,7 @@ def test_a_log_that_cannot_be_renamed_does_not_stop_the_rotation(tmp_path: Path)
 def test_a_state_folder_that_cannot_be_created_is_reported_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     settings = Settings(state_dir=tmp_path / "file" / "state", _env_file=None)
-    with pytest.raises(EmbeddedFailed, match="set PLUMBLINE_STATE_DIR"):
+    with pytest.raises(EmbeddedFailed, match=r"Not a directory.* set PLUMBLINE_STATE_DIR"):
         state_dir.create(settings)
 
 

@@ -1,10 +1,9 @@
 import json
-import os
 import stat
 import sys
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from storage.jobs.labels import LabelledText
 
 SETTINGS = Settings(models_dir=Path("elsewhere"))
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+COLUMNS = ("text", "label")
 
 
 def labelled(*labels: int) -> list[LabelledText]:
@@ -54,7 +54,7 @@ def test_value_of_an_option_of_training_is_read(arguments: list[str], value: str
 
 
 def test_only_this_user_can_read_exported_texts(tmp_path: Path) -> None:
-    exported = export_labels(labelled(1, 0, 1), tmp_path / "a" / "retrain", now=NOON)
+    exported = export_labels(labelled(1, 0, 1), tmp_path / "a" / "retrain", COLUMNS, NOON)
     assert exported.path == tmp_path / "a" / "retrain" / "labels-20260501T120000.000000Z.jsonl"
     assert stat.S_IMODE(exported.path.stat().st_mode) == 0o600
     assert [
@@ -70,7 +70,7 @@ def test_only_this_user_can_read_exported_texts(tmp_path: Path) -> None:
 
 
 def test_export_has_the_columns_of_the_other_files(tmp_path: Path) -> None:
-    exported = export_labels(labelled(1), tmp_path, ("body", "y"))
+    exported = export_labels(labelled(1), tmp_path, ("body", "y"), NOON)
     assert json.loads(exported.path.read_text(encoding="utf-8")) == {"body": "één\n0", "y": 1}
 
 
@@ -79,26 +79,28 @@ def test_failed_export_leaves_no_file(tmp_path: Path) -> None:
         yield from labelled(1)
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(FileUnwritable, match=r"cannot be written: No space left on device\.$"):
-        export_labels(fail_on_full_disk(), tmp_path)
+    with pytest.raises(FileUnwritable, match=r"cannot be written: No space left on device; free space there"):
+        export_labels(fail_on_full_disk(), tmp_path, COLUMNS, NOON)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_folder_that_cannot_be_created_is_reported_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(FileUnwritable, match="cannot be written: "):
-        export_labels(labelled(1), tmp_path / "file" / "retrain")
+        export_labels(labelled(1), tmp_path / "file" / "retrain", COLUMNS, NOON)
 
 
 def test_old_exports_and_no_other_files_are_removed(tmp_path: Path) -> None:
-    old = export_labels(labelled(1), tmp_path, now=NOON).path
-    partial = old.with_name(old.name + SUFFIX)
-    partial.touch()
-    other = tmp_path / "mine.jsonl"
-    other.touch()
-    for path in (old, partial, other):
-        os.utime(path, (1_000, 1_000))
-    new = export_labels(labelled(1), tmp_path).path
-    remove_old_exports(tmp_path, before=2_000)
-    assert set(tmp_path.iterdir()) == {new, other}
-    remove_old_exports(tmp_path / "absent", before=2_000)
+    def export(age: timedelta) -> Path:
+        return export_labels(labelled(1), tmp_path, COLUMNS, NOON - age).path
+
+    old = export(timedelta(days=8))
+    old.with_name(old.name + SUFFIX).touch()
+    export(-timedelta(days=40))
+    kept = {export(timedelta(days=6)), export(-timedelta(seconds=1))}
+    for name in ("mine.jsonl", "labels-mine.jsonl", "labels-99999999T999999.999999Z.jsonl"):
+        (tmp_path / name).touch()
+        kept.add(tmp_path / name)
+    remove_old_exports(tmp_path, NOON)
+    assert set(tmp_path.iterdir()) == kept
+    remove_old_exports(tmp_path / "absent", NOON)
