@@ -19,6 +19,14 @@ from plumbline_client.urls import masked
 
 CONNECT_TIMEOUT_S = 5.0
 RESPONSE_TIMEOUT_S = 5.0
+# Errors with which Redis answers. redis-py counts some of them as lost connections.
+ANSWERS = (
+    redis.ResponseError,
+    redis.exceptions.AuthenticationError,
+    redis.exceptions.AuthorizationError,
+    redis.exceptions.BusyLoadingError,
+)
+TOO_MANY_CLIENTS = "max number of clients"
 
 
 class Publisher:
@@ -42,7 +50,12 @@ class Publisher:
     ) -> None:
         message = celery_message(task, arguments, queue, task_id or str(uuid.uuid4()))
         with translate_redis_errors(self._url):
-            self._redis.lpush(KEY_PREFIX + queue, message)
+            try:
+                self._redis.lpush(KEY_PREFIX + queue, message)
+            except redis.RedisError:
+                # After a failover, the address may lead to another server.
+                self._redis.connection_pool.disconnect()
+                raise
 
     def close(self) -> None:
         self._redis.close()
@@ -61,9 +74,25 @@ def translate_redis_errors(url: str, *also: type[Exception]) -> Iterator[None]:
     try:
         yield
     except types as error:
-        reason = (str(error).strip().splitlines() or ["no reason given"])[0].rstrip(".")
-        verb = "refuses" if isinstance(error, redis.ResponseError) else "cannot be reached"
+        answer = server_answer(error)
+        verb = "cannot be reached" if answer is None else "refuses"
+        reason = (answer or _first_line(error)).rstrip(".")
         raise BrokerUnavailable(f"Redis at {masked(url)} {verb}: {reason}.") from error
+
+
+def server_answer(error: Exception) -> str | None:
+    """Return Redis's answer in its own words; None if it did not answer."""
+    words, code = _first_line(error), getattr(error, "status_code", None)
+    if code is None and not isinstance(error, ANSWERS) and TOO_MANY_CLIENTS not in words:
+        return None
+    # redis-py removes the code of errors for which it has a class; its parser in C does not.
+    if code in (None, "ERR") or words.startswith(code):
+        return words.removeprefix("ERR ")
+    return f"{code} {words}"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["no reason given"])[0]
 
 
 def connect_redis(url: str) -> redis.Redis:

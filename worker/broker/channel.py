@@ -1,0 +1,375 @@
+"""A channel of Celery's Redis transport that loses no message and survives Redis's errors.
+
+kombu's consumers, which are used for remote control, receive without acknowledgement and stay
+kombu's. The consumers of tasks take messages in turns: acknowledge what is processed, take what
+fits, and wait for a wake-up once the queues are empty. An error that Redis answers with ends a turn
+and delays the next one; a broken connection is the consumer's to restore.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any
+
+import redis as redis_py
+from kombu.transport import redis
+from kombu.utils.encoding import bytes_to_str
+from kombu.utils.json import dumps, loads
+from kombu.utils.scheduling import cycle_by_name
+
+from plumbline.messages import MessageRejected
+from plumbline_client.broker import server_answer
+from worker.broker.qos import QoS
+from worker.broker.refusal import Refusals
+from worker.broker.rejection import log_rejection, message_id
+from worker.broker.unacknowledged import (
+    LOST_AFTER_S,
+    RENEW_S,
+    Overdue,
+    Taken,
+    Unacknowledged,
+    is_own_tag,
+)
+from worker.broker.wakeup import Wakeups
+
+log = logging.getLogger(__name__)
+# What parsing a malformed entry raises: bytes that are not JSON (ValueError), JSON of another shape
+# (the rest). Errors of Redis itself are not among them.
+UNREADABLE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    RecursionError,
+    MessageRejected,
+)
+# How often to look for messages without a wake-up: there is none for priorities other than 0.
+POLL_S = 1.0
+# A worker without a prefetch limit must still return to its event loop.
+TAKES_PER_TURN = 64
+# How long to wait before subscribing again, after Redis refused it.
+SUBSCRIBE_EVERY_S = 30.0
+PATTERN = frozenset("*?[")
+
+
+class Channel(redis.Channel):  # type: ignore[misc]
+    QoS = QoS
+    _commands: Any = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._acknowledging: set[str] = set()
+        self._unacknowledged: Unacknowledged | None = None
+        self._wakeups: Wakeups | None = None
+        self._poll_at = self._paused_until = self._renew_at = self._subscribe_at = 0.0
+        self._taking = Refusals(log, "taking messages from Redis")
+        self._renewing = Refusals(log, "renewing the claims to messages in Redis")
+        self._binding = Refusals(log, "declaring queues in Redis")
+        self._broadcasting = Refusals(log, "remote control through Redis")
+        self._unbound: list[tuple[Any, ...]] = []
+        self._lists: dict[tuple[str, ...], list[str]] = {}
+        super().__init__(*args, **options)
+        self._order = cycle_by_name(self.queue_order_strategy)()
+
+    @property
+    def active_queues(self) -> list[str]:
+        """The queues that kombu itself reads: those of consumers without acknowledgement."""
+        return [queue for queue in super().active_queues if queue not in self._acknowledging]
+
+    @property
+    def task_queues(self) -> list[str]:
+        """The queues that are read in turns, in the order of their consumers."""
+        return [queue for queue in dict.fromkeys(self._active_queues) if self._is_task_queue(queue)]
+
+    def _is_task_queue(self, queue: str) -> bool:
+        return queue in self._acknowledging and queue not in self.active_fanout_queues
+
+    @property
+    def takes_messages(self) -> bool:
+        """Whether turns follow, which deliver acknowledgements."""
+        return not self.closed and bool(self.task_queues)
+
+    # Consumers
+
+    def basic_consume(self, queue: str, no_ack: bool, *args: Any, **options: Any) -> Any:
+        if no_ack:
+            self._acknowledging.discard(queue)
+        else:
+            self._acknowledging.add(queue)
+            if self._unacknowledged is None:
+                self._open()
+        return super().basic_consume(queue, no_ack, *args, **options)
+
+    def _open(self) -> None:
+        pool = redis_py.ConnectionPool(**self._connparams())
+        # Without kombu's client, which prefixes some of a script's keys.
+        connection = redis_py.Redis(connection_pool=pool)
+        self._unacknowledged = Unacknowledged(
+            connection, self.global_keyprefix, self.unacked_key, self.unacked_index_key
+        )
+        waiting = self._connparams() | {"health_check_interval": 0}
+        connect = redis_py.ConnectionPool(**waiting).make_connection
+        self._wakeups = Wakeups(connect, self.connection.cycle, self._wake)
+
+    def _wake(self) -> None:
+        self._poll_at = 0.0
+
+    def _update_queue_cycle(self) -> None:
+        super()._update_queue_cycle()
+        self._order.update(self.task_queues)
+        self._wake()
+
+    # Turns
+
+    def turn(self) -> bool:
+        """Settle what is processed and take what fits. Return whether a message was delivered."""
+        if self._unacknowledged is None or self.closed or monotonic() < self._paused_until:
+            return False
+        delivered = False
+        with self._pausing():
+            self._renew_if_due()
+            self._return_settled()
+            for _ in range(TAKES_PER_TURN):
+                if not self._has_slot():
+                    break
+                taken = self._take()
+                if taken is None:
+                    self._wait_for_messages()
+                    break
+                delivered = True
+                self._deliver(taken)
+            else:
+                self._wait_for_messages()
+            self._acknowledge()
+            self._taking.end()
+        return delivered
+
+    def _has_slot(self) -> bool:
+        return bool(self.task_queues) and self._poll_at <= monotonic() and self.qos.can_consume()
+
+    @contextmanager
+    def _pausing(self) -> Iterator[None]:
+        """Pause turns after an error that Redis answers with."""
+        try:
+            yield
+        except redis_py.RedisError as error:
+            answer = server_answer(error)
+            if answer is None:
+                raise
+            self._paused_until = monotonic() + self._taking.add(answer)
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        """After a failover, the address may lead to another server."""
+        assert self._unacknowledged is not None and self._wakeups is not None
+        self._unacknowledged.disconnect()
+        self._wakeups.close()
+
+    def _take(self) -> Taken | None:
+        assert self._unacknowledged is not None
+        queues = tuple(self._order.consume(len(self.task_queues)))
+        lists = self._lists.get(queues)
+        if lists is None:
+            lists = [
+                self._q_for_pri(queue, step) for step in self.priority_steps for queue in queues
+            ]
+            self._lists[queues] = lists
+        with self._settling(self.qos.acknowledged) as acknowledged:
+            return self._unacknowledged.take(lists, acknowledged)
+
+    def _acknowledge(self) -> None:
+        assert self._unacknowledged is not None
+        if self.qos.acknowledged:
+            with self._settling(self.qos.acknowledged) as acknowledged:
+                self._unacknowledged.acknowledge(acknowledged)
+
+    def _return_settled(self) -> None:
+        assert self._unacknowledged is not None
+        if self.qos.returned:
+            with self._settling(self.qos.returned) as returned:
+                self._unacknowledged.return_to_queues(returned, read_next=False)
+
+    @contextmanager
+    def _settling(self, settled: Any) -> Iterator[list[str]]:
+        """Yield the tags, and keep them for the next attempt if this one fails."""
+        tags = [settled.popleft() for _ in range(len(settled))]
+        try:
+            yield tags
+        except BaseException:
+            settled.extendleft(reversed(tags))
+            raise
+
+    def _wait_for_messages(self) -> None:
+        assert self._wakeups is not None
+        self._poll_at = monotonic() + POLL_S
+        self._wakeups.arm([self.global_keyprefix + queue for queue in self.task_queues])
+
+    def _deliver(self, taken: Taken) -> None:
+        queue = taken.list_name.split(self.sep, 1)[0]
+        self._order.rotate(queue)
+        message: Any = None
+        try:
+            message = loads(bytes_to_str(taken.message))
+            message["properties"]["delivery_tag"] = taken.tag
+            self.connection._deliver(message, queue)
+        except UNREADABLE as error:
+            # kombu parses in a place where nothing catches the errors, so that a malformed entry
+            # would end this worker, and after a restart the next one.
+            self.qos.reject(taken.tag, requeue=False)
+            known = isinstance(message, dict)
+            log_rejection(message_id(message.get("headers")) if known else None, error)
+
+    # Claims
+
+    def _renew_if_due(self) -> None:
+        if monotonic() < self._renew_at:
+            return
+        self._renew_at = monotonic() + RENEW_S
+        self._bind_unbound()
+        self.renew()
+
+    def renew(self) -> None:
+        """Renew the claims to what this worker holds, and return what no worker renews."""
+        assert self._unacknowledged is not None
+        overdue = self._unacknowledged.renew(self.qos.held())
+        lost = [claim.tag for claim in overdue if is_own_tag(claim.tag)]
+        if lost:
+            returned = self._unacknowledged.return_to_queues(
+                lost, read_next=True, least_age_s=LOST_AFTER_S
+            )
+            log.warning("%d messages of workers that died return to their queues", returned)
+        for claim in overdue:
+            if not is_own_tag(claim.tag):
+                self._return_earlier(claim, self._unacknowledged)
+
+    def _return_earlier(self, claim: Overdue, unacknowledged: Unacknowledged) -> None:
+        """Return a message that a worker of an earlier release holds, as that release would."""
+        if claim.age_s < self.visibility_timeout:
+            return
+        record = unacknowledged.record(claim.tag)
+        if record is None:
+            unacknowledged.forget_index(claim.tag)
+            return
+        try:
+            message, exchange, routing_key = loads(bytes_to_str(record))
+            priority = self._get_message_priority(message)
+        except UNREADABLE as error:
+            log_rejection(None, error)
+            unacknowledged.delete(claim.tag, record)
+            return
+        queue = next(iter(self._lookup(exchange, routing_key)), routing_key)
+        list_name = self._q_for_pri(queue, priority)
+        unacknowledged.replace(claim.tag, record, list_name, dumps(message))
+
+    def leave(self, held: Sequence[str]) -> None:
+        """Settle what is processed and return the messages `held`, without a later turn.
+
+        If Redis refuses, another worker returns them once the claims are overdue.
+        """
+        unacknowledged = self._unacknowledged
+        if unacknowledged is None:
+            return
+        try:
+            self._return_settled()
+            self._acknowledge()
+            if held:
+                unacknowledged.return_to_queues(held, read_next=True)
+        except redis_py.RedisError as error:
+            count = len(held) + len(self.qos.returned) + len(self.qos.acknowledged)
+            log.warning("%d messages return to their queues later: %s", count, error)
+
+    def close(self) -> None:
+        if self._wakeups is not None:
+            self._wakeups.close()
+        super().close()
+        if self._unacknowledged is not None:
+            self._unacknowledged.disconnect()
+
+    def _after_fork(self) -> None:
+        super()._after_fork()
+        if self._unacknowledged is not None and self._wakeups is not None:
+            self._unacknowledged.disconnect()
+            self._wakeups.forget()
+
+    # Publishing
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        # kombu makes one client per command, at twice the cost. Clients hold no state, and
+        # connections come from the channel's pool either way.
+        if asynchronous:
+            return super()._create_client(asynchronous=True)
+        # kombu makes a new pool after a broken connection.
+        if self._commands is None or self._commands.connection_pool is not self.pool:
+            self._commands = super()._create_client()
+        return self._commands
+
+    def _put(self, queue: str, message: Any, **options: Any) -> None:
+        try:
+            super()._put(queue, message, **options)
+        except redis_py.RedisError as error:
+            if server_answer(error) is not None:
+                # After a failover, the address may lead to another server.
+                self.pool.disconnect()
+            raise
+
+    def _queue_bind(self, *binding: Any) -> None:
+        """Record where an exchange leads; later, if Redis is full: taking needs no binding."""
+        bind: Callable[..., None] = super()._queue_bind
+        try:
+            bind(*binding)
+        except redis_py.ResponseError as error:
+            self._binding.add(str(error))
+            self._unbound.append(binding)
+
+    def _bind_unbound(self) -> None:
+        unbound, self._unbound = self._unbound, []
+        for binding in unbound:
+            self._queue_bind(*binding)
+        if unbound and not self._unbound:
+            self._binding.end()
+
+    # Remote control, which a worker can do without
+
+    def _put_fanout(self, *args: Any, **options: Any) -> None:
+        try:
+            super()._put_fanout(*args, **options)
+        except redis_py.exceptions.NoPermissionError as error:
+            self._broadcasting.add(str(error))
+
+    def _subscribe(self) -> None:
+        if monotonic() < self._subscribe_at:
+            return
+        topics = [
+            topic
+            for queue in self.active_fanout_queues
+            for topic in self._get_subscribe_topics(queue)
+        ]
+        # An access list that allows `plumbline:*` allows no pattern other than this one.
+        patterns = [topic for topic in topics if PATTERN & set(topic)]
+        names = [topic for topic in topics if topic not in patterns]
+        client = self.subclient
+        if client.connection._sock is None:
+            client.connection.connect()
+        self._in_listen = client.connection
+        if names:
+            client.subscribe(*names)
+        if patterns:
+            client.psubscribe(*patterns)
+
+    def _unsubscribe_from(self, queue: str) -> None:
+        super()._unsubscribe_from(queue)
+        client = self.subclient
+        if client.connection and client.connection._sock:
+            client.unsubscribe(*self._get_subscribe_topics(queue))
+
+    def _receive_one(self, client: Any) -> Any:
+        try:
+            return super()._receive_one(client)
+        except redis_py.ResponseError as error:
+            self._broadcasting.add(str(error))
+            self._subscribe_at = monotonic() + SUBSCRIBE_EVERY_S
+            self._in_listen = None
+            return None

@@ -1,0 +1,64 @@
+"""Which messages this worker holds, and which of them it acknowledges or returns at its next turn.
+
+Nothing here waits for Redis while the worker takes messages: a freed slot and the acknowledgement
+that freed it travel with the next take. A worker that dies before leaves messages that another
+worker receives again, which the ledger makes harmless.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from kombu.transport import redis, virtual
+
+from worker.broker.unacknowledged import is_own_tag
+
+
+class QoS(redis.QoS):  # type: ignore[misc]
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.acknowledged: deque[str] = deque()
+        self.returned: deque[str] = deque()
+
+    def held(self) -> list[str]:
+        """Return the tags of the messages that are neither acknowledged nor returned."""
+        settled = self._dirty
+        return [tag for tag in list(self._delivered) if is_own_tag(tag) and tag not in settled]
+
+    def append(self, message: Any, delivery_tag: str) -> None:
+        # The step that took the message has recorded it.
+        base = virtual.QoS if is_own_tag(delivery_tag) else redis.QoS
+        base.append(self, message, delivery_tag)
+
+    def ack(self, delivery_tag: str) -> None:
+        if is_own_tag(delivery_tag):
+            self._settle(delivery_tag, self.acknowledged)
+        else:
+            super().ack(delivery_tag)
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        if is_own_tag(delivery_tag):
+            self._settle(delivery_tag, self.returned if requeue else self.acknowledged)
+        else:
+            super().reject(delivery_tag, requeue=requeue)
+
+    def restore_unacked(self, client: Any = None) -> None:
+        """Return everything that this worker holds, the oldest message to be read first."""
+        self._flush()
+        held = self.held()
+        for tag in held:
+            del self._delivered[tag]
+        self.channel.leave(held[::-1])
+        if self._delivered:
+            super().restore_unacked(client)
+
+    def restore_visible(self, *_: Any, **options: Any) -> None:
+        """Do nothing: `Channel.renew` returns overdue messages, by the clock of Redis."""
+
+    def _settle(self, tag: str, settled: deque[str]) -> None:
+        settled.append(tag)
+        if tag in self._delivered:
+            self._quick_ack(tag)
+        if not self.channel.takes_messages:
+            self.channel.leave([])
