@@ -26,11 +26,12 @@ from plumbline.queues import (
 )
 from plumbline.services import Services, connected
 from plumbline.settings import Settings
+from plumbline.system_errors import describe, is_known
 from plumbline_client.errors import PlumblineError, ServicesMissing
 from worker.pool.memory_limit import recycle_kib
 
-# Before the app exists, since it reads them. The plug-in of the `celery` command does so as well, for
-# the options that are parsed before this module is imported.
+# The app would read them. The plug-in of the `celery` command does the same for the options that are
+# parsed before this module is imported.
 celery_environment.clean(os.environ)
 # The tokenizer's own threads would not survive the fork, and a process that scores one text at a
 # time needs none.
@@ -54,6 +55,10 @@ def read_configuration() -> tuple[Settings, Services]:
         return settings, connected(settings)
     except PlumblineError as error:
         raise SystemExit(str(error)) from error
+    except Exception as error:
+        if not is_known(error):
+            raise
+        raise SystemExit(describe(error)) from error
 
 
 def beat_schedule(settings: Settings) -> dict[str, Any]:
@@ -120,6 +125,8 @@ def make_app(settings: Settings, services: Services) -> Celery:
         broker_connection_retry_on_startup=True,
         # Celery would give up after a hundred attempts; a worker waits for Redis without limit.
         broker_connection_max_retries=None,
+        # Celery would end the worker at an error that Redis answers with; see worker.broker.
+        broker_channel_error_retry=True,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         beat_schedule=beat_schedule(settings),
         beat_scheduler="worker.beat:Scheduler",

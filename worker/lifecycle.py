@@ -22,11 +22,12 @@ from celery.signals import (
 from celery.utils.log import current_process_index, get_multiprocessing_logger
 
 from plumbline import celery_environment
-from plumbline.broker import ping
+from plumbline.broker import wait_until_usable
 from plumbline.queues import BULK_QUEUE, SCORE_QUEUE
 from plumbline.services import Services
 from plumbline.settings import LogFormat, Settings
 from plumbline.shipped import resolve_model
+from plumbline.system_errors import describe, is_known
 from plumbline.version_record import version_record
 from plumbline_client.errors import PlumblineError
 from scoring.artifact.artifact import Artifact
@@ -37,8 +38,8 @@ from storage.serving import deployments
 from worker.broker.address import check_broker
 from worker.celery import app, services, settings
 from worker.pool.forced_exit import schedule_forced_exit
-from worker.pool.memory_limit import limit_memory
-from worker.pool.process import DRAIN, IN_FLIGHT, current_process, start_process
+from worker.pool.memory_limit import check_limit, limit_memory
+from worker.pool.process import DRAIN, IN_FLIGHT, current_process, load_scorer, start_process
 from worker.relay import Relay
 from worker.telemetry import metrics
 from worker.telemetry.exporter import Exporter
@@ -70,7 +71,7 @@ def preflight(settings: Settings, services: Services) -> tuple[Artifact, list[st
     Returns the live version. If it becomes live by this call, also returns the gates that it did
     not pass. Raises the first failed check as a PlumblineError.
     """
-    ping(services.broker_url)
+    wait_until_usable(services.broker_url, lambda why: log.warning("the worker waits: %s", why))
     engine = connect(services.database_url)
     try:
         with translate_errors(engine):
@@ -107,12 +108,15 @@ def check_before_start(**_: Any) -> None:
     try:
         check_broker(app, services.broker_url)
         artifact, STARTUP.failed_gates = preflight(settings, services)
+        if STARTUP.scores_texts:
+            check_limit(settings.child_memory_mb, artifact, load_scorer)
     # Celery logs an Exception raised here and starts anyway; SystemExit ends the worker.
     except PlumblineError as error:
         raise SystemExit(f"The worker does not start: {error}") from error
     except Exception as error:
-        log.exception("unexpected error during start-up")
-        raise SystemExit(f"The worker does not start: {error!r}") from error
+        if not is_known(error):
+            log.exception("unexpected error during start-up")
+        raise SystemExit(f"The worker does not start: {describe(error)}") from error
     EXPORTER.prepare()
     STARTUP.live_model = artifact.name
 

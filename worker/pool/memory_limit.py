@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from plumbline.errors import SettingsInvalid
+from scoring.artifact.artifact import Artifact
+from scoring.scorer import Scorer
 
 MIB = 1024 * 1024
 KIB_PER_MIB = 1024
 # A child that uses more than this share of its limit is replaced after its message, so that a slow
 # leak never makes a text fail.
 RECYCLE_SHARE = 0.75
+# What a process that scores takes beyond its model: threads, connections, long texts.
+RESERVE_MB = 64
+# A limit of this much and this many times the size of the model is enough for any model, so a start
+# need not measure it. The shipped model takes 200 MiB, a tenth of the default limit.
+AMPLE_MB = 512
+AMPLE_FACTOR = 8
+STATUS = Path("/proc/self/status")
+PRIVATE_MEMORY = "VmData:"
+# Fills a window of the model.
+LONG_TEXT = "word " * 600
 
 
 def limit_memory(mb: int) -> None:
@@ -28,3 +47,57 @@ def limit_memory(mb: int) -> None:
 def recycle_kib(mb: int) -> int | None:
     """Return the resident KiB above which Celery replaces a child; None if there is no limit."""
     return int(mb * RECYCLE_SHARE) * KIB_PER_MIB or None
+
+
+def check_limit(mb: int, artifact: Artifact, load: Callable[[Path], Scorer]) -> None:
+    """Raise SettingsInvalid if a process of `mb` MiB cannot hold the model and score a text.
+
+    Every process would end while it starts, and be replaced by the next one, without an end.
+    """
+    model_mb = artifact.model_path.stat().st_size // MIB
+    if mb == 0 or mb >= AMPLE_MB + AMPLE_FACTOR * model_mb:
+        return
+    needed = measure_mb(lambda: load(artifact.folder).window_logits(LONG_TEXT))
+    if needed is not None and mb < needed + RESERVE_MB:
+        raise SettingsInvalid(
+            f"PLUMBLINE_CHILD_MEMORY_MB={mb} is too little for {artifact.name}: a scoring process "
+            f"takes {needed} MiB before its first text; set it to {round_up(needed)} or more, or "
+            "to 0 for no limit."
+        )
+
+
+def round_up(needed_mb: int) -> int:
+    """Return a limit at which a process is not replaced after each message either."""
+    return 64 * (int((needed_mb + RESERVE_MB) / RECYCLE_SHARE) // 64 + 1)
+
+
+def measure_mb(load: Callable[[], object]) -> int | None:
+    """Return the private memory of a copy of this process after `load`; None if it did not survive.
+
+    This process must not keep the libraries that `load` starts: their threads do not survive the
+    fork of its children.
+    """
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        # Python 3.12 warns if the process has threads. Those of numerical libraries do not matter:
+        # the copy loads its own.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        with suppress(BaseException):
+            load()
+            os.write(writer, str(private_mb()).encode("ascii"))
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as answer:
+        measured = answer.read()
+    os.waitpid(child, 0)
+    return int(measured) if measured else None
+
+
+def private_mb() -> int:
+    """Return what RLIMIT_DATA counts, as the kernel reports it."""
+    for line in STATUS.read_text(encoding="ascii").splitlines():
+        if line.startswith(PRIVATE_MEMORY):
+            return int(line.split()[1]) // KIB_PER_MIB
+    return 0

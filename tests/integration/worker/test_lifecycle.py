@@ -126,3 +126,15 @@ def test_a_worker_does_not_start_with_an_invalid_setting(
         failed_start_output(database_url, broker_url, tmp_path, settings={"lease_s": "soon"}),
         "PLUMBLINE_LEASE_S is not usable: ",
     )
+
+
+def test_a_worker_does_not_start_with_a_memory_limit_below_its_model(
+    database_url: str, broker_url: str, tmp_path: Path
+) -> None:
+    output = failed_start_output(
+        database_url, broker_url, tmp_path, settings={"child_memory_mb": 100}
+    )
+    assert is_one_sentence(
+        output,
+        "The worker does not start: PLUMBLINE_CHILD_MEMORY_MB=100 is too little for sms-spam/1.0.0",
+    )
