@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
@@ -104,26 +104,27 @@ def _log_in(
     try:
         return connect()
     except psycopg.OperationalError as error:
-        rejected = _rejected_variables(str(error))
-        if not rejected:
+        if not _is_variable_rejected(str(error)):
             raise
-    with _without_variables(rejected):
+    with _without_variables():
         return connect()
 
 
-def _rejected_variables(reason: str) -> list[str]:
-    return [
-        name
-        for name, pattern in UNAVOIDABLE_VARIABLES.items()
-        if name in os.environ and pattern.search(reason)
-    ]
+def _is_variable_rejected(reason: str) -> bool:
+    # Another thread may have hidden the variables that this login met.
+    with _environment_lock:
+        return any(
+            name in os.environ and pattern.search(reason)
+            for name, pattern in UNAVOIDABLE_VARIABLES.items()
+        )
 
 
 @contextmanager
-def _without_variables(names: Collection[str]) -> Iterator[None]:
-    """Hide variables from libpq, which fails with them in this process anyway."""
+def _without_variables() -> Iterator[None]:
+    """Hide the variables from libpq, which fails with them in this process anyway."""
     with _environment_lock:
-        hidden = {name: os.environ.pop(name) for name in names if name in os.environ}
+        names = [name for name in UNAVOIDABLE_VARIABLES if name in os.environ]
+        hidden = {name: os.environ.pop(name) for name in names}
         try:
             yield
         finally:

@@ -13,6 +13,10 @@ import pytest
 from plumbline.embedded import postgres, postgres_user
 from plumbline.embedded.errors import EmbeddedFailed
 from plumbline.embedded.postgres import postgres_server
+from plumbline_client.database_url import DatabaseUrl
+from plumbline_client.session import open_connection
+from storage import migrate
+from storage.database import connect
 from tests import embedded_servers
 
 
@@ -83,3 +87,71 @@ def test_failed_initialization_names_the_program_that_failed(
         "PostgreSQL could not be initialized: initdb exited with status 1; its log,"
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "server.log", "unready"]
+
+
+# Each of them prevented the start, or led the connection elsewhere.
+HOSTILE = {
+    "PGSSLMODE": "require",
+    "PGSSLNEGOTIATION": "direct",
+    "PGSSLROOTCERT": "system",
+    "PGHOST": "nowhere.invalid",
+    "PGHOSTADDR": "192.0.2.1",
+    "PGPORT": "1",
+    "PGUSER": "nobody",
+    "PGDATABASE": "nothing",
+    "PGPASSWORD": "wrong",
+    "PGPASSFILE": "/nonexistent",
+    "PGOPTIONS": "-c no_such_setting=1",
+    "PGSERVICE": "nosuchservice",
+    "PGSERVICEFILE": "/nonexistent",
+    "PGTARGETSESSIONATTRS": "standby",
+    "PGCLIENTENCODING": "LATIN1",
+    "PGTZ": "Nowhere/Land",
+    "PGDATESTYLE": "sideways",
+    "PGGEQO": "perhaps",
+    "PGAPPNAME": "other",
+    "PGREQUIREPEER": "other",
+    "PGREQUIREAUTH": "gss",
+    "PGCHANNELBINDING": "require",
+    "PGGSSENCMODE": "require",
+    "PGMINPROTOCOLVERSION": "9.9",
+    "PGMAXPROTOCOLVERSION": "1.0",
+    "PGCONNECT_TIMEOUT": "soon",
+    "PGLOADBALANCEHOSTS": "sometimes",
+    "PGSSLMINPROTOCOLVERSION": "SSLv1",
+    "PGDATA": "/nonexistent",
+}
+
+
+def test_no_variable_of_another_program_reaches_the_server_or_its_clients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in HOSTILE.items():
+        monkeypatch.setenv(name, value)
+    with postgres_server(tmp_path) as server:
+        url = DatabaseUrl.parse(server.url)
+        with open_connection(url) as connection:
+            info = connection.info
+            assert (info.host, info.hostaddr, str(info.port)) == (
+                "127.0.0.1", "127.0.0.1", url.parameters["port"],
+            )  # fmt: skip
+            assert (info.user, info.dbname) == ("plumbline", "plumbline")
+            assert not connection.pgconn.ssl_in_use and info.encoding == "utf-8"
+            show = "SELECT current_setting(%s)"
+            assert connection.execute(show, ["TimeZone"]).fetchone() == ("UTC",)
+            assert connection.execute(show, ["application_name"]).fetchone() == ("plumbline",)
+        assert os.environ["PGTZ"] == HOSTILE["PGTZ"], "the environment is as it was"
+        engine = connect(server.url)
+        assert migrate.upgrade(engine) == migrate.newest()
+        engine.dispose()
+
+
+def test_wrong_password_file_ends_the_start_at_once(tmp_path: Path) -> None:
+    with postgres_server(tmp_path):
+        pass
+    (tmp_path / "password").write_text("wrong", encoding="ascii")
+    with (
+        pytest.raises(EmbeddedFailed, match="password authentication failed"),
+        postgres_server(tmp_path),
+    ):
+        pass
