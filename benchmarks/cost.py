@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import signal
 import statistics
 import subprocess
@@ -27,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.sample_texts import sample_text
+from plumbline import celery_environment
 from plumbline.embedded import child_process
 from plumbline.embedded.postgres import postgres_server
 from plumbline.embedded.redis import redis_server
@@ -83,6 +85,8 @@ class Bench:
         # One connection for all counts: opening one costs as much as several jobs.
         self._connection = psycopg.connect(database_url, autocommit=True)
         self._numbers = itertools.count()
+        # Else a variable of the shell would decide where the app sends.
+        celery_environment.clean(os.environ)
         self._app = Celery("plain.producer", broker=broker_url, set_as_current=False)
 
     def plain_rate(self, count: int) -> float:

@@ -21,7 +21,7 @@ NAMES = frozenset(
         "LOADER",
         "RESULT_BACKEND",
         "SKIP_CHECKS",
-        # With them, Celery imports and prepares a Django project (celery/fixups, billiard/spawn.py).
+        # With them, Celery and billiard import a Django project.
         "DJANGO_PROJECT_DIR",
         "DJANGO_SETTINGS_MODULE",
         # Switches that Celery, kombu and billiard read when they are imported.

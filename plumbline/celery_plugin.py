@@ -68,7 +68,7 @@ def refusal(arguments: Sequence[str]) -> str | None:
 def clean(environment: MutableMapping[str, str]) -> None:
     """Remove what configures Celery, and make NO_COLOR, which may have any value, one for click."""
     celery_environment.clean(environment)
-    if environment.get("NO_COLOR", "1").lower() not in FLAG_VALUES:
+    if (value := environment.get("NO_COLOR")) and value.lower() not in FLAG_VALUES:
         environment["NO_COLOR"] = "1"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import uuid
@@ -12,11 +13,15 @@ import pytest
 import redis
 from sqlalchemy import Engine
 
+from plumbline import celery_environment
 from storage import migrate
 from storage.database import connect
 from storage.direct import PersistentConnection, connect_direct
 from tests.paths import SHARED_DATA
 from tests.servers import database, execute, postgres_server, redis_server, with_database
+
+# Producers of the tests are plain Celery programs, which would follow the developer's variables.
+celery_environment.clean(os.environ)
 
 
 @pytest.hookimpl(tryfirst=True)

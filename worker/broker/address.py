@@ -33,7 +33,9 @@ def leads_to(connection: Connection, broker_url: str) -> bool:
     """Return whether it is the same Redis and database, and its keys have the same prefix."""
     config = broker_config(broker_url)
     expected = Connection(
-        config["broker_url"], transport_options=config["broker_transport_options"]
+        config["broker_url"],
+        ssl=config["broker_use_ssl"],
+        transport_options=config["broker_transport_options"],
     )
     return _address(connection) == _address(expected)
 

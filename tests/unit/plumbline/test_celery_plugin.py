@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from plumbline.celery_plugin import WORKER, option, shadowing_module
+from plumbline.celery_plugin import (
+    WORKER,
+    clean,
+    names_plumbline,
+    option,
+    prepare,
+    refusal,
+    shadowing_module,
+)
 
 PATH = [str(WORKER.parents[1])]
 
@@ -26,7 +35,8 @@ def test_a_missing_option_has_no_value() -> None:
 def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with a foreign module `worker`."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("APP", raising=False)
+    for name in ("APP", "CELERY_APP"):
+        monkeypatch.delenv(name, raising=False)
     module = tmp_path / "worker.py"
     module.touch()
     return module
@@ -47,10 +57,11 @@ def test_a_foreign_package_is_named_as_well(foreign: Path) -> None:
     assert shadowing_module(["-A", "worker"], PATH) == str(package / "__init__.py")
 
 
+@pytest.mark.parametrize("variable", ["APP", "CELERY_APP"])
 def test_the_app_may_come_from_the_environment(
-    foreign: Path, monkeypatch: pytest.MonkeyPatch
+    foreign: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
-    monkeypatch.setenv("APP", "worker")
+    monkeypatch.setenv(variable, "worker")
     assert shadowing_module(["worker"], PATH) == str(foreign)
 
 
@@ -61,3 +72,62 @@ def test_other_apps_and_folders_are_left_alone(foreign: Path, tmp_path: Path) ->
     arguments = ["--workdir", str(elsewhere), "-A", "worker", "worker"]
     assert shadowing_module(arguments, PATH) is None
     assert shadowing_module(["-A", "worker"], []) == str(foreign)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "expected"),
+    [
+        (["-A", "worker", "worker"], {}, True),
+        (["--app=worker.celery:app", "beat"], {"APP": "shop"}, True),
+        (["worker"], {"APP": "worker"}, True),
+        (["worker"], {"APP": "shop", "CELERY_APP": "worker"}, False),
+        (["multi", "start", "w1", "-Aworker"], {}, True),
+        (["-A", "shop", "worker"], {"APP": "worker"}, False),
+        (["worker"], {}, False),
+    ],
+)
+def test_only_commands_for_our_app_are_prepared(
+    arguments: list[str], environment: dict[str, str], expected: bool
+) -> None:
+    assert names_plumbline(arguments, environment) is expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["-A", "worker", "-b", "redis://x", "worker"], "--broker"),
+        (["-bredis://x", "-A", "worker", "inspect", "ping"], "--broker"),
+        (["-A", "worker", "--broker=redis://x", "beat"], "--broker"),
+        (["multi", "start", "w1", "-A", "worker", "-b", "redis://x"], "--broker"),
+        (["-A", "worker", "--config", "production", "worker"], "--config"),
+        (["-A", "worker", "--loader=app", "worker"], "--loader"),
+        (["-A", "worker", "--result-backend", "x", "worker"], "--result-backend"),
+    ],
+)
+def test_an_option_that_would_override_a_setting_is_refused(
+    arguments: list[str], name: str
+) -> None:
+    sentence = refusal(arguments)
+    assert sentence is not None and f"takes no {name}, since" in sentence
+    assert sentence.endswith(".") and "redis" not in sentence
+
+
+def test_other_options_are_accepted() -> None:
+    arguments = "-A worker worker -B -c 2 -l INFO -Q plumbline.score -n w1 --without-mingle"
+    assert refusal(arguments.split()) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("please", "1"), ("1", "1"), ("false", "false"), ("", "")]
+)
+def test_no_color_may_have_any_value(value: str, expected: str) -> None:
+    environment = {"NO_COLOR": value, "BROKER_URL": "redis://x", "HOME": "/home"}
+    clean(environment)
+    assert environment == {"NO_COLOR": expected, "HOME": "/home"}
+
+
+def test_the_environment_of_other_apps_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", "redis://theirs")
+    monkeypatch.delenv("APP", raising=False)
+    prepare(["-A", "shop", "worker", "-b", "redis://theirs"])
+    assert os.environ["CELERY_BROKER_URL"] == "redis://theirs"

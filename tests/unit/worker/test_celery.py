@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from tests.foreign_environment import FOREIGN
 from tests.workers import environment
 
 DATABASE_URL = "postgresql://nobody@127.0.0.1:1/none"
 PRINT_APP = """
-import json, logging
+import json, logging, os
+from celery.bin import beat, worker
 from worker.celery import app
 print(json.dumps({
     "schedule": app.conf.beat_schedule,
@@ -25,6 +27,15 @@ print(json.dumps({
     "acks_late": app.conf.task_acks_late and app.conf.task_reject_on_worker_lost,
     "prefetch": app.conf.worker_prefetch_multiplier,
     "level": logging.getLogger("celery.app.trace").level,
+    "results": app.conf.result_backend,
+    "loader": type(app.loader).__module__,
+    "tokenizers": os.environ["TOKENIZERS_PARALLELISM"],
+    "default_levels": [
+        parameter.default
+        for command in (worker.worker, beat.beat)
+        for parameter in command.params
+        if parameter.name == "loglevel"
+    ],
 }))
 """
 
@@ -82,6 +93,36 @@ def test_lines_of_celery_per_message_appear_only_while_debugging(
     tmp_path: Path, log_level: str, level: int
 ) -> None:
     assert app(tmp_path, log_level=log_level)["level"] == level
+
+
+def test_the_environment_of_another_celery_program_is_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "celeryconfig.py").write_text("broker_url = 'redis://127.0.0.1:1/7'")
+    expected = app(tmp_path)
+    for name, value in FOREIGN.items():
+        monkeypatch.setenv(name, value)
+    assert app(tmp_path) == expected
+    assert expected["url"].endswith("@127.0.0.1:1/0") and expected["results"] is None
+    assert (expected["loader"], expected["tokenizers"]) == ("celery.loaders.app", "false")
+
+
+def test_no_environment_changes_a_setting_or_an_option(tmp_path: Path) -> None:
+    code = "from tests.celery_environments import *; environment_changes_nothing()"
+    process = run(tmp_path, code, "redis://127.0.0.1:1/0", {})
+    assert process.returncode == 0, process.stderr
+
+
+@pytest.mark.parametrize("log_level", ["DEBUG", "warning"])
+def test_the_setting_is_the_default_of_the_log_level(tmp_path: Path, log_level: str) -> None:
+    assert app(tmp_path, log_level=log_level)["default_levels"] == [log_level.upper()] * 2
+
+
+def test_an_unknown_log_level_is_one_sentence(tmp_path: Path) -> None:
+    process = run(tmp_path, "import worker.celery", "redis://127.0.0.1:1/0", {"log_level": "loud"})
+    assert process.returncode == 1
+    assert process.stderr.startswith("PLUMBLINE_LOG_LEVEL is not usable: ")
+    assert process.stderr.count("\n") == 1
 
 
 def test_a_missing_url_is_one_sentence(tmp_path: Path) -> None:
