@@ -172,7 +172,8 @@ def _set(connection: Connection, settings: Mapping[str, str]) -> None:
     if settings:
         values = [part for setting in settings.items() for part in setting]
         calls = ", ".join([SET_ONE] * len(settings))
-        connection.execute(f"SELECT {calls}".encode(), values, prepare=False)
+        with connection.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(f"SELECT {calls}".encode(), values, prepare=False)
 
 
 def _require(actual: Mapping[str, str | None], first_schema: str, url: DatabaseUrl) -> None:
