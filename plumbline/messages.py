@@ -7,6 +7,7 @@ A scoring message is a wake-up for jobs that the ledger has (`id` alone) or brin
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any, Self
 
 from pydantic import (
@@ -19,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from plumbline.labels import spelled_label
 from plumbline_client.defaults import SOURCE
 from plumbline_client.errors import PlumblineError
 from plumbline_client.identity import LONGEST_KEY, LONGEST_SOURCE, invalid_reason, keyed_id
@@ -66,6 +68,10 @@ class MessageJob(BaseModel):
             raise ValueError("a job with an id has neither key nor deadline; the ledger knows them")
         return self
 
+    def expiring(self, latest: datetime) -> MessageJob:
+        deadline = latest if self.deadline is None else min(self.deadline, latest)
+        return self.model_copy(update={"deadline": deadline})
+
 
 class ScoreMessage(_Message):
     """The keyword arguments of the task `plumbline.score`."""
@@ -79,6 +85,16 @@ class ScoreMessage(_Message):
         if reason := invalid_reason(source, LONGEST_SOURCE):
             raise ValueError(f"the source {reason}")
         return source
+
+    def expiring(self, latest: datetime | None) -> ScoreMessage:
+        """Return the message with a latest deadline for the texts that it brings; None is none.
+
+        A text that the ledger already has keeps its own deadline.
+        """
+        if latest is None:
+            return self
+        jobs = [job if job.text is None else job.expiring(latest) for job in self.jobs]
+        return self.model_copy(update={"jobs": jobs})
 
 
 class MessageLabel(BaseModel):
@@ -116,10 +132,11 @@ class MessageLabel(BaseModel):
         return value
 
     def entry(self) -> LabelEntry:
-        if self.job_id is not None:
-            return LabelEntry(self.job_id, self.label, self.by)
-        assert self.key is not None, "names_one_job checks it"
-        return LabelEntry(keyed_id(self.source, self.key), self.label, self.by)
+        job_id = self.job_id
+        if job_id is None:
+            assert self.key is not None, "names_one_job checks it"
+            job_id = keyed_id(self.source, self.key)
+        return LabelEntry(job_id, self.label, self.by, spelled_label(self.label))
 
 
 class LabelMessage(_Message):

@@ -116,6 +116,8 @@ class Prediction(Base):
     queue_ms: Mapped[float]
     score_ms: Mapped[float]
     scored_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    # What the model could not read of the text; the notes of the job are about the text itself.
+    notes: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"))
 
 
 class Label(Base):
@@ -302,6 +304,20 @@ class QualityValue(Base):
     realized: Mapped[float | None]
     realized_low: Mapped[float | None]
     realized_high: Mapped[float | None]
+
+
+class PeriodicTask(Base):
+    """A task that beat sends at an interval, and when a worker last began it."""
+
+    __tablename__ = "periodic_tasks"
+
+    # The name of the Celery task.
+    task: Mapped[str] = mapped_column(primary_key=True)
+    every_s: Mapped[float]
+    # The first interval of a task that never began counts from here, so that a beat that restarts
+    # more often than that does not postpone the task for ever.
+    first_scheduled_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    began_at: Mapped[datetime | None]
 
 
 class Severity(StrEnum):

@@ -15,6 +15,7 @@ from typing import Any
 
 from plumbline.embedded import child_process
 from tests.paths import CHECKOUT
+from tests.skewed_clock import SkewedClock
 
 PLUMBLINE = Path(sys.executable).with_name("plumbline")
 TIMEOUT_S = 60.0
@@ -28,6 +29,7 @@ class Cli:
 
     folder: Path
     environment: Mapping[str, str]
+    program: tuple[str | Path, ...] = (PLUMBLINE,)
 
     def run(self, *arguments: str, code: int = 0, stdin: bytes = b"") -> str:
         """Return the standard output; fail unless the exit code is `code`."""
@@ -55,7 +57,7 @@ class Cli:
     def complete(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Wait for the command; fail if it prints a traceback."""
         done = subprocess.run(
-            [PLUMBLINE, *arguments],
+            [*self.program, *arguments],
             input=stdin,
             capture_output=True,
             cwd=self.folder,
@@ -70,7 +72,7 @@ class Cli:
     def start(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         """Yield the running command with pipes to it; kill it at the end if it still runs."""
         with subprocess.Popen(
-            [PLUMBLINE, *arguments],
+            [*self.program, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -87,6 +89,14 @@ class Cli:
         """Return the same command line with other Plumbline settings, by field name."""
         changed = {f"PLUMBLINE_{name.upper()}": str(value) for name, value in settings.items()}
         return replace(self, environment={**self.environment, **changed})
+
+    def with_clock(self, clock: SkewedClock) -> Cli:
+        """Return the same command line on a machine whose clock is wrong."""
+        return replace(
+            self,
+            environment={**self.environment, **clock.environment(), "PYTHONPATH": str(CHECKOUT)},
+            program=(sys.executable, "-m", "tests.skewed_cli"),
+        )
 
     def with_columns(self, columns: int) -> Cli:
         """Return the same command line with a terminal of this width."""

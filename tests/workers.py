@@ -17,6 +17,7 @@ from sqlalchemy import Engine, text
 
 from plumbline.embedded import child_process
 from tests.paths import CHECKOUT, MODELS
+from tests.skewed_clock import SkewedClock
 from tests.waiting import eventually
 
 START_TIMEOUT_S = 60.0
@@ -80,19 +81,20 @@ def start_worker(
     settings: Mapping[str, object] | None = None,
     options: tuple[str, ...] = (),
     app: str = "worker",
+    clock: SkewedClock | None = None,
     while_starting: Callable[[], None] | None = None,
 ) -> Iterator[Worker]:
     """Run `celery -A worker worker`; yield it once it is ready, and drain it at the end.
 
-    `settings` are Plumbline's settings by field name, as in {"lease_s": 2}. The log is written to
-    `folder`, and printed if the test fails.
+    `settings` are Plumbline's settings by field name, as in {"lease_s": 2}. A `clock` is that of
+    `tests.skewed_app`. The log is written to `folder`, and printed if the test fails.
     """
     name = f"worker-{uuid.uuid4().hex[:8]}"
     command = ["worker", f"--concurrency={concurrency}", f"--hostname={name}@localhost"]
     if queues is not None:
         command += ["--queues", queues]
     log, command = folder / f"{name}.log", [*command, *options]
-    worker = _start(database_url, broker_url, log, command, settings, app)
+    worker = _start(database_url, broker_url, log, command, settings, app, clock)
     with _drained_or_killed(worker):
         if while_starting is not None:
             while_starting()
@@ -108,11 +110,11 @@ def start_beat(
     *,
     settings: Mapping[str, object] | None = None,
     app: str = "worker",
+    clock: SkewedClock | None = None,
 ) -> Iterator[Worker]:
-    """Run `celery -A worker beat`; its schedule file is in `folder`."""
-    name = f"beat-{uuid.uuid4().hex[:8]}"
-    command = ["beat", "--schedule", str(folder / f"{name}.schedule")]
-    beat = _start(database_url, broker_url, folder / f"{name}.log", command, settings, app)
+    """Run `celery -A worker beat`; see `start_worker`."""
+    log = folder / f"beat-{uuid.uuid4().hex[:8]}.log"
+    beat = _start(database_url, broker_url, log, ["beat"], settings, app, clock)
     with _drained_or_killed(beat):
         yield beat
 
@@ -161,12 +163,15 @@ def _start(
     command: list[str],
     settings: Mapping[str, object] | None,
     app: str = "worker",
+    clock: SkewedClock | None = None,
 ) -> Worker:
-    level = () if "--loglevel" in command else ("--loglevel", "INFO")
+    if clock is not None:
+        app = "tests.skewed_app"
     process = child_process.start(
-        [sys.executable, "-m", "celery", "-A", app, *command, *level],
+        [sys.executable, "-m", "celery", "-A", app, *command],
         log=log,
-        environment=environment(database_url, broker_url, log.parent, settings),
+        environment=environment(database_url, broker_url, log.parent, settings)
+        | (clock.environment() if clock is not None else {}),
         # Not the checkout, whose .env would be read.
         cwd=log.parent,
     )

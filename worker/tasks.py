@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
 
@@ -23,6 +22,8 @@ from plumbline_client.errors import DatabaseUnavailable, StorageError
 from storage.database import translate_errors
 from storage.jobs import labels
 from storage.jobs.labels import LabelOutcome
+from worker import periodic
+from worker.broker.expiry import latest_deadline
 from worker.broker.rejection import log_rejection
 from worker.broker.retry import retry_until_settled
 from worker.celery import app
@@ -52,7 +53,7 @@ def score(self: Task, *args: Any, **arguments: Any) -> None:
         # The ids of keyless texts derive from it: two messages without an id would be one message.
         if not isinstance(self.request.id, str) or not self.request.id:
             raise MessageRejected("id: the message needs an id of its own, a string")
-        message = ScoreMessage.parse(arguments)
+        message = ScoreMessage.parse(arguments).expiring(latest_deadline(self.request.expires))
     except MessageRejected as rejection:
         log_rejection(self.request.id, rejection)
         return
@@ -83,10 +84,19 @@ def score_timed(message: ScoreMessage, celery_id: str) -> tuple[MessageOutcome, 
     return outcome, perf_counter() - started
 
 
-@app.task(name=SWEEP_TASK, acks_late=False)
-def sweep() -> None:
+def begins(task: Task) -> bool:
+    """Return whether to run a periodic task. Raises StorageError."""
+    engine = current_process().engine
+    with translate_errors(engine):
+        return periodic.begin(task, engine)
+
+
+@app.task(name=SWEEP_TASK, bind=True, acks_late=False)
+def sweep(self: Task) -> None:
     process = current_process()
     try:
+        if not begins(self):
+            return
         with (
             Publisher(process.services.broker_url) as publisher,
             translate_errors(process.engine),
@@ -142,6 +152,8 @@ def drift(self: Task, **arguments: Any) -> None:
     process = current_process()
     try:
         request = DriftReportRequest.parse(arguments, self.request.id)
+        if not begins(self):
+            return
         make_reports(process.engine, process.settings, request)
     except (MessageRejected, StorageError) as error:
         fields = metrics.count_error(ErrorKind.REPORT)
@@ -156,19 +168,23 @@ def quality(self: Task, asked: bool = False) -> None:
     process = current_process()
     task_id = self.request.id if asked else None
     try:
-        make_reports(process.engine, process.settings, now=datetime.now(UTC), task_id=task_id)
+        if not begins(self):
+            return
+        make_reports(process.engine, process.settings, task_id=task_id)
     except StorageError as error:
         fields = metrics.count_error(ErrorKind.REPORT)
         log.error("the quality reports failed: %s", error, extra=fields)
 
 
-@app.task(name=ALERTS_TASK, acks_late=False)
-def alerts() -> None:
+@app.task(name=ALERTS_TASK, bind=True, acks_late=False)
+def alerts(self: Task) -> None:
     from monitoring.alerts.evaluation import evaluate
     from monitoring.alerts.webhook import deliver
 
     process = current_process()
     try:
+        if not begins(self):
+            return
         evaluate(process.engine, process.settings)
         deliver(process.engine, process.settings)
     except StorageError as error:

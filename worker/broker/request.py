@@ -49,12 +49,16 @@ class MessageRequest(Request):  # type: ignore[misc]
             log_rejection(self.id, error)
         return super().on_failure(exc_info, *args, **kwargs)
 
+    def maybe_expire(self) -> bool:
+        """Never expire a message by the clock of this machine; see `worker.broker.expiry`."""
+        return False
+
     def revoked(self) -> bool:
-        """Return whether to skip the message. An expired message ends here, so it is logged."""
+        """Return whether to skip the message. A revoked message ends here, so it is logged."""
         already_known = self._already_revoked
         revoked = bool(super().revoked())
         if revoked and not already_known:
-            log_rejection(self.id, MessageRejected("it has expired or was revoked"))
+            log_rejection(self.id, MessageRejected("it was revoked"))
         return revoked
 
     def _report_crash(self, exit_description: str) -> None:
