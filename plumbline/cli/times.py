@@ -25,13 +25,14 @@ def parse_duration(value: str, option: str) -> float:
     return duration_s
 
 
-def parse_time(value: str, option: str, now: datetime | None = None) -> datetime:
-    """Return the time `value` ago if it is a duration, else the date and time.
+def parse_time(value: str, option: str) -> datetime | timedelta:
+    """Return a duration, which means that long ago, or a date and time.
 
-    A date without a time zone is local. Raises OptionInvalid.
+    Only PostgreSQL can tell how long ago something was: this machine's clock may be wrong. A date
+    without a time zone is local. Raises OptionInvalid.
     """
     if DURATION.fullmatch(value.strip().lower()):
-        return (now or datetime.now(UTC)) - timedelta(seconds=parse_duration(value, option))
+        return timedelta(seconds=parse_duration(value, option))
     try:
         # `astimezone` takes a time without a zone as local time.
         return datetime.fromisoformat(value.strip()).astimezone(UTC)

@@ -32,7 +32,7 @@ MESSAGE_SIZE = 4
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`results[i]` is the result of `texts[i]`; `since` is the time before the submission."""
+    """`results[i]` is the result of `texts[i]`; `since` is the time of the first acceptance."""
 
     since: datetime
     texts: Sequence[str]
@@ -60,7 +60,6 @@ def score_batch(
     running: Stack, texts: Sequence[str], on_poll: Callable[[Sequence[Result]], None]
 ) -> Batch:
     """Submit texts through the client and poll their results until every job has ended."""
-    since = datetime.now(UTC)
     with open_client(running.settings, running.services) as client:
         ids = submit(client, texts, running.settings.source)
         deadline = time.monotonic() + SCORE_TIMEOUT_S
@@ -70,6 +69,8 @@ def score_batch(
             on_poll(results)
             if all(result.state in TERMINAL for result in results):
                 by_id = {result.job_id: result for result in results}
+                # PostgreSQL's time, as are those that the drift report compares it with.
+                since = min(result.created_at for result in results)
                 return Batch(since, texts, [by_id[job_id] for job_id in ids])
             if time.monotonic() > deadline:
                 raise _timeout_error("The texts were not scored", running)

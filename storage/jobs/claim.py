@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from plumbline_client.new_job import DOCUMENT_COLUMNS, NewJob, to_document
+from plumbline_client.new_job import DEADLINE, DOCUMENT_COLUMNS, NewJob, to_document
 from plumbline_client.statements import QUEUED
 from storage.direct import Executor
 from storage.serving.deployments import NEWEST_DEPLOYMENT, Serving
@@ -40,7 +40,7 @@ class Lease:
 CLAIM = text(f"""
 WITH arriving AS (
     SELECT *, CASE WHEN error IS NOT NULL THEN 'rejected'
-                   WHEN deadline <= now() THEN 'expired' ELSE 'leased' END AS state
+                   WHEN {DEADLINE} <= now() THEN 'expired' ELSE 'leased' END AS state
     FROM json_to_recordset(CAST(:jobs AS json)) AS new ({DOCUMENT_COLUMNS})
 ), waiting AS (
     SELECT id FROM plumbline.jobs AS jobs
@@ -50,7 +50,7 @@ WITH arriving AS (
     INSERT INTO plumbline.jobs
         (id, source, key, text, text_sha256, notes, deadline, error, state, published_at,
          attempts, fence, lease_until, started_at, finished_at)
-    SELECT id, source, key, text, text_sha256, notes, deadline,
+    SELECT id, source, key, text, text_sha256, notes, {DEADLINE},
            CASE WHEN state = 'expired' THEN '{DEADLINE_PASSED}' ELSE error END,
            state, now(), 1, 1,
            CASE WHEN state = 'leased' THEN now() + make_interval(secs => :lease_s) END,

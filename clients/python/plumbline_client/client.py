@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from types import TracebackType
 
@@ -30,11 +30,15 @@ POLL_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A text to score. Submitting the same `key` again returns the same job and changes nothing."""
+    """A text to score. Submitting the same `key` again returns the same job and changes nothing.
+
+    A `deadline` that is a timedelta counts from the acceptance by PostgreSQL's clock, so that a
+    wrong clock of this machine does not matter. A datetime needs a time zone.
+    """
 
     text: str
     key: str | None = None
-    deadline: datetime | None = None
+    deadline: datetime | timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,7 @@ class Client:
         *,
         key: str | None = None,
         source: str | None = None,
-        deadline: datetime | None = None,
+        deadline: datetime | timedelta | None = None,
         on_full: OnFull | str = OnFull.WAIT,
         timeout_s: float | None = None,
     ) -> Receipt:
@@ -180,14 +184,14 @@ class Client:
         state: JobState | str | None = None,
         decision: str | None = None,
         model: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: datetime | timedelta | None = None,
+        until: datetime | timedelta | None = None,
         limit: int | None = 100,
     ) -> list[Result]:
         """Return the newest jobs that meet every condition, newest first.
 
-        `since` and `until` (exclusive) refer to the time of acceptance; a `limit` of None returns
-        all.
+        `since` and `until` (exclusive) refer to the time of acceptance; a timedelta is that long
+        ago, by PostgreSQL's clock. A `limit` of None returns all.
         """
         conditions = ResultFilter(
             ids=ids,

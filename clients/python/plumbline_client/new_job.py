@@ -7,9 +7,10 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from plumbline_client.durations import storable_duration
 from plumbline_client.errors import TextRefused
 from plumbline_client.identity import LONGEST_KEY, invalid_reason, keyed_id
 from plumbline_client.text import clean
@@ -17,13 +18,18 @@ from plumbline_client.text import clean
 # The columns of the JSON document that `to_document` writes, for `json_to_recordset`.
 DOCUMENT_COLUMNS = (
     "id uuid, source text, key text, text text, text_sha256 bytea, notes text[], "
-    "deadline timestamptz, error text"
+    "deadline timestamptz, deadline_s float8, error text"
 )
+# The deadline in SQL: a duration counts from the acceptance, by the clock of PostgreSQL.
+DEADLINE = "coalesce(deadline, now() + make_interval(secs => deadline_s))"
 
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to insert. A refused job has an `error` and no text."""
+    """A job to insert. A refused job has an `error` and no text.
+
+    A `deadline` that is a timedelta counts from the acceptance.
+    """
 
     id: uuid.UUID
     source: str
@@ -31,7 +37,7 @@ class NewJob:
     text_sha256: bytes
     key: str | None = None
     notes: tuple[str, ...] = ()
-    deadline: datetime | None = None
+    deadline: datetime | timedelta | None = None
     error: str | None = None
 
 
@@ -41,7 +47,7 @@ def new_job(
     source: str,
     max_chars: int,
     key: str | None = None,
-    deadline: datetime | None = None,
+    deadline: datetime | timedelta | None = None,
     job_id: uuid.UUID | None = None,
 ) -> NewJob:
     """Return the job for a text. If the text cannot be scored, the job is already refused.
@@ -95,13 +101,17 @@ def to_document(jobs: Sequence[NewJob]) -> str:
 def _fields(job: NewJob) -> dict[str, Any]:
     # `dataclasses.asdict` takes four times as long, because it copies the values.
     fields = {name: getattr(job, name) for name in NewJob.__slots__}
-    return fields | {"text_sha256": f"\\x{job.text_sha256.hex()}"}
+    fields |= {"text_sha256": f"\\x{job.text_sha256.hex()}", "deadline_s": None}
+    if isinstance(job.deadline, timedelta):
+        seconds = storable_duration(job.deadline).total_seconds()
+        fields |= {"deadline": None, "deadline_s": seconds}
+    return fields
 
 
-def _unusable_reason(key: str | None, deadline: datetime | None) -> str | None:
+def _unusable_reason(key: str | None, deadline: datetime | timedelta | None) -> str | None:
     reason = invalid_reason(key, LONGEST_KEY) if key is not None else None
     if reason is not None:
         return f"the key {reason}"
-    if deadline is not None and deadline.utcoffset() is None:
+    if isinstance(deadline, datetime) and deadline.utcoffset() is None:
         return "the deadline has no time zone"
     return None

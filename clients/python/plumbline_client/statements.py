@@ -5,7 +5,7 @@ The statements read and write the application's tables and therefore belong to o
 
 from __future__ import annotations
 
-from plumbline_client.new_job import DOCUMENT_COLUMNS
+from plumbline_client.new_job import DEADLINE, DOCUMENT_COLUMNS
 
 # PostgreSQL keeps the plan it made while the table was small until the table is next analyzed. No
 # index has this expression, so jobs are looked up by id even then.
@@ -14,7 +14,7 @@ QUEUED = "jobs.state || '' = 'queued'"
 ACCEPT = f"""
 INSERT INTO plumbline.jobs
     (id, source, key, text, text_sha256, notes, deadline, error, state, published_at, finished_at)
-SELECT id, source, key, text, text_sha256, notes, deadline, error,
+SELECT id, source, key, text, text_sha256, notes, {DEADLINE}, error,
        CASE WHEN error IS NULL THEN 'queued' ELSE 'rejected' END,
        CASE WHEN error IS NULL THEN now() END,
        CASE WHEN error IS NOT NULL THEN now() END
@@ -61,6 +61,10 @@ WHERE (CAST(%(ids)s AS uuid[]) IS NULL OR job_id = ANY (CAST(%(ids)s AS uuid[]))
   AND (CAST(%(model)s AS text) IS NULL OR model = %(model)s)
   AND (CAST(%(since)s AS timestamptz) IS NULL OR created_at >= %(since)s)
   AND (CAST(%(until)s AS timestamptz) IS NULL OR created_at < %(until)s)
+  AND (CAST(%(since_ago)s AS interval) IS NULL
+       OR created_at >= now() - CAST(%(since_ago)s AS interval))
+  AND (CAST(%(until_ago)s AS interval) IS NULL
+       OR created_at < now() - CAST(%(until_ago)s AS interval))
 ORDER BY created_at DESC, job_id
 LIMIT %(limit)s
 """

@@ -1,6 +1,6 @@
 import json
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -62,6 +62,24 @@ def test_deadline_needs_a_time_zone() -> None:
     assert (naive.deadline, naive.error) == (None, "the deadline has no time zone")
     aware = datetime(2030, 1, 1, tzinfo=UTC)
     assert new_job("x", source="app", max_chars=9, deadline=aware).deadline == aware
+
+
+@pytest.mark.parametrize(
+    ("deadline", "seconds"),
+    [
+        (timedelta(minutes=10), 600.0),
+        (timedelta(0), 0.0),
+        (-timedelta(minutes=1), -60.0),
+        (timedelta.max, 366_000 * 86_400.0),
+        (timedelta.min, -366_000 * 86_400.0),
+    ],
+)
+def test_a_duration_until_the_deadline_is_left_to_the_clock_of_postgresql(
+    deadline: timedelta, seconds: float
+) -> None:
+    job = new_job("x", source="app", max_chars=9, deadline=deadline)
+    (entry,) = json.loads(to_document([job]))
+    assert (entry["deadline"], entry["deadline_s"]) == (None, seconds)
 
 
 def test_document_keeps_the_first_of_two_jobs_with_one_id() -> None:

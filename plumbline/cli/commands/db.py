@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -14,6 +14,7 @@ from plumbline.cli.output.json_output import JsonOption, print_json
 from plumbline.cli.times import parse_duration
 from plumbline.services import connected
 from plumbline.settings import Settings
+from storage.database import absolute_time
 from storage.jobs.retention import purge_texts
 
 app = typer.Typer(help="Upgrade and check the tables; purge old texts.")
@@ -45,12 +46,14 @@ def purge(
     as_json: JsonOption = False,
 ) -> None:
     """Delete the texts of jobs that ended long ago. Scores, keys and the texts' hashes stay."""
-    before = datetime.now(UTC) - timedelta(seconds=parse_duration(older_than, "--older-than"))
+    age = timedelta(seconds=parse_duration(older_than, "--older-than"))
     purged = 0
     with (
         database(connected(Settings.read())) as engine,
         err.status("deleting texts ...") as spinner,
     ):
+        with engine.connect() as connection:
+            before = absolute_time(connection, age)
         for count in purge_texts(engine, before):
             purged += count
             spinner.update(f"deleting texts: {purged:,} ...")

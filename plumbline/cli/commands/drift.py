@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from plumbline.cli import report_request
-from plumbline.cli.commands.drift_request import task_arguments
+from plumbline.cli.commands.drift_request import task_arguments, with_absolute_times
 from plumbline.cli.database import database
 from plumbline.cli.output.console import (
     colored_text,
@@ -173,7 +173,8 @@ def request_report(
         with engine.connect() as connection:
             # Without tables no report can be written, so this fails before the task is sent.
             find_reports(connection, limit=1)
-        task_id = report_request.send(DRIFT_TASK, arguments, services)
+            absolute = with_absolute_times(arguments, connection)
+        task_id = report_request.send(DRIFT_TASK, absolute, services)
         with err.status("waiting for the report ..."):
             return report_request.wait_for(
                 engine, lambda connection: read_report_of_task(connection, task_id), timeout_s

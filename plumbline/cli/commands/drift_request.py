@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
+
+from sqlalchemy import Connection
 
 from plumbline.cli.times import parse_time
 from plumbline.errors import OptionInvalid
+from storage.database import absolute_time
 from storage.states import ReferenceKind
 
 
@@ -22,6 +26,7 @@ def task_arguments(
 ) -> dict[str, Any]:
     """Return the options that are set, since an older worker does not know all of them.
 
+    Times are strings, or durations that mean that long ago; `with_absolute_times` replaces them.
     Raises OptionInvalid if options contradict or require each other.
     """
     if since is not None and last is not None:
@@ -33,20 +38,33 @@ def task_arguments(
     }
     if reference is not ReferenceKind.WINDOW:
         _refuse_window_options(reference_since, reference_until, text)
-    begin, end = times["reference_since"], times["reference_until"]
-    if begin is not None and end is not None and begin >= end:
-        raise OptionInvalid("--reference-since must be before --reference-until.")
     arguments = {
         "source": source,
         "last": last,
         "reference": str(reference) if reference else None,
         "text": text or None,
-        **{name: time.isoformat() if time else None for name, time in times.items()},
+        **times,
     }
     return {name: value for name, value in arguments.items() if value is not None}
 
 
-def _parse_time(value: str | None, option: str) -> datetime | None:
+def with_absolute_times(arguments: Mapping[str, Any], connection: Connection) -> dict[str, Any]:
+    """Return the arguments with their times in ISO format, by PostgreSQL's clock.
+
+    Raises OptionInvalid if the earlier window ends before it starts.
+    """
+    times = {
+        name: absolute_time(connection, value)
+        for name, value in arguments.items()
+        if isinstance(value, datetime | timedelta)
+    }
+    begin, end = times.get("reference_since"), times.get("reference_until")
+    if begin is not None and end is not None and begin >= end:
+        raise OptionInvalid("--reference-since must be before --reference-until.")
+    return {**arguments, **{name: time.isoformat() for name, time in times.items()}}
+
+
+def _parse_time(value: str | None, option: str) -> datetime | timedelta | None:
     return None if value is None else parse_time(value, option)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -24,12 +24,14 @@ from plumbline.cli.times import parse_time
 from plumbline.errors import ExtraMissing, OptionInvalid
 from plumbline.services import connected
 from plumbline.settings import Settings
+from storage.database import absolute_time, now
 from storage.jobs.labels import LabelledText, labelled_texts
 
 REQUIRED_PACKAGES = ("training", "tensorflow", "keras")
-EXPORT_LIFETIME_S = 7 * 86_400.0
+EXPORT_LIFETIME = timedelta(days=7)
+EXPORT_TIME = "%Y%m%dT%H%M%S.%fZ"
 # Also matches the partial file of an export that was killed.
-EXPORT_PATTERN = "labels-*"
+EXPORT_NAME = re.compile(r"labels-(\d{8}T\d{6}\.\d{6}Z)\.jsonl.*")
 HELP = """\
 plumbline retrain adds three options to those of training, which follow:
 
@@ -112,9 +114,13 @@ def data_arguments(
         option_value(arguments, "--text-column") or "text",
         option_value(arguments, "--label-column") or "label",
     )
-    remove_old_exports(folder, time.time() - EXPORT_LIFETIME_S)
     with database(connected(settings)) as engine, engine.connect() as connection:
-        export = export_labels(labelled_texts(connection, start, job_source), folder, columns)
+        current = now(connection)
+        remove_old_exports(folder, current)
+        labelled = labelled_texts(
+            connection, None if start is None else absolute_time(connection, start), job_source
+        )
+        export = export_labels(labelled, folder, columns, current)
     err.print(f"{export.sentence()}.", markup=False, soft_wrap=True)
     return ["--data", str(export.path)]
 
@@ -122,14 +128,14 @@ def data_arguments(
 def export_labels(
     labelled: Iterable[LabelledText],
     folder: Path,
-    columns: tuple[str, str] = ("text", "label"),
-    now: datetime | None = None,
+    columns: tuple[str, str],
+    time: datetime,
 ) -> LabelExport:
     """Write JSON lines that only this user can read, whole or not at all.
 
-    `columns` are the names of (text, label). Raises FileUnwritable.
+    `columns` are the names of (text, label). The file is named after `time`. Raises FileUnwritable.
     """
-    path = folder / f"labels-{now or datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.jsonl"
+    path = folder / f"labels-{time.astimezone(UTC):{EXPORT_TIME}}.jsonl"
     with translate_write_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(path, mode=0o600) as partial:
@@ -137,11 +143,18 @@ def export_labels(
     return LabelExport(path, counts[0], counts[1])
 
 
-def remove_old_exports(folder: Path, before: float) -> None:
-    """Remove exports last written before this time, since nothing else does; they contain texts."""
-    for path in folder.glob(EXPORT_PATTERN):
-        with suppress(OSError):
-            if path.stat().st_mtime < before:
+def remove_old_exports(folder: Path, time: datetime) -> None:
+    """Remove exports that are old at `time`, since nothing else does; they contain texts.
+
+    The age follows from the name, which has a time of PostgreSQL's clock. An export from far in the
+    future was named by a clock that was wrong.
+    """
+    for path in folder.glob("labels-*"):
+        if (name := EXPORT_NAME.fullmatch(path.name)) is None:
+            continue
+        with suppress(OSError, ValueError):
+            written_at = datetime.strptime(name[1], EXPORT_TIME).replace(tzinfo=UTC)
+            if abs(time - written_at) > EXPORT_LIFETIME:
                 path.unlink()
 
 
@@ -150,7 +163,8 @@ def _write(labelled: Iterable[LabelledText], path: Path, columns: tuple[str, str
     with path.open("w", encoding="utf-8") as file:
         for row in labelled:
             values = (row.text, row.label)
-            file.write(json.dumps(dict(zip(columns, values, strict=True)), ensure_ascii=False))
+            # In ASCII, so that an --encoding for the files of --data does not change the texts.
+            file.write(json.dumps(dict(zip(columns, values, strict=True))))
             file.write("\n")
             counts[row.label] += 1
     return counts

@@ -9,12 +9,13 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+import time_machine
 from sqlalchemy import Engine, text
 
 from plumbline.broker import queue_depth
@@ -186,6 +187,22 @@ def test_replaced_characters_are_noted_in_the_row(client: Client) -> None:
 def test_invalid_source_is_reported_in_one_sentence(client: Client, source: str) -> None:
     with pytest.raises(SourceInvalid, match=r"^The source .*\.$"):
         client.submit("text", source=source)
+
+
+@pytest.mark.parametrize("clock_s", [0, -3_600, 40 * 86_400])
+def test_durations_are_measured_by_the_clock_of_postgresql(
+    client: Client, engine: Engine, clock_s: float
+) -> None:
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=clock_s)):
+        receipt = client.submit("text", deadline=timedelta(minutes=10))
+        client.submit("text", deadline=timedelta.max)
+        assert len(client.results(since=timedelta(minutes=1))) == 2
+        assert client.results(until=timedelta(minutes=1)) == []
+        assert len(client.results(since=timedelta.max, until=timedelta(0))) == 2
+    with engine.connect() as connection:
+        time_left = text("SELECT deadline - created_at FROM plumbline.jobs WHERE id = :id")
+        stored = connection.execute(time_left, {"id": receipt.job_id}).scalar_one()
+    assert stored == timedelta(minutes=10)
 
 
 def test_a_deadline_is_stored(client: Client, engine: Engine) -> None:

@@ -35,8 +35,13 @@ class FakeClient:
     def results(self, ids: Sequence[uuid.UUID], limit: None) -> list[Any]:
         state = next(self.states)
         return [
-            SimpleNamespace(job_id=job_id, state=state, text=self.submitted[job_id][0])
-            for job_id in reversed(ids)
+            SimpleNamespace(
+                job_id=job_id,
+                state=state,
+                text=self.submitted[job_id][0],
+                created_at=NOW + timedelta(seconds=number),
+            )
+            for number, job_id in reversed(list(enumerate(ids)))
         ]
 
     def __enter__(self) -> FakeClient:
@@ -88,12 +93,11 @@ def test_batch_ends_when_every_job_has_ended(running: Any, monkeypatch: pytest.M
     monkeypatch.setattr(loop, "open_client", lambda *_: FakeClient(states))
     monkeypatch.setattr(loop, "POLL_S", 0.0)
     polled: list[JobState] = []
-    started = datetime.now(UTC)
     batch = loop.score_batch(running, TEXTS, lambda results: polled.append(results[0].state))
     assert polled == list(states)
     assert running.calls == ["supervised"] * 3
     assert [result.text for result in batch.results] == TEXTS
-    assert started <= batch.since <= datetime.now(UTC)
+    assert batch.since == NOW
 
 
 def test_batch_that_is_not_scored_in_time_names_the_logs(
