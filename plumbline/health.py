@@ -5,20 +5,26 @@ A check costs one round trip to Redis and one to PostgreSQL. It does not wait fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from plumbline import heartbeat
-from plumbline.heartbeat import Heartbeat, WorkerStatus
+from plumbline.clocks import Clocks, clock_warnings
+from plumbline.heartbeat import Heartbeat, Survey, WorkerStatus
+from plumbline.queues import SWEEP_TASK, UPKEEP_QUEUE
 from plumbline_client.broker import translate_redis_errors
 from plumbline_client.errors import BrokerUnavailable, DatabaseRefused, StorageError
 from plumbline_client.services import Services
 
 # Probes start often, so SQLAlchemy is imported only by the check that needs it.
 if TYPE_CHECKING:
-    from storage.reports.status import Progress
+    from storage.reports.status import PeriodicTaskAge, Progress
+
+# Sweeps wait while every worker scores a long text, which takes seconds, not minutes.
+MISSED_SWEEPS = 3
+SWEEP_GRACE_S = 60.0
 
 
 class Health(IntEnum):
@@ -35,11 +41,18 @@ class Health(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """`reason` is one sentence. `heartbeats` are those that count (`heartbeat.MAX_AGE_S`)."""
+    """`reason` is one sentence. `heartbeats` are those that count (`heartbeat.MAX_AGE_S`).
+
+    `warnings` are sentences about what does not stop the system. `clocks` is None if a server did
+    not respond.
+    """
 
     health: Health
     reason: str
     heartbeats: Sequence[Heartbeat] = ()
+    warnings: Sequence[str] = ()
+    clocks: Clocks | None = None
+    periodic_tasks: Sequence[PeriodicTaskAge] = ()
 
     @property
     def live(self) -> bool:
@@ -53,13 +66,19 @@ class HealthReport:
 def check(services: Services, stalled_after_s: float) -> HealthReport:
     """Check both servers, the heartbeats of workers and beat, and the progress of scoring."""
     try:
-        heartbeats = recent_heartbeats(services.broker_url)
+        survey = survey_heartbeats(services.broker_url)
         progress = recent_progress(services.database_url, stalled_after_s)
     except DatabaseRefused as error:
         return HealthReport(Health.NOT_READY, str(error))
     except (BrokerUnavailable, StorageError) as error:
         return HealthReport(Health.NOT_LIVE, str(error))
-    return assess(heartbeats, progress, stalled_after_s)
+    clocks = Clocks.of(survey, progress.clock_ahead_s)
+    return replace(
+        assess(survey.heartbeats, progress, stalled_after_s),
+        warnings=[*clock_warnings(survey, clocks), *sweep_warnings(progress.periodic_tasks)],
+        clocks=clocks,
+        periodic_tasks=progress.periodic_tasks,
+    )
 
 
 def check_this_machine(broker_url: str) -> HealthReport:
@@ -73,10 +92,15 @@ def check_this_machine(broker_url: str) -> HealthReport:
     )
 
 
-def recent_heartbeats(broker_url: str) -> list[Heartbeat]:
+def recent_heartbeats(broker_url: str) -> Sequence[Heartbeat]:
     """Return the heartbeats that count. Raises BrokerUnavailable."""
+    return survey_heartbeats(broker_url).heartbeats
+
+
+def survey_heartbeats(broker_url: str) -> Survey:
+    """Return the heartbeats that count, and the clocks. Raises BrokerUnavailable."""
     with translate_redis_errors(broker_url), heartbeat.connect(broker_url) as connection:
-        return heartbeat.recent(connection)
+        return heartbeat.survey(connection)
 
 
 def running_workers(broker_url: str) -> list[str]:
@@ -95,6 +119,17 @@ def recent_progress(database_url: str, within_s: float) -> Progress:
 
     with open_engine(database_url, pool_size=1) as engine, engine.connect() as connection:
         return progress(connection, within_s)
+
+
+def sweep_warnings(tasks: Sequence[PeriodicTaskAge]) -> Iterator[str]:
+    """Yield a sentence if no sweep has begun for so long that a wait in the queue is no reason."""
+    for task in tasks:
+        if task.task == SWEEP_TASK and task.age_s > MISSED_SWEEPS * task.every_s + SWEEP_GRACE_S:
+            yield (
+                f"No sweep has begun for {task.age_s:,.0f} s, although one is due every "
+                f"{task.every_s:g} s, so expired leases do not end; see the logs of beat and of "
+                f"the workers of the queue {UPKEEP_QUEUE}."
+            )
 
 
 def assess(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, text
@@ -34,7 +36,13 @@ SELECT
              WHERE state = 'queued' AND created_at <= now() - make_interval(secs => :within_s))
         AS queued_throughout,
     EXISTS (SELECT FROM plumbline.predictions
-             WHERE scored_at > now() - make_interval(secs => :within_s)) AS scored
+             WHERE scored_at > now() - make_interval(secs => :within_s)) AS scored,
+    clock_timestamp() AS time,
+    (SELECT coalesce(json_agg(ages ORDER BY task), '[]')
+       FROM (SELECT task, every_s,
+                    extract(epoch FROM clock_timestamp() - coalesce(began_at, first_scheduled_at))
+                        AS age_s
+               FROM plumbline.periodic_tasks) AS ages) AS periodic_tasks
 """)
 
 
@@ -54,11 +62,25 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class PeriodicTaskAge:
+    """A task that is due every `every_s` began `age_s` ago, or was first scheduled then."""
+
+    task: str
+    every_s: float
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
-    """Whether a job was queued throughout a period, and whether any job was scored in it."""
+    """Whether a job was queued throughout a period, and whether any job was scored in it.
+
+    `clock_ahead_s` is how far this machine's clock is ahead of PostgreSQL's.
+    """
 
     queued_throughout: bool
     scored: bool
+    clock_ahead_s: float = field(default=0.0, compare=False)
+    periodic_tasks: Sequence[PeriodicTaskAge] = field(default=(), compare=False)
 
 
 def snapshot(connection: Connection) -> Status:
@@ -78,5 +100,8 @@ def snapshot(connection: Connection) -> Status:
 
 def progress(connection: Connection, within_s: float) -> Progress:
     """Return the progress of the last `within_s`."""
+    before = time.time()
     row = connection.execute(PROGRESS, {"within_s": within_s}).one()
-    return Progress(row.queued_throughout, row.scored)
+    here = (before + time.time()) / 2
+    ages = [PeriodicTaskAge(**age) for age in row.periodic_tasks]
+    return Progress(row.queued_throughout, row.scored, here - row.time.timestamp(), ages)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
 
@@ -34,7 +35,8 @@ def health(
 
     Exit 0: all three. 3: not live; a server, every worker or beat is down. 4: live but not ready;
     no worker has loaded its model, or the tables do not exist. 5: ready, but texts are queued and
-    none is scored.
+    none is scored. Clocks that differ from PostgreSQL's and missing sweeps are printed as well, and
+    change no exit code.
     """
     services = probe_services()
     report = check_this_machine(services.broker_url) if here else check(services, stalled_after)
@@ -55,27 +57,43 @@ def probe_services() -> Services:
 
 
 def print_report(report: HealthReport, as_json: bool) -> None:
-    healthy = report.health is Health.HEALTHY
     if as_json:
-        signs = [
-            {"able": beat.status, "machine": beat.machine, "name": beat.name}
-            for beat in report.heartbeats
-        ]
-        print_json(
-            {
-                "health": report.health.name.lower(),
-                "live": report.live,
-                "ready": report.ready,
-                "progressing": healthy,
-                "reason": report.reason,
-                "signs": signs,
-            }
-        )
+        print_json(report_document(report))
     elif sys.stdout.isatty():
         from rich.text import Text
 
         from plumbline.cli.output.console import out
 
-        out.print(Text(report.reason, style="green" if healthy else "red"), soft_wrap=True)
+        style = "green" if report.health is Health.HEALTHY else "red"
+        out.print(Text(report.reason, style=style), soft_wrap=True)
+        for warning in report.warnings:
+            out.print(Text(warning, style="yellow"), soft_wrap=True)
     else:
-        typer.echo(report.reason)
+        for sentence in (report.reason, *report.warnings):
+            typer.echo(sentence)
+
+
+def report_document(report: HealthReport) -> dict[str, Any]:
+    """Return the same keys in every case. Clocks are compared with PostgreSQL's."""
+    clocks = report.clocks
+    signs = [
+        {
+            "able": beat.status,
+            "machine": beat.machine,
+            "name": beat.name,
+            "clock_ahead_s": clocks.of_sender(beat) if clocks is not None else None,
+        }
+        for beat in report.heartbeats
+    ]
+    return {
+        "health": report.health.name.lower(),
+        "live": report.live,
+        "ready": report.ready,
+        "progressing": report.health is Health.HEALTHY,
+        "reason": report.reason,
+        "signs": signs,
+        "warnings": report.warnings,
+        "clock_ahead_s": clocks.this_machine_s if clocks is not None else None,
+        "redis_clock_ahead_s": clocks.redis_s if clocks is not None else None,
+        "periodic_tasks": [asdict(task) for task in report.periodic_tasks],
+    }

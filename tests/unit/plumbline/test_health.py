@@ -3,9 +3,15 @@ from __future__ import annotations
 import pytest
 
 from plumbline import heartbeat
-from plumbline.health import Health, HealthReport, assess, assess_this_machine
+from plumbline.health import (
+    Health,
+    HealthReport,
+    assess,
+    assess_this_machine,
+    sweep_warnings,
+)
 from plumbline.heartbeat import Heartbeat, WorkerStatus
-from storage.reports.status import Progress
+from storage.reports.status import PeriodicTaskAge, Progress
 
 PROGRESSING = Progress(queued_throughout=True, scored=True)
 IDLE = Progress(queued_throughout=False, scored=False)
@@ -55,3 +61,16 @@ def test_the_exit_codes_are_the_documented_ones() -> None:
     assert {health.name: int(health) for health in Health} == {
         "HEALTHY": 0, "NOT_LIVE": 3, "NOT_READY": 4, "STUCK": 5
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("age_s", "warned"), [(3.0, False), (70.0, False), (80.0, True), (-3_600.0, False)]
+)
+def test_missing_sweeps_are_a_warning(age_s: float, warned: bool) -> None:
+    tasks = [
+        PeriodicTaskAge("plumbline.drift", 5.0, 1e6),
+        PeriodicTaskAge("plumbline.sweep", 5.0, age_s),
+    ]
+    sentences = list(sweep_warnings(tasks))
+    assert len(sentences) == warned
+    assert all(f"No sweep has begun for {age_s:.0f} s" in sentence for sentence in sentences)

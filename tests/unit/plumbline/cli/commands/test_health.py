@@ -4,10 +4,12 @@ from pathlib import Path
 import pytest
 
 from plumbline.cli.commands.health import print_report, probe_services
+from plumbline.clocks import Clocks
 from plumbline.health import Health, HealthReport
 from plumbline.heartbeat import Heartbeat, WorkerStatus
 from plumbline_client.errors import ServicesMissing
 from plumbline_client.services import Services
+from storage.reports.status import PeriodicTaskAge
 
 DATABASE_URL, BROKER_URL = "postgresql://host/db", "redis://host/0"
 
@@ -42,5 +44,32 @@ def test_report_is_json_or_its_reason(capsys: pytest.CaptureFixture[str]) -> Non
         "ready": False,
         "progressing": False,
         "reason": "No worker has loaded its model yet.",
-        "signs": [{"able": "loading", "machine": "machine", "name": "worker-1"}],
+        "signs": [
+            {"able": "loading", "machine": "machine", "name": "worker-1", "clock_ahead_s": None}
+        ],
+        "warnings": [],
+        "clock_ahead_s": None,
+        "redis_clock_ahead_s": None,
+        "periodic_tasks": [],
     }
+
+
+def test_warnings_follow_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    beat = Heartbeat(WorkerStatus.BEAT, "machine", "beat", -20.0)
+    report = HealthReport(
+        Health.HEALTHY,
+        "Live.",
+        [beat],
+        ["A clock is wrong."],
+        Clocks(this_machine_s=0.5, redis_s=12.0),
+        [PeriodicTaskAge("plumbline.sweep", 5.0, 3.0)],
+    )
+    print_report(report, as_json=False)
+    assert capsys.readouterr().out == "Live.\nA clock is wrong.\n"
+    print_report(report, as_json=True)
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["progressing"]
+    assert printed["warnings"] == ["A clock is wrong."]
+    assert (printed["clock_ahead_s"], printed["redis_clock_ahead_s"]) == (0.5, 12.0)
+    assert printed["signs"][0]["clock_ahead_s"] == -8.0
+    assert printed["periodic_tasks"] == [{"task": "plumbline.sweep", "every_s": 5.0, "age_s": 3.0}]
