@@ -9,6 +9,9 @@ from pathlib import Path
 
 from tests.chaos.run import Size, run
 
+MIN_TIMEOUT_S = 1_800.0
+JOB_TIMEOUT_S = 0.1
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
@@ -20,9 +23,9 @@ def main() -> int:
         "--outage-s",
         type=float,
         default=20.0,
-        help="how long Redis and PostgreSQL stay down, once each",
+        help="how long Redis and PostgreSQL stay down, once each, and how long Redis answers errors",
     )
-    parser.add_argument("--timeout-s", type=float, default=1_800.0)
+    parser.add_argument("--timeout-s", type=float, help="default: half an hour, or 0.1 s per job")
     parser.add_argument("--folder", type=Path, help="folder for the logs; default: a temporary one")
     options = parser.parse_args()
     size = Size(
@@ -31,7 +34,7 @@ def main() -> int:
         options.seed,
         poisons=options.poisons,
         outage_s=options.outage_s,
-        timeout_s=options.timeout_s,
+        timeout_s=options.timeout_s or max(MIN_TIMEOUT_S, JOB_TIMEOUT_S * options.jobs),
     )
     folder = options.folder or Path(tempfile.mkdtemp(prefix="plumbline-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)

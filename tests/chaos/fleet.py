@@ -13,23 +13,28 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from random import Random
+from typing import ClassVar
 
 import psutil
 import psycopg
+import redis
 
 from plumbline.embedded import child_process
-from plumbline.embedded.child_process import Server
+from plumbline.embedded.child_process import LOCALHOST, Server
 from plumbline.embedded.postgres import postgres_server
 from plumbline.embedded.redis import redis_server
 from plumbline.queues import SCORE_QUEUE, UPKEEP_QUEUE
-from tests.chaos.plan import Kill, Target
+from tests.chaos.plan import Disturbance, Kill, RedisError, Target
 from tests.paths import CHECKOUT
+from tests.skewed_clock import SkewedClock
 from tests.workers import environment
 
 PORT_ATTEMPTS = 20
 # A worker does not start while PostgreSQL or Redis is down, so it is started repeatedly.
 MAX_FAILED_STARTS = 60
 DRAIN_TIMEOUT_S = 20.0
+# How far the clock of a worker or of beat is off, at most, in either direction.
+MAX_SKEW_S = 900.0
 APP = "tests.poison_app"
 
 
@@ -73,15 +78,64 @@ class KillableServer:
         return self._opened.enter_context(self._open_server())
 
 
+class DisturbedRedis(KillableServer):
+    """A Redis that can answer writes with an error for a while. A restart ends that as well."""
+
+    START: ClassVar[Mapping[RedisError, str]] = {
+        # As after a failover: a replica, whose master does not exist.
+        RedisError.READONLY: f"REPLICAOF {LOCALHOST} 1",
+        RedisError.OOM: "CONFIG SET maxmemory 1",
+    }
+    END: ClassVar[Mapping[RedisError, str]] = {
+        RedisError.READONLY: "REPLICAOF NO ONE",
+        RedisError.OOM: "CONFIG SET maxmemory 0",
+    }
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(lambda: redis_server(folder))
+        self._disturbance: Disturbance | None = None
+        self._ends_at = 0.0
+
+    def disturb(self, disturbance: Disturbance) -> bool:
+        """Begin a disturbance; return False if Redis is down or disturbed already."""
+        if not self.is_up or self._disturbance is not None:
+            return False
+        self._execute(self.START[disturbance.error])
+        self._disturbance = disturbance
+        self._ends_at = time.monotonic() + disturbance.duration_s
+        return True
+
+    def kill(self, down_s: float) -> None:
+        super().kill(down_s)
+        self._disturbance = None
+
+    def supervise(self) -> None:
+        super().supervise()
+        if self._disturbance is not None and time.monotonic() >= self._ends_at:
+            self._execute(self.END[self._disturbance.error])
+            self._disturbance = None
+
+    def _execute(self, command: str) -> None:
+        with redis.Redis.from_url(self.url) as client:
+            client.execute_command(*command.split())
+
+
 class SupervisedProcess:
     """A Celery process that is started again whenever it ends. Its orphans are left alone."""
 
-    def __init__(self, name: str, command: list[str], folder: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        folder: Path,
+        environments: Iterator[Mapping[str, str]],
+    ) -> None:
+        """`environments` yields the environment of each start."""
         self.name = name
         self.log = folder / f"{name}.log"
         self._command = [sys.executable, "-m", "celery", "-A", APP, *command, "--loglevel=INFO"]
         self._folder = folder
-        self._environment = env
+        self._environments = environments
         self._groups: list[int] = []
         self._failed_starts = 0
         self._start()
@@ -97,7 +151,7 @@ class SupervisedProcess:
             return
         self._failed_starts = self._failed_starts + 1 if status > 0 else 0
         if self._failed_starts > MAX_FAILED_STARTS:
-            raise AssertionError(f"{self.name} does not start: {child_process.log_tail(self.log)}")
+            raise AssertionError(f"{self.name} does not start: {child_process.quote_log(self.log)}")
         self._start()
 
     def children(self) -> list[int]:
@@ -114,7 +168,7 @@ class SupervisedProcess:
 
     def _start(self) -> None:
         self._process = child_process.start(
-            self._command, log=self.log, environment=self._environment, cwd=self._folder
+            self._command, log=self.log, environment=next(self._environments), cwd=self._folder
         )
         self._groups.append(self._process.pid)
 
@@ -122,12 +176,13 @@ class SupervisedProcess:
 class Fleet:
     """Everything that runs apart from the producers."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, object], seed: int) -> None:
         self.folder = folder
+        self._random = Random(seed)
         self._settings = settings
         self.postgres = KillableServer(lambda: postgres_server(folder / "postgres"))
         try:
-            self.redis = KillableServer(lambda: redis_server(folder / "redis"))
+            self.redis = DisturbedRedis(folder / "redis")
         except BaseException:
             self.postgres.close()
             raise
@@ -139,16 +194,26 @@ class Fleet:
         return variables | {"PYTHONPATH": str(CHECKOUT)}
 
     def start_processes(self) -> None:
-        """Start the main worker, the express worker and beat, as `plumbline up` does."""
+        """Start the main worker, the express worker and beat, as `plumbline up` does.
+
+        Each start has a clock of its own, as if it were on another machine.
+        """
         quick = ["--without-mingle", "--without-gossip"]
         express = f"--queues={SCORE_QUEUE},{UPKEEP_QUEUE}"
         commands = {
             "worker": ["worker", "--concurrency=2", "--hostname=main@chaos", *quick],
             "express": ["worker", "--concurrency=1", "--hostname=express@chaos", express, *quick],
-            "beat": ["beat", "--schedule", str(self.folder / "schedule"), "--pidfile="],
+            "beat": ["beat", "--pidfile="],
         }
         for name, command in commands.items():
-            self.processes[name] = SupervisedProcess(name, command, self.folder, self.environment)
+            self.processes[name] = SupervisedProcess(
+                name, command, self.folder, self._skewed_environments()
+            )
+
+    def _skewed_environments(self) -> Iterator[Mapping[str, str]]:
+        while True:
+            clock = SkewedClock(self._random.uniform(-MAX_SKEW_S, MAX_SKEW_S))
+            yield self.environment | clock.environment()
 
     def supervise(self) -> None:
         """Start again what is down. Call it often."""
@@ -203,9 +268,9 @@ class Fleet:
 
 
 @contextmanager
-def start_fleet(folder: Path, settings: Mapping[str, object]) -> Iterator[Fleet]:
+def start_fleet(folder: Path, settings: Mapping[str, object], seed: int) -> Iterator[Fleet]:
     """Start both servers; stop everything at the end."""
-    fleet = Fleet(folder, settings)
+    fleet = Fleet(folder, settings, seed)
     try:
         yield fleet
     finally:

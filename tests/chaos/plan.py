@@ -17,6 +17,8 @@ BATCH_SIZES = (1, 3, 24)
 CLI_BATCH_SIZE = 100
 # Shares of the jobs that have ended.
 FIRST_KILL, LAST_KILL = 0.02, 0.90
+# Each error of Redis occurs once, and once more per so many kills.
+KILLS_PER_DISTURBANCE = 200
 
 
 class SubmissionPath(StrEnum):
@@ -67,6 +69,22 @@ class Kill:
     down_s: float = 0.0
 
 
+class RedisError(StrEnum):
+    """The errors that Redis answers during a disturbance: as a replica, or with its memory full."""
+
+    READONLY = "READONLY"
+    OOM = "OOM"
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """Redis answers writes with an error for `duration_s`, once `share` of the jobs have ended."""
+
+    share: float
+    error: RedisError
+    duration_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`batches` are the jobs that are submitted together, per path in order of submission."""
@@ -74,16 +92,25 @@ class Plan:
     jobs: Sequence[Job]
     batches: dict[SubmissionPath, list[Sequence[Job]]] = field(default_factory=dict)
     kills: Sequence[Kill] = ()
+    disturbances: Sequence[Disturbance] = ()
 
 
 def make_plan(count: int, kills: int, seed: int, *, poisons: int, outage_s: float) -> Plan:
-    """Draw a plan with `poisons` jobs of each poison and one long outage of each server."""
+    """Draw a plan with `poisons` jobs of each poison and one long outage of each server.
+
+    `outage_s` is also the duration of each disturbance.
+    """
     random = Random(seed)
     jobs = [_draw_job(number, random) for number in range(count)]
     for mark in POISONS:
         for number in random.sample(range(count), poisons):
             jobs[number] = Job(number, JobKind.POISON, f"{mark} #{number} ", f"job {number}")
-    return Plan(jobs, _draw_batches(jobs, random), _draw_kills(kills, random, outage_s))
+    return Plan(
+        jobs,
+        _draw_batches(jobs, random),
+        _draw_kills(kills, random, outage_s),
+        _draw_disturbances(1 + kills // KILLS_PER_DISTURBANCE, random, outage_s),
+    )
 
 
 def _draw_job(number: int, random: Random) -> Job:
@@ -137,3 +164,12 @@ def _draw_kills(count: int, random: Random, outage_s: float) -> list[Kill]:
             down_s = outage_s if first else random.choice([0.0, 0.5])
         kills.append(Kill(share, target, down_s))
     return kills
+
+
+def _draw_disturbances(count: int, random: Random, duration_s: float) -> list[Disturbance]:
+    """Draw `count` disturbances of each error, in order of their shares."""
+    errors = [error for error in RedisError for _ in range(count)]
+    shares = sorted(random.uniform(FIRST_KILL, LAST_KILL) for _ in errors)
+    random.shuffle(errors)
+    pairs = zip(shares, errors, strict=True)
+    return [Disturbance(share, error, duration_s) for share, error in pairs]

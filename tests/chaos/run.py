@@ -11,8 +11,6 @@ from random import Random
 
 import psycopg
 import redis
-from kombu import Connection
-from kombu.exceptions import OperationalError
 
 from plumbline.broker import queue_depth
 from plumbline.queues import KEY_PREFIX
@@ -20,11 +18,14 @@ from plumbline_client.errors import BrokerUnavailable
 from storage import migrate
 from storage.database import connect
 from tests.chaos.audit import Audit, audit_ledger, read_ledger, record_changes
-from tests.chaos.fleet import Fleet, start_fleet
-from tests.chaos.plan import Kill, Plan, make_plan
+from tests.chaos.fleet import MAX_SKEW_S, Fleet, start_fleet
+from tests.chaos.plan import Plan, make_plan
 from tests.chaos.producers import Producers, Throttle
+from worker.broker.unacknowledged import Unacknowledged
 
 POLL_S = 0.1
+# Counting reads every job. It may take this share of the time, however many jobs there are.
+COUNTING_SHARE = 0.1
 # How many jobs may be open at a time, as a share of all jobs.
 MAX_OPEN_SHARE = 0.12
 MIN_OPEN_JOBS = 100
@@ -43,7 +44,7 @@ SELECT count(*) FILTER (WHERE state NOT IN ('queued', 'leased')),
        count(*) FILTER (WHERE state IN ('queued', 'leased'))
 FROM plumbline.jobs
 """
-UNACKNOWLEDGED = KEY_PREFIX + "unacked"
+UNACKED, UNACKED_INDEX = "unacked", "unacked_index"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class RunReport:
     audit: Audit
     submissions: int
     killed: Counter[str]
+    disturbed: Counter[str]
     took_s: float
 
     @property
@@ -68,20 +70,25 @@ class RunReport:
         return self.audit.passed
 
     def lines(self) -> list[str]:
-        kills = ", ".join(f"{count} x {target}" for target, count in sorted(self.killed.items()))
         return [
             f"{self.submissions} submissions through all paths in {self.took_s:.0f} s; "
-            f"{self.killed.total()} SIGKILLs: {kills}",
+            f"{self.killed.total()} SIGKILLs: {list_counts(self.killed)}",
+            f"Redis answered with errors: {list_counts(self.disturbed)}; "
+            f"clocks were up to {MAX_SKEW_S / 60:.0f} min off",
             *self.audit.evidence(),
             self.audit.line,
         ]
+
+
+def list_counts(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} x {name}" for name, count in sorted(counts.items()))
 
 
 def run(size: Size, folder: Path, print_line: Callable[[str], None]) -> RunReport:
     """Run and audit. Raises AssertionError if jobs are still open after `timeout_s`."""
     plan = make_plan(size.jobs, size.kills, size.seed, poisons=size.poisons, outage_s=size.outage_s)
     started = time.monotonic()
-    with start_fleet(folder, SETTINGS) as fleet:
+    with start_fleet(folder, SETTINGS, size.seed) as fleet:
         engine = connect(fleet.postgres.url)
         migrate.upgrade(engine)
         record_changes(engine)
@@ -91,7 +98,8 @@ def run(size: Size, folder: Path, print_line: Callable[[str], None]) -> RunRepor
         producers = Producers(plan, fleet, throttle)
         producers.start()
         try:
-            killed = KillLoop(fleet, plan, producers, throttle, size, print_line).run()
+            loop = KillLoop(fleet, plan, producers, throttle, size, print_line)
+            loop.run()
         finally:
             producers.stop()
         engine = connect(fleet.postgres.url)
@@ -102,13 +110,17 @@ def run(size: Size, folder: Path, print_line: Callable[[str], None]) -> RunRepor
     return RunReport(
         audit_ledger(plan.jobs, rows, submitted.acknowledged, submitted.sent),
         submitted.count,
-        killed,
+        loop.killed,
+        loop.disturbed,
         time.monotonic() - started,
     )
 
 
 class KillLoop:
-    """Kills by plan and supervises the fleet until every job has ended."""
+    """Kills and disturbs by plan, and supervises the fleet until every job has ended.
+
+    `killed` and `disturbed` count what was done.
+    """
 
     def __init__(
         self,
@@ -121,18 +133,20 @@ class KillLoop:
     ) -> None:
         self._fleet = fleet
         self._kills = list(plan.kills)
+        self._disturbances = list(plan.disturbances)
         self._producers = producers
         self._throttle = throttle
         self._size = size
         self._print_line = print_line
         self._random = Random(size.seed)
-        self._killed: Counter[str] = Counter()
+        self.killed: Counter[str] = Counter()
+        self.disturbed: Counter[str] = Counter()
         self._ended = 0
         self._open = 0
         self._started = time.monotonic()
+        self._count_at = self._started
 
-    def run(self) -> Counter[str]:
-        """Return how often each target was killed."""
+    def run(self) -> None:
         give_up_at = self._started + self._size.timeout_s
         while not self._is_over():
             if time.monotonic() > give_up_at:
@@ -141,13 +155,16 @@ class KillLoop:
                     f"have ended and {len(self._kills)} kills remain"
                 )
             self._fleet.supervise()
-            self._read_progress()
+            if time.monotonic() >= self._count_at:
+                self._read_progress()
             self._kill()
+            self._disturb()
             time.sleep(POLL_S)  # the interval between two polls; the deadline is above
-        return self._killed
 
     def _is_over(self) -> bool:
-        if not self._producers.done() or self._kills or not self._servers_up():
+        if not self._producers.done() or self._kills or self._disturbances:
+            return False
+        if self._open or not self._servers_up():
             return False
         if not self._read_progress() or self._open:
             return False
@@ -160,6 +177,7 @@ class KillLoop:
         """Count ended and open jobs; return False if PostgreSQL does not respond."""
         if not self._fleet.postgres.is_up:
             return False
+        started = time.monotonic()
         try:
             with psycopg.connect(self._fleet.postgres.url, connect_timeout=5) as connection:
                 row = connection.execute(PROGRESS).fetchone()
@@ -168,40 +186,55 @@ class KillLoop:
         assert row is not None
         self._ended, self._open = row
         self._throttle.update(self._open)
+        ended = time.monotonic()
+        self._count_at = ended + (ended - started) / COUNTING_SHARE
         return True
 
     def _kill(self) -> None:
-        share = self._ended / self._size.jobs
-        due = share >= self._kills[0].share if self._kills else False
-        # If the broker lost jobs, the last shares are never reached: kill at the end instead.
-        idle = self._producers.done() and not self._open
-        if self._kills and (due or idle) and self._fleet.kill(self._kills[0], self._random):
-            self._record(self._kills.pop(0))
+        if self._kills and self._is_due(self._kills[0].share):
+            kill = self._kills[0]
+            if self._fleet.kill(kill, self._random):
+                self._kills.pop(0)
+                self.killed[kill.target] += 1
+                down = f", back in {kill.down_s:g} s" if kill.down_s else ""
+                self._print(f"SIGKILL {kill.target}{down}")
 
-    def _record(self, kill: Kill) -> None:
-        self._killed[kill.target] += 1
-        down = f", back in {kill.down_s:g} s" if kill.down_s else ""
+    def _disturb(self) -> None:
+        if self._disturbances and self._is_due(self._disturbances[0].share):
+            disturbance = self._disturbances[0]
+            if self._fleet.redis.disturb(disturbance):
+                self._disturbances.pop(0)
+                self.disturbed[disturbance.error] += 1
+                self._print(f"Redis answers {disturbance.error} for {disturbance.duration_s:g} s")
+
+    def _is_due(self, share: float) -> bool:
+        # If the broker lost jobs, the last shares are never reached: continue at the end instead.
+        idle = self._producers.done() and not self._open
+        return idle or self._ended >= share * self._size.jobs
+
+    def _print(self, event: str) -> None:
         took_s = time.monotonic() - self._started
-        self._print_line(f"{took_s:5.0f} s, {self._ended:,} ended: SIGKILL {kill.target}{down}")
+        self._print_line(f"{took_s:5.0f} s, {self._ended:,} ended: {event}")
 
     def _redis_is_empty(self) -> bool:
-        """Return whether no message is left. Messages of killed workers are restored first.
+        """Return whether no message is left. Those of killed workers return to their queues first.
 
-        Celery restores them only after an hour, the visibility timeout.
+        Workers would return them too, a minute after the last renewal.
         """
         url = self._fleet.redis.url
         try:
             with redis.Redis.from_url(url) as client:
-                unacknowledged = client.hlen(UNACKNOWLEDGED)
+                unacknowledged = client.hlen(KEY_PREFIX + UNACKED)
             if unacknowledged:
-                restore_unacknowledged(url)
+                return_unacknowledged(url)
             return not unacknowledged and not queue_depth(url)
-        except (redis.RedisError, OperationalError, BrokerUnavailable):
+        except (redis.RedisError, BrokerUnavailable):
             return False
 
 
-def restore_unacknowledged(url: str) -> None:
-    """Do what any worker does with messages older than the visibility timeout, here 0 s."""
-    options = {"global_keyprefix": KEY_PREFIX, "visibility_timeout": 0}
-    with Connection(url, transport_options=options) as connection:
-        connection.default_channel.qos.restore_visible(num=1_000, interval=1)
+def return_unacknowledged(url: str) -> None:
+    """Return every message that a worker holds, as workers do with those of a dead one."""
+    with redis.Redis.from_url(url) as client:
+        unacknowledged = Unacknowledged(client, KEY_PREFIX, UNACKED, UNACKED_INDEX)
+        tags = [tag.decode() for tag in client.hkeys(KEY_PREFIX + UNACKED)]
+        unacknowledged.return_to_queues(tags, read_next=True)
