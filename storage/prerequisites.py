@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, text
 
 from plumbline_client.database_errors import quoted
-from plumbline_client.errors import DatabaseUnavailable
+from plumbline_client.errors import DatabaseNotReady
 from storage.errors import DatabaseUnsuitable, RightsMissing
 from storage.tables import SCHEMA, Base
 
@@ -67,15 +67,21 @@ def check_server(connection: Connection) -> None:
         )
 
 
+def check_writable(connection: Connection) -> None:
+    """Raise DatabaseNotReady on a standby, which becomes writable if it is promoted."""
+    if connection.execute(text("SHOW transaction_read_only")).scalar_one() == "on":
+        raise DatabaseNotReady(
+            "PostgreSQL is read-only, as a standby is: set PLUMBLINE_DATABASE_URL to the primary, "
+            "or promote this server."
+        )
+
+
 def check_creation(connection: Connection) -> None:
     """Check that this role can create and change tables here.
 
-    Raises RightsMissing, and DatabaseUnavailable on a standby.
+    Raises RightsMissing, and DatabaseNotReady on a standby.
     """
-    if connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one():
-        raise DatabaseUnavailable(
-            "PostgreSQL is a standby and accepts no changes: upgrade the tables on the primary."
-        )
+    check_writable(connection)
     rights = connection.execute(CREATION).one()
     role = quoted(rights.role)
     if rights.has_schema:
@@ -98,7 +104,11 @@ def check_creation(connection: Connection) -> None:
 
 
 def check_use(connection: Connection) -> None:
-    """Raise RightsMissing if this role may not do what a worker does with the tables."""
+    """Check that this role can do what a worker does with the tables.
+
+    Raises RightsMissing, and DatabaseNotReady on a standby.
+    """
+    check_writable(connection)
     names = [table.name for table in Base.metadata.sorted_tables]
     denied = connection.execute(MISSING_RIGHTS, {"tables": names}).first()
     if denied is None:

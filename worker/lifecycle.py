@@ -34,6 +34,8 @@ from scoring.artifact.artifact import Artifact
 from scoring.artifact.gates import failed_gates
 from storage import migrate
 from storage.database import connect, translate_errors
+from storage.patience import call_when_ready
+from storage.prerequisites import check_use
 from storage.serving import deployments
 from worker.broker.address import check_broker
 from worker.celery import app, services, settings
@@ -71,12 +73,21 @@ def preflight(settings: Settings, services: Services) -> tuple[Artifact, list[st
     Returns the live version. If it becomes live by this call, also returns the gates that it did
     not pass. Raises the first failed check as a PlumblineError.
     """
-    wait_until_usable(services.broker_url, lambda why: log.warning("the worker waits: %s", why))
+    wait_until_usable(services.broker_url, log_wait)
+    return call_when_ready(lambda: check_database(settings, services), log_wait)
+
+
+def log_wait(why: str) -> None:
+    log.warning("the worker waits: %s", why)
+
+
+def check_database(settings: Settings, services: Services) -> tuple[Artifact, list[str]]:
     engine = connect(services.database_url)
     try:
         with translate_errors(engine):
             migrate.check(engine)
             with engine.begin() as connection:
+                check_use(connection)
                 live = deployments.live_model(connection)
                 artifact = Artifact.load(resolve_model(settings.models_dir, live or settings.model))
                 first = deployments.promote_first(connection, version_record(artifact))

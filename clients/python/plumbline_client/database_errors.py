@@ -10,7 +10,7 @@ import re
 import psycopg
 
 from plumbline_client.database_url import DatabaseUrl
-from plumbline_client.errors import DatabaseRefused, DatabaseUnavailable
+from plumbline_client.errors import DatabaseNotReady, DatabaseRefused, DatabaseUnavailable
 
 # SQLSTATEs, or their beginnings, of what passes without a change of the statement or of its rights.
 PASSING = (
@@ -83,7 +83,10 @@ def storage_error(
     if may_pass(error, lost=lost):
         unreachable = is_unreachable(error, lost=lost)
         verb = "cannot be reached" if unreachable else "cannot do this at the moment"
-        return DatabaseUnavailable(f"{url.server} {verb}: {reason}.")
+        # A failed login has no SQLSTATE; FATAL is the severity that the server gives its answer.
+        answered = not unreachable or (not lost and "FATAL" in reason)
+        kind = DatabaseNotReady if answered else DatabaseUnavailable
+        return kind(f"{url.server} {verb}: {reason}.")
     return DatabaseRefused(f"{url.server} refuses: {reason}{_cure(error, reason, url.user)}.")
 
 

@@ -3,6 +3,7 @@
 * PlumblineError
   * BacklogFull
   * BrokerUnavailable
+    * BrokerRefuses
     * BrokerUrlInvalid
   * JobUnknown
   * ServicesMissing
@@ -10,6 +11,7 @@
   * TextRefused
   * StorageError
     * DatabaseUnavailable
+      * DatabaseNotReady
     * DatabaseRefused
     * DatabaseUrlInvalid
 
@@ -27,6 +29,14 @@ class BacklogFull(PlumblineError):
 
 class BrokerUnavailable(PlumblineError):
     """Redis cannot be reached or refuses; accepted texts stay queued in the ledger."""
+
+
+class BrokerRefuses(BrokerUnavailable):
+    """Redis answers with an error. `answer` is in its own words."""
+
+    def __init__(self, sentence: str, answer: str = "") -> None:
+        super().__init__(sentence)
+        self.answer = answer
 
 
 class BrokerUrlInvalid(BrokerUnavailable):
@@ -54,7 +64,11 @@ class StorageError(PlumblineError):
 
 
 class DatabaseUnavailable(StorageError):
-    """PostgreSQL cannot be reached."""
+    """PostgreSQL cannot be reached, or answers with an error that may pass."""
+
+
+class DatabaseNotReady(DatabaseUnavailable):
+    """PostgreSQL answers with an error that may pass, for example because its disk is full."""
 
 
 class DatabaseRefused(StorageError):

@@ -8,7 +8,7 @@ from psycopg import errors
 
 from plumbline_client.database_errors import is_unreachable, may_pass, reason_of, storage_error
 from plumbline_client.database_url import DatabaseUrl
-from plumbline_client.errors import DatabaseRefused, DatabaseUnavailable
+from plumbline_client.errors import DatabaseNotReady, DatabaseRefused, DatabaseUnavailable
 
 URL = DatabaseUrl.parse("postgresql://me:hunter2@db.example/texts")
 
@@ -150,6 +150,22 @@ def test_sentence_holds_the_servers_own_words_and_the_cure(
 ) -> None:
     server = "PostgreSQL at postgresql://me:***@db.example/texts "
     assert str(storage_error(URL, with_state(state, words))) == server + sentence
+
+
+@pytest.mark.parametrize(
+    ("error", "lost", "answered"),
+    [
+        (with_state("53100"), False, True),
+        (psycopg.OperationalError("FATAL:  sorry, too many clients already"), False, True),
+        (psycopg.OperationalError("Connection refused"), False, False),
+        (with_state("57P01", "FATAL:  terminating connection"), True, False),
+    ],
+)
+def test_server_that_answers_is_not_ready_whereas_another_is_away(
+    error: psycopg.Error, lost: bool, answered: bool
+) -> None:
+    kind = type(storage_error(URL, error, lost=lost))
+    assert kind is (DatabaseNotReady if answered else DatabaseUnavailable)
 
 
 def test_right_to_connect_is_named_without_an_sqlstate() -> None:
