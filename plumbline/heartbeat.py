@@ -17,7 +17,7 @@ from typing import cast
 import redis
 
 from plumbline.queues import KEY_PREFIX
-from plumbline_client.broker_url_parser import parse_broker_url
+from plumbline_client.broker import connect_redis
 
 KEY = KEY_PREFIX + "alive"
 CLOCKS_KEY = KEY_PREFIX + "clocks"
@@ -36,6 +36,8 @@ REDIS_TIMEOUT_S = 2.0
 _SEND = """
 local time = redis.call('TIME')
 local now = tonumber(time[1])
+-- A full Redis refuses ZADD, but not to a script that has written.
+redis.call('ZREM', KEYS[1], '')
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 local ahead = string.format('%.3f', tonumber(ARGV[3]) - now - tonumber(time[2]) / 1e6)
 redis.call('HSET', KEYS[2], ARGV[1], ahead)
@@ -136,11 +138,7 @@ def forget(connection: redis.Redis, names: Collection[str]) -> None:
 
 
 def connect(url: str) -> redis.Redis:
-    return redis.Redis(
-        **parse_broker_url(url).redis_options(),
-        socket_connect_timeout=REDIS_TIMEOUT_S,
-        socket_timeout=REDIS_TIMEOUT_S,
-    )
+    return connect_redis(url, REDIS_TIMEOUT_S)
 
 
 def machine_name() -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from plumbline.health import Health, check
 from plumbline.services import Services, address_file, connected, lock_file, open_client
 from plumbline.settings import Settings
 from plumbline_client import Client
@@ -22,6 +23,7 @@ from plumbline_client.services import is_locked
 from plumbline_client.states import JobState
 from tests import command
 from tests.command import Command, run_command
+from tests.foreign_environment import FOREIGN
 from tests.leftovers import listens, processes_of
 from tests.waiting import eventually
 
@@ -84,10 +86,14 @@ def worker_processes(settings: Settings) -> list[psutil.Process]:
 
 
 def test_up_scores_for_another_process_and_keeps_its_data(
-    settings: Settings, tmp_path: Path
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name, value in FOREIGN.items():
+        monkeypatch.setenv(name, value)
     with up(settings, tmp_path) as (running, summary):
         services = connected(settings)
+        report = check(services, 60.0)
+        assert report.health is Health.HEALTHY, report.reason
         assert score(settings, "Running late, order me a tea?", "mail-1") == "ham"
         assert summary["live_model"].startswith("sms-spam/")
         assert address_file(settings).stat().st_mode & 0o077 == 0

@@ -5,6 +5,7 @@ import pytest
 from plumbline.embedded.processes import celery_processes, child_environment
 from plumbline.services import Services
 from plumbline.settings import Settings
+from tests.foreign_environment import FOREIGN
 
 SERVICES = Services("postgresql://nobody@localhost/none", "redis://localhost/0")
 
@@ -43,3 +44,18 @@ def test_children_get_every_setting_and_both_urls(
             monkeypatch.setenv(name, value)
     urls = {"database_url": None, "broker_url": None}
     assert Settings.read().model_copy(update=urls) == settings.model_copy(update=urls)
+
+
+def test_children_get_nothing_that_configures_celery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in FOREIGN.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("REMAP_SIGTERM", "SIGQUIT")
+    settings = Settings(state_dir=tmp_path, _env_file=None)
+    for process in celery_processes(settings, SERVICES):
+        foreign = FOREIGN.keys() & process.environment.keys()
+        assert foreign == {"NO_COLOR", "PYTHONWARNINGS", "TOKENIZERS_PARALLELISM", "TZ"}
+        assert "REMAP_SIGTERM" not in process.environment
+        assert process.environment["PLUMBLINE_BROKER_URL"] == SERVICES.broker_url
+        assert "--loglevel" not in process.command, "it is a setting"
