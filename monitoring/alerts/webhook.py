@@ -11,10 +11,19 @@ import json
 import logging
 from collections.abc import Callable
 from http.client import HTTPException
+from ipaddress import ip_address
 from time import monotonic
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.parse import urlsplit
+from urllib.request import (
+    HTTPRedirectHandler,
+    ProxyHandler,
+    Request,
+    build_opener,
+    getproxies,
+    proxy_bypass,
+)
 
 from sqlalchemy import Engine
 
@@ -121,22 +130,43 @@ def signature(content: bytes, secret: str, at: int) -> str:
 def post_http(url: str, content: bytes, headers: dict[str, str]) -> None:
     """Send a POST request. Raises NotDelivered unless the status is 2xx. Reads no response body."""
     request = Request(url, data=content, headers=headers, method="POST")
+    proxy = uses_proxy(url)
+    # An empty ProxyHandler replaces the one that reads the environment.
+    handlers = (NoRedirects,) if proxy else (NoRedirects, ProxyHandler({}))
     try:
-        with build_opener(NoRedirects).open(request, timeout=TIMEOUT_S):
+        with build_opener(*handlers).open(request, timeout=TIMEOUT_S):
             return
     except HTTPError as error:
         error.close()
         raise NotDelivered(f"the receiver answered HTTP {error.code}") from None
     except URLError as error:
-        raise NotDelivered(f"the receiver cannot be reached: {_reason(error.reason)}") from None
+        way = " through the proxy of the environment" if proxy else ""
+        reason = _reason(error.reason)
+        raise NotDelivered(f"the receiver cannot be reached{way}: {reason}") from None
     except TimeoutError:
         raise NotDelivered(f"the receiver did not answer within {TIMEOUT_S:g} s") from None
     except (OSError, HTTPException, ValueError) as error:
         raise NotDelivered(f"the request failed: {type(error).__name__}") from None
 
 
+def uses_proxy(url: str) -> bool:
+    """Return whether a proxy of the environment, such as HTTPS_PROXY, leads to this address.
+
+    None leads to this machine: a proxy elsewhere would take the address for its own.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        here = ip_address(host).is_loopback
+    except ValueError:
+        here = host == "localhost" or host.endswith(".localhost")
+    return not here and parts.scheme in getproxies() and not proxy_bypass(host)
+
+
 def _reason(reason: object) -> str:
     """Return a message of the operating system, which names no address; other messages may."""
     if isinstance(reason, OSError):
         return reason.strerror or type(reason).__name__
+    if isinstance(reason, str):
+        return "its kind of address is not supported"
     return type(reason).__name__

@@ -31,7 +31,7 @@ def send(broker_url: str, status: WorkerStatus, name: str) -> None:
 def test_a_process_is_ready_once_its_heartbeat_says_so(
     broker_url: str, processes: list[CeleryProcess]
 ) -> None:
-    scoring, reports, beat = processes
+    scoring, _, beat = processes
     assert unready(broker_url, processes) == processes
     send(broker_url, WorkerStatus.LOADING, "scoring-7@here")
     send(broker_url, WorkerStatus.OTHER, "reports-7@here")

@@ -10,7 +10,14 @@ from typing import Any
 
 import pytest
 
-from monitoring.alerts.webhook import SIGNATURE, NotDelivered, body, post_http, signature
+from monitoring.alerts.webhook import (
+    SIGNATURE,
+    NotDelivered,
+    body,
+    post_http,
+    signature,
+    uses_proxy,
+)
 from storage.reports.alerts import Notice
 from tests.paths import DOCS
 
@@ -115,3 +122,50 @@ def test_error_for_an_unreachable_receiver_omits_its_address() -> None:
         with pytest.raises(NotDelivered) as failed:
             post_http(f"http://127.0.0.1:{bound.getsockname()[1]}/secret-token", b"{}", {})
     assert str(failed.value) == "the receiver cannot be reached: Connection refused"
+
+
+NO_PROXY = ("no_proxy", "NO_PROXY", "http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy")
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy in the environment, at which nothing listens."""
+    for name in NO_PROXY:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", "http://user:password@127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "direct.example")
+
+
+@pytest.mark.usefixtures("proxy")
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://hooks.example/x", True),
+        ("https://hooks.example/x", False),
+        ("http://direct.example/x", False),
+        ("http://127.0.0.1:8000/x", False),
+        ("http://127.8.9.10/x", False),
+        ("http://[::1]:8000/x", False),
+        ("http://localhost/x", False),
+        ("http://LOCALHOST:80/x", False),
+        ("http://hooks.localhost/x", False),
+        ("http://10.0.0.7/x", True),
+    ],
+)
+def test_a_proxy_never_leads_to_this_machine(url: str, expected: bool) -> None:
+    assert uses_proxy(url) is expected
+
+
+@pytest.mark.usefixtures("proxy")
+def test_a_receiver_on_this_machine_is_reached_without_the_proxy(receiver: HTTPServer) -> None:
+    post_http(f"http://127.0.0.1:{receiver.server_port}/200", b"{}", {})
+    assert len(receiver.received) == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("proxy")
+def test_a_proxy_that_fails_is_named_without_its_address() -> None:
+    with pytest.raises(NotDelivered) as caught:
+        post_http("http://hooks.example/secret", b"{}", {})
+    assert str(caught.value) == (
+        "the receiver cannot be reached through the proxy of the environment: Connection refused"
+    )
