@@ -18,7 +18,7 @@ from plumbline.queues import (
     SWEEP_TASK,
 )
 from plumbline_client.broker import Publisher
-from plumbline_client.errors import DatabaseUnavailable, StorageError
+from plumbline_client.errors import StorageError
 from storage.database import translate_errors
 from storage.jobs import labels
 from storage.jobs.labels import LabelOutcome
@@ -102,7 +102,7 @@ def sweep(self: Task) -> None:
             translate_errors(process.engine),
         ):
             run_sweep(process.engine, publisher, process.settings, process.services)
-    except DatabaseUnavailable as error:
+    except StorageError as error:
         fields = metrics.count_error(ErrorKind.DATABASE)
         log.warning("this sweep is skipped: %s", error, extra=fields)
 
