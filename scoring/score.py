@@ -6,13 +6,15 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from plumbline_client.review import REVIEW, review_reason
+
 
 class Decision(StrEnum):
-    """What the caller should do. REVIEW: the confidence is below the threshold."""
+    """What the caller should do. REVIEW: see `plumbline_client.review`."""
 
     POSITIVE = "positive"
     NEGATIVE = "negative"
-    REVIEW = "review"
+    REVIEW = REVIEW
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class Score:
     """The result for one text. Probabilities are in [0, 1], durations in milliseconds.
 
     `probability` is that of the positive label, `confidence` that of the predicted label.
-    `features` are the numbers that drift is computed from (see `scoring.input.features`).
+    `features` are the numbers that drift is computed from (see `scoring.input.features`). `notes`
+    name what was replaced in the text, and what the model did not read of it.
     """
 
     probability: float
@@ -60,6 +63,11 @@ class Score:
     @property
     def score_ms(self) -> float:
         return self.tokenize_ms + self.infer_ms
+
+    @property
+    def review_reason(self) -> str | None:
+        """Why the decision is `review`, in words; None if it is not."""
+        return review_reason(self.decision, self.notes)
 
 
 def sigmoid(logit: float) -> float:

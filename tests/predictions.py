@@ -24,6 +24,7 @@ def new_prediction(lease: Lease | None = None, **fields: Any) -> NewPrediction:
         "windows": 1,
         "window_rule": "mean",
         "features": {},
+        "notes": [],
         "queue_ms": lease.queue_ms if lease else 1.0,
         "score_ms": 1.0,
     }

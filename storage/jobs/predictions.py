@@ -10,7 +10,7 @@ from typing import Any
 
 COLUMNS = (
     "model, probability, label, confidence, decision, ranked, tokens, windows, window_rule, "
-    "features, queue_ms, score_ms"
+    "features, notes, queue_ms, score_ms"
 )
 INSERT = f"INSERT INTO plumbline.predictions (job_id, role, {COLUMNS})"
 
@@ -18,7 +18,7 @@ INSERT = f"INSERT INTO plumbline.predictions (job_id, role, {COLUMNS})"
 DOCUMENT_COLUMNS = (
     "id uuid, fence bigint, model text, probability float8, label text, confidence float8, "
     "decision text, ranked jsonb, tokens int, windows int, window_rule text, features jsonb, "
-    "queue_ms float8, score_ms float8"
+    "notes text[], queue_ms float8, score_ms float8"
 )
 
 
@@ -41,6 +41,7 @@ class NewPrediction:
     windows: int
     window_rule: str
     features: dict[str, float]
+    notes: list[str]
     queue_ms: float
     score_ms: float
 

@@ -17,6 +17,16 @@ from tests.database import alembic, tables
 from tests.servers import postgres_server
 
 HEAD = migrate.newest()
+SCORED_BY_THE_PREVIOUS_RELEASE = """
+WITH job AS (
+    INSERT INTO plumbline.jobs (id, source, key, text_sha256, state, notes)
+    VALUES (gen_random_uuid(), 'test', :key, '', 'scored', '{nul_replaced}') RETURNING id
+)
+INSERT INTO plumbline.predictions
+    (job_id, role, model, probability, label, confidence, decision, ranked, tokens, windows,
+     window_rule, features, queue_ms, score_ms)
+SELECT id, 'live', 'm/1.0.0', 0.1, 'ham', 0.9, 'negative', '[]', 1, 1, 'mean', '{}', 0, 0 FROM job
+"""
 
 
 def test_empty_database_is_migrated_to_this_release(empty: Engine) -> None:
@@ -86,6 +96,19 @@ def test_rollback_finds_versions_promoted_before_rollbacks_were_recorded(empty: 
         deployments.roll_back(connection, deployed_by="ann", reason="")
         assert deployments.serving(connection) == deployments.Serving("m/1.0.0")
         assert deployments.previous_model(connection) is None
+
+
+def test_predictions_of_the_previous_release_have_no_notes(empty: Engine) -> None:
+    """Before, after and between the migration and its reversal."""
+    with empty.begin() as connection:
+        connection.execute(text("CREATE SCHEMA plumbline"))
+    alembic(empty, "upgrade", "0005")
+    for number, revision in enumerate(("0005", "0006", "0005", "0006")):
+        alembic(empty, "upgrade" if revision == "0006" else "downgrade", revision)
+        with empty.begin() as connection:
+            connection.execute(text(SCORED_BY_THE_PREVIOUS_RELEASE), {"key": str(number)})
+            notes = connection.execute(text("SELECT notes FROM plumbline.results")).scalars()
+            assert list(notes) == [["nul_replaced"]] * (number + 1)
 
 
 def test_tables_of_other_schemas_are_ignored(empty: Engine) -> None:

@@ -21,6 +21,7 @@ def to_prediction(lease: Lease, score: Score, queue_ms: float) -> NewPrediction:
         windows=score.windows,
         window_rule=score.window_rule,
         features=score.features,
+        notes=list(score.notes),
         queue_ms=queue_ms,
         score_ms=score.score_ms,
     )

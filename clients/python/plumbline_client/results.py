@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from plumbline_client.review import review_reason
 from plumbline_client.durations import storable_duration
+from plumbline_client.review import review_reason
 from plumbline_client.states import JobState
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from plumbline_client.defaults import MAX_TEXT_CHARS
@@ -13,6 +14,14 @@ NUL_REPLACED = "nul_replaced"
 SURROGATE_REPLACED = "surrogate_replaced"
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 LONGEST_ERROR = 1_000
+# Controls, formats, separators, and marks that need another character to be seen.
+INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs", "Me", "Mn"})
+# Characters of other categories that have no glyph: the fillers of Hangul, the blank of Braille,
+# the null notehead, and the unassigned code points that Unicode reserves for invisible characters
+# (Default_Ignorable_Code_Point in DerivedCoreProperties.txt).
+INVISIBLE = frozenset("\u115f\u1160\u2065\u2800\u3164\uffa0\U0001d159").union(
+    map(chr, range(0xFFF0, 0xFFF9)), map(chr, range(0xE0000, 0xE1000))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +33,10 @@ class CleanText:
 
 
 def clean(text: str, max_chars: int = MAX_TEXT_CHARS) -> CleanText:
-    """Replace NULs and lone surrogates. Raise `TextRefused` if the text is empty or too long."""
+    """Replace NULs and lone surrogates.
+
+    Raises `TextRefused` if the text is too long, or contains nothing that a person could see.
+    """
     if not isinstance(text, str):
         raise TextRefused(f"the text is a {type(text).__name__}, not a string")
     if len(text) > max_chars:
@@ -39,7 +51,16 @@ def clean(text: str, max_chars: int = MAX_TEXT_CHARS) -> CleanText:
         notes.append(SURROGATE_REPLACED)
     if not text.strip():
         raise TextRefused("the text is empty")
+    if not any(map(is_visible, text)):
+        raise TextRefused("the text contains only invisible characters")
     return CleanText(text, tuple(notes))
+
+
+def is_visible(character: str) -> bool:
+    """Return whether the character shows something by itself; white space does not."""
+    return (
+        unicodedata.category(character) not in INVISIBLE_CATEGORIES and character not in INVISIBLE
+    )
 
 
 def storable_error(message: str) -> str:

@@ -8,12 +8,14 @@ from plumbline_client.text import (
     SURROGATE_REPLACED,
     CleanText,
     clean,
+    is_visible,
     storable_error,
 )
 
 
 @pytest.mark.parametrize(
-    "text", ["See you at six", "سلام", "🎉", " spaced ", "a\u200bb", "\ufeffx"]
+    "text",
+    ["See you at six", "سلام", "🎉", " spaced ", "a\u200bb", "\ufeffx", "...", "\ue000", "e\u0301"],
 )
 def test_acceptable_text_is_unchanged(text: str) -> None:
     assert clean(text) == CleanText(text)
@@ -30,6 +32,10 @@ def test_characters_that_postgresql_cannot_hold_are_replaced_and_noted() -> None
     [
         ("", "the text is empty"),
         (" \t\n\u3000", "the text is empty"),
+        ("\u200b\ufeff\u00ad \u202e", "the text contains only invisible characters"),
+        ("\u0301\ufe0f\x01\x85", "the text contains only invisible characters"),
+        ("\u2800\u3164\uffa0\u115f\u1160", "the text contains only invisible characters"),
+        ("\U000e0041\U000e0fff\u2065\ufff0", "the text contains only invisible characters"),
         ("x" * 1_001, "the text has 1,001 characters, and at most 1,000 are accepted"),
         (None, "the text is a NoneType, not a string"),
         (b"bytes", "the text is a bytes, not a string"),
@@ -54,6 +60,7 @@ def test_cleaned_text_can_be_stored_and_cleaning_is_idempotent(text: str) -> Non
     assert "\x00" not in cleaned.text
     cleaned.text.encode("utf-8")
     assert len(cleaned.text) == len(text)
+    assert any(map(is_visible, cleaned.text))
     assert clean(cleaned.text) == CleanText(cleaned.text)
 
 

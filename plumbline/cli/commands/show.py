@@ -25,6 +25,7 @@ from plumbline.cli.output.rows import row_values
 from plumbline.services import connected
 from plumbline.settings import Settings
 from plumbline_client.errors import JobUnknown
+from plumbline_client.review import review_reason
 from storage.jobs import results
 from storage.tables import Job, Prediction
 
@@ -71,8 +72,16 @@ def find_job(connection: Connection, name: str) -> tuple[Job, list[Prediction]]:
 
 
 def job_document(job: Job, predictions: list[Prediction]) -> dict[str, Any]:
-    """Return every column of the job, and in `predictions` every column of each prediction."""
-    return row_values(job) | {"predictions": [row_values(row) for row in predictions]}
+    """Return every column of the job, and in `predictions` every column of each prediction.
+
+    A prediction also has its `review_reason`.
+    """
+    documents = [row_values(p) | {"review_reason": review_reason_of(p)} for p in predictions]
+    return row_values(job) | {"predictions": documents}
+
+
+def review_reason_of(prediction: Prediction) -> str | None:
+    return review_reason(prediction.decision, prediction.notes)
 
 
 def job_table(job: Job) -> Table:
@@ -107,10 +116,14 @@ def prediction_table(prediction: Prediction) -> Table:
     table = property_table(f"{prediction.role} prediction of {prediction.model}")
     confidence = format_number(prediction.confidence, 4)
     table.add_row("decision", colored_text(prediction.decision))
+    if reason := review_reason_of(prediction):
+        table.add_row("reason", reason)
     table.add_row("label", f"{prediction.label}, confidence {confidence}")
     table.add_row("probability", format_number(prediction.probability, 4))
     windows = f", {prediction.windows} windows ({prediction.window_rule})"
     table.add_row("tokens", f"{prediction.tokens:,}" + (windows if prediction.windows > 1 else ""))
+    if prediction.notes:
+        table.add_row("notes", ", ".join(prediction.notes))
     table.add_row("queued for", f"{prediction.queue_ms:,.0f} ms")
     table.add_row("scored in", f"{prediction.score_ms:,.1f} ms")
     table.add_row("scored at", format_time(prediction.scored_at))

@@ -16,8 +16,9 @@ from plumbline.cli.output.json_output import as_json_value
 from plumbline_client.results import Result
 
 FORMATS = ("csv", "jsonl", "parquet")
-COLUMNS = tuple(field.name for field in fields(Result))
+COLUMNS = (*(field.name for field in fields(Result)), "review_reason")
 ROW_GROUP = 10_000
+CRLF = "\r\n"
 # Like every file that a command writes for its user: the umask decides who may read it.
 FILE_MODE = 0o666
 
@@ -46,14 +47,24 @@ def write_jsonl(results: Iterable[Result], file: TextIO) -> int:
 
 def write_csv(results: Iterable[Result], file: TextIO) -> int:
     """Write a header and one row per result. Notes are joined by commas; None is an empty cell."""
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv.writer(_LineFeeds(file), lineterminator=CRLF)
     writer.writerow(COLUMNS)
     count = 0
     for result in results:
-        values = asdict(result) | {"notes": ",".join(result.notes)}
+        values = _fields(result) | {"notes": ",".join(result.notes)}
         writer.writerow(_csv_value(value) for value in values.values())
         count += 1
     return count
+
+
+class _LineFeeds:
+    """Ends rows with LF. If csv did, it would not quote a CR in a text (in Python 3.11)."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, row: str) -> int:
+        return self._file.write(row.removesuffix(CRLF) + "\n")
 
 
 def write_parquet(results: Iterable[Result], path: Path) -> int:
@@ -64,7 +75,7 @@ def write_parquet(results: Iterable[Result], path: Path) -> int:
     schema = parquet_schema()
     stream, count = iter(results), 0
     with pyarrow.parquet.ParquetWriter(path, schema) as writer:
-        while rows := [asdict(result) for result in islice(stream, ROW_GROUP)]:
+        while rows := [_fields(result) for result in islice(stream, ROW_GROUP)]:
             for row in rows:
                 row["job_id"] = str(row["job_id"])
             writer.write_table(pyarrow.Table.from_pylist(rows, schema=schema))
@@ -93,8 +104,12 @@ def save(results: Iterable[Result], format: str, path: Path) -> int:
             return write(results, format, file)
 
 
+def _fields(result: Result) -> dict[str, Any]:
+    return asdict(result) | {"review_reason": result.review_reason}
+
+
 def _to_json(result: Result) -> str:
-    return json.dumps(asdict(result), default=as_json_value, ensure_ascii=False)
+    return json.dumps(_fields(result), default=as_json_value, ensure_ascii=False)
 
 
 def _csv_value(value: Any) -> Any:

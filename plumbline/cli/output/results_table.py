@@ -15,6 +15,7 @@ from plumbline.cli.output.console import (
     printable_text,
 )
 from plumbline_client.results import Result
+from plumbline_client.review import UNREAD_REASONS
 from scoring.score import Decision
 
 
@@ -40,5 +41,6 @@ def results_table(results: Iterable[Result]) -> Table:
 def label_text(result: Result) -> Text:
     """Return the label in its decision's color, or `review` if the label is not to be trusted."""
     if result.decision == Decision.REVIEW:
-        return Text.assemble(colored_text(result.decision), f" ({result.label})")
+        unread = "" if UNREAD_REASONS.keys().isdisjoint(result.notes) else ", unread"
+        return Text.assemble(colored_text(result.decision), f" ({result.label}{unread})")
     return Text(result.label or "", style=COLORS.get(result.decision or "", ""))

@@ -68,18 +68,23 @@ def test_windows_are_scored_separately_and_combined_by_the_rule(tmp_path: Path, 
     assert separate[0] != separate[1]
 
 
-def test_text_of_only_unknown_words_is_scored(tmp_path: Path) -> None:
-    score = Scorer(artifact(tmp_path), ConstantRuntime()).score("zebra")
+def test_text_of_only_unknown_words_is_for_review(tmp_path: Path) -> None:
+    score = Scorer(artifact(tmp_path), ConstantRuntime(9.0)).score("ze\x00bra")
     assert score.features["unknown_share"] == 1.0
+    assert (score.label, score.decision) == ("spam", Decision.REVIEW)
+    assert score.notes == ("nul_replaced", "mostly_unread")
 
 
-def test_text_without_tokens_is_scored(tmp_path: Path) -> None:
-    """A tokenizer may drop unknown characters, such as control characters."""
+def test_text_without_tokens_is_refused_but_has_a_logit(tmp_path: Path) -> None:
+    """A tokenizer may drop characters; an evaluation rates every text of its split."""
     runtime = ConstantRuntime()
     tiny = artifact(tmp_path)
     tiny.tokenizer._tokenizer.normalizer = Replace(Regex("."), "")
-    score = Scorer(tiny, runtime).score("win")
-    assert (score.tokens, score.windows) == (0, 1)
+    scorer = Scorer(tiny, runtime)
+    with pytest.raises(TextRefused, match="nothing that the model can read"):
+        scorer.score("win")
+    assert runtime.seen == []
+    assert len(scorer.window_logits("win")) == 1
     assert runtime.seen == [[tiny.tokenizer.cls_id, tiny.tokenizer.sep_id]]
 
 

@@ -98,6 +98,20 @@ def test_results_meet_every_condition_and_the_newest_come_first(
     assert [result.job_id for result in streamed] == found_ids
 
 
+def test_notes_are_those_of_the_text_and_of_its_live_prediction(
+    engine: Engine, ledger: Ledger
+) -> None:
+    new = new_job("win\x00", source="mail", max_chars=100)
+    ledger.accept(new)
+    (lease,) = ledger.claim(new.id)
+    (queued,) = find(engine)
+    assert (queued.notes, queued.review_reason) == (["nul_replaced"], None)
+    ledger.finish(new_prediction(lease, decision="review", notes=["mostly_unread"]))
+    (scored,) = find(engine)
+    assert scored.notes == ["nul_replaced", "mostly_unread"]
+    assert scored.review_reason is not None and "more than half" in scored.review_reason
+
+
 def test_view_can_be_queried_with_plain_sql(engine: Engine, jobs: dict[str, uuid.UUID]) -> None:
     with engine.connect() as connection:
         row = connection.execute(

@@ -21,8 +21,11 @@ from plumbline.messages import MAX_JOBS
 from plumbline.queues import BULK_QUEUE, KEY_PREFIX, SCORE_QUEUE
 from plumbline_client.errors import TextRefused
 from plumbline_client.identity import message_job_id
-from plumbline_client.text import clean
+from scoring.artifact.artifact import Artifact
+from scoring.runtime.fakes import ConstantRuntime
+from scoring.scorer import Scorer
 from tests.celery_producer import Envelope, envelope
+from tests.paths import SHIPPED
 from tests.waiting import eventually
 from tests.workers import Worker, start_worker
 
@@ -178,15 +181,16 @@ def test_every_text_ends_in_a_row(running: tuple[Worker, redis.Redis], engine: E
     with engine.connect() as connection:
         rows = connection.execute(text("SELECT id, state, error FROM plumbline.jobs")).all()
     assert {row.id for row in rows} == sent.keys()
+    scorer = Scorer(Artifact.load(SHIPPED), ConstantRuntime(), MAX_CHARS)
     for row in rows:
-        assert (row.state, row.error) == expected_end(sent[row.id]), repr(sent[row.id])
+        assert (row.state, row.error) == expected_end(scorer, sent[row.id]), repr(sent[row.id])
     assert Counter(row.state for row in rows)["rejected"] > 50
     assert worker.process.poll() is None and worker.children() == children
 
 
-def expected_end(value: str) -> tuple[str, str | None]:
+def expected_end(scorer: Scorer, value: str) -> tuple[str, str | None]:
     try:
-        clean(value, MAX_CHARS)
+        scorer.score(value)
     except TextRefused as refusal:
         return "rejected", str(refusal)
     return "scored", None

@@ -27,6 +27,36 @@ def test_unknown_word_is_the_unknown_token(path: Path) -> None:
     assert tokenizer.encode("zebra") == [tokenizer.unknown_id]
 
 
+def test_tokens_have_the_characters_that_they_cover(path: Path) -> None:
+    tokens = Tokenizer.read(path).tokens("  win a zebra")
+    assert tokens.spans == [(2, 5), (6, 7), (8, 13)]
+    assert tokens.ids == Tokenizer.read(path).encode("  win a zebra")
+
+
+@pytest.mark.parametrize("special", [True, False, None])
+def test_special_token_in_a_text_is_text_however_the_file_lists_it(
+    path: Path, special: bool | None
+) -> None:
+    """None: the file does not list it, and white space alone separates words."""
+    raw = tokenizers.Tokenizer.from_file(str(path))
+    if special is None:
+        raw.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    else:
+        raw.add_tokens([tokenizers.AddedToken(token, special=special) for token in SPECIALS])
+    raw.save(str(path))
+    tokenizer = Tokenizer.read(path)
+    assert set(SPECIALS) <= tokenizer.vocabulary().keys()
+    for token in SPECIALS:
+        first, *inside, last = tokenizer.encode(f"win {token} win")
+        assert first == last == tokenizer.encode("win")[0]
+        assert set(inside) == {tokenizer.unknown_id}
+
+
+def test_many_texts_are_encoded_like_each_of_them(path: Path) -> None:
+    tokenizer, texts = Tokenizer.read(path), ["win", "[SEP] a prize", ""]
+    assert tokenizer.encode_all(texts) == [tokenizer.encode(text) for text in texts]
+
+
 def test_truncation_and_padding_enabled_in_the_file_are_disabled(path: Path) -> None:
     raw = tokenizers.Tokenizer.from_file(str(path))
     raw.enable_truncation(4)

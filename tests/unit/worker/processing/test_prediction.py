@@ -19,7 +19,7 @@ SCORE = Score(
     tokenize_ms=0.5,
     infer_ms=3.0,
     features={"chars": 12.0},
-    notes=(),
+    notes=("mostly_unread",),
     model="tiny/1.0.0",
 )
 
@@ -31,6 +31,7 @@ def test_a_prediction_has_the_lease_and_every_value_of_the_score() -> None:
     same = ("probability", "label", "confidence", "tokens", "windows", "window_rule", "features")
     assert [getattr(prediction, name) for name in same] == [getattr(SCORE, name) for name in same]
     assert prediction.model == "tiny/1.0.0"
+    assert prediction.notes == ["mostly_unread"]
     assert prediction.queue_ms == 40.0, "the lease's own time is only that until the claim"
     assert prediction.score_ms == 3.5
 

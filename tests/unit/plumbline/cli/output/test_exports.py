@@ -31,7 +31,7 @@ def test_each_json_line_has_every_column() -> None:
     assert exports.write(results(2), "jsonl", file) == 2
     rows = [json.loads(line) for line in file.getvalue().splitlines()]
     assert [row["job_id"][-1] for row in rows] == ["0", "1"]
-    assert list(rows[0]) == [field.name for field in fields(Result)]
+    assert list(rows[0]) == [*(field.name for field in fields(Result)), "review_reason"]
     assert rows[0]["text"] == 'a "b",\nc'
 
 
@@ -44,6 +44,20 @@ def test_csv_can_be_read_back() -> None:
     assert rows[1]["notes"] == "nul_replaced,surrogate_replaced"
     assert rows[1]["created_at"] == AT.isoformat()
     assert rows[1]["key"] == ""
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_reason_for_a_review_is_exported(tmp_path: Path, format: str) -> None:
+    unread = result(decision="review", notes=["mostly_unread"])
+    path = tmp_path / f"a.{format}"
+    exports.save([unread], format, path)
+    if format == "parquet":
+        (row,) = pytest.importorskip("pyarrow.parquet").read_table(path).to_pylist()
+    else:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        (row,) = map(json.loads, lines) if format == "jsonl" else csv.DictReader(lines)
+    assert row["review_reason"] == unread.review_reason
+    assert "more than half" in row["review_reason"]
 
 
 @pytest.mark.parametrize("count", [0, 5])
@@ -72,7 +86,9 @@ def test_failed_export_leaves_the_existing_file(tmp_path: Path) -> None:
 
 
 def test_missing_folder_is_reported_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(FileUnwritable, match=r"cannot be written: No such file or directory; check the path"):
+    with pytest.raises(
+        FileUnwritable, match=r"cannot be written: No such file or directory; check the path"
+    ):
         exports.save(results(1), "csv", tmp_path / "absent" / "a.csv")
 
 

@@ -16,4 +16,6 @@ def test_row_has_the_text_or_the_reason() -> None:
 
 def test_label_of_an_unsure_prediction_is_marked_for_review() -> None:
     assert str(label_text(result(decision="review"))) == "review (ham)"
+    unread = result(decision="review", notes=["mostly_unread"])
+    assert str(label_text(unread)) == "review (ham, unread)"
     assert str(label_text(result(decision="negative"))) == "ham"
