@@ -26,7 +26,7 @@ from training.evaluation.measurement import (
     measure_version,
 )
 from training.evaluation.plots import TrainingCurves, plot_calibration, plot_training_curves
-from training.evaluation.predictions import predict, predict_both
+from training.evaluation.predictions import predict, predict_both, score_all
 from training.evaluation.saved_model_runtime import SavedModelRuntime
 from training.loop.resource_monitor import ResourceMonitor, ResourceUsage
 from training.loop.schedule import learning_rate
@@ -171,7 +171,7 @@ class VersionDraft:
     def write_documentation(self, measured: Measurement, usage: ResourceUsage) -> None:
         """Write the drift reference, the plots and the model card."""
         scorer = Scorer(self._artifact())
-        scores = [scorer.score(example.text) for example in self.splits.validation]
+        scores = score_all(scorer, self.splits.validation)
         build_profile(str(self.ref), "validation", scores).write(self.folder / files.PROFILE)
         plot_training_curves(self.folder / CURVES_PLOT, _curves(self.trained))
         calibration = measured.calibration

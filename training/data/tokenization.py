@@ -13,10 +13,12 @@ import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
-from scoring.input.tokenizer import CLS, SEP
+from scoring.input.tokenizer import Tokenizer
 from training.atomic_write import PARTIAL_OF_PROCESS, atomic_file
 
 TEXTS_PER_CALL = 4_096
+# Part of the key of a cache file. Format 1 read a special token that a text spells as that token.
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +61,18 @@ def tokenize(
 
 
 def _tokenize(tokenizer: tokenizers.Tokenizer, texts: Iterable[str], max_tokens: int) -> TokenRows:
-    cls, sep = tokenizer.token_to_id(CLS), tokenizer.token_to_id(SEP)
+    reader = Tokenizer(tokenizer)
     rows = []
     stream = iter(texts)
     while chunk := list(islice(stream, TEXTS_PER_CALL)):
-        # The library distributes one call over all cores.
-        for entry in tokenizer.encode_batch(chunk, add_special_tokens=False):
-            rows.append(np.array([cls, *entry.ids[: max_tokens - 2], sep], dtype=np.int32))
+        for ids in reader.encode_all(chunk):
+            rows.append(np.array(reader.wrap(ids[: max_tokens - 2]), dtype=np.int32))
     lengths = [0, *(len(row) for row in rows)]
     return TokenRows(np.concatenate(rows), np.cumsum(lengths, dtype=np.int64))
 
 
 def _key(tokenizer: tokenizers.Tokenizer, texts: Iterable[str], max_tokens: int) -> str:
-    digest = hashlib.sha256(f"{max_tokens}\0{tokenizer.to_str()}".encode())
+    digest = hashlib.sha256(f"{FORMAT}\0{max_tokens}\0{tokenizer.to_str()}".encode())
     for text in texts:
         digest.update(b"\0" + text.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()[:32]

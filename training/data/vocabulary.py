@@ -9,6 +9,7 @@ import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from scoring.input.tokenizer import CLS, SEP, SPECIALS, UNKNOWN
+from training.data.long_words import split_long_words
 
 CONTINUATION = "##"
 MAX_CHARACTERS = 1_000
@@ -30,9 +31,9 @@ def train_vocabulary(
     tokenizer.normalizer = normalizers.Sequence(steps)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
+    split_long_words(tokenizer)
     pieces = train_pieces(_count_words(tokenizer, texts), size)
     tokenizer.model = models.WordPiece(pieces, unk_token=UNKNOWN)
-    # Also as added tokens: a text that spells "[MASK]" is read as the special token.
     tokenizer.add_special_tokens(list(SPECIALS))
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{CLS} $A {SEP}",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from plumbline_client.errors import TextRefused
 from scoring.artifact.artifact import Artifact
 from scoring.input.windows import combine
 from scoring.runtime.protocol import Runtime
-from scoring.score import sigmoid
+from scoring.score import Score, sigmoid
 from scoring.scorer import Scorer
 from training.data.examples import Example
 
@@ -51,6 +53,15 @@ def predict_both(
         float32=predict(Scorer(artifact, float32), examples),
         tokens=[len(artifact.tokenizer.encode(example.text)) for example in examples],
     )
+
+
+def score_all(scorer: Scorer, examples: Sequence[Example]) -> list[Score]:
+    """Return the scores that a worker would store; it would reject texts without tokens."""
+    scores = []
+    for example in examples:
+        with suppress(TextRefused):
+            scores.append(scorer.score(example.text))
+    return scores
 
 
 def probabilities(logits: Logits, temperature: float, window_rule: str) -> list[float]:

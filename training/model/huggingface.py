@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from scoring.input.tokenizer import PAD, SPECIALS
+from training.data.long_words import split_long_words
 from training.errors import InitialWeightsInvalid, TrainingError
 from training.model.huggingface_layout import (
     BERT,
@@ -222,6 +223,7 @@ def _tokenizer(path: Path, shape: ModelConfig) -> tokenizers.Tokenizer:
     # A published tokenizer.json may truncate or pad silently.
     tokenizer.no_truncation()
     tokenizer.no_padding()
+    split_long_words(tokenizer)
     return tokenizer
 
 

@@ -16,6 +16,7 @@ from scoring.artifact import artifact as files
 from scoring.artifact.artifact import Artifact
 from scoring.artifact.model_ref import ModelRef
 from scoring.artifact.registry import resolve
+from training.data.long_words import split_long_words
 from training.errors import InitialWeightsInvalid
 from training.model.architecture import Classifier
 from training.model.huggingface import HUB, load_backbone, read_pretrained
@@ -79,9 +80,16 @@ def version_weights(models_dir: Path, reference: str) -> InitialWeights:
         fingerprint=artifact.manifest.sha256,
         load=lambda model: load_saved_model(model, saved),
         shape=ModelConfig(**architecture),
-        tokenizer=tokenizers.Tokenizer.from_file(str(artifact.folder / files.TOKENIZER)),
+        tokenizer=_tokenizer(artifact.folder / files.TOKENIZER),
         parent=artifact.ref,
     )
+
+
+def _tokenizer(path: Path) -> tokenizers.Tokenizer:
+    """Read a version's tokenizer; an old version did not split long words."""
+    tokenizer = tokenizers.Tokenizer.from_file(str(path))
+    split_long_words(tokenizer)
+    return tokenizer
 
 
 def load_saved_model(model: Classifier, saved: Path) -> None:

@@ -270,6 +270,8 @@ def _intended_use(labels: tuple[str, str], window_rule: str) -> list[str]:
         "on the same texts.",
         "- A text longer than the model's window is scored in overlapping windows, whose "
         f"probabilities are combined by their {window_rule}.",
+        "- A text of which the version cannot read more than half, such as one in a script that "
+        "the training texts do not contain, is for review, whatever the confidence.",
         "",
     ]
 

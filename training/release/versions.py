@@ -8,12 +8,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
+import tokenizers
+
 from scoring.artifact import artifact as files
 from scoring.artifact import registry
 from scoring.artifact.config import ScoringConfig
 from scoring.artifact.manifest import FileHash, Manifest
 from scoring.artifact.model_ref import ModelRef
 from scoring.errors import ArtifactError
+from training.data.long_words import split_long_words
 from training.presets import ModelConfig
 
 FIRST = "1.0.0"
@@ -56,10 +59,27 @@ def next_version(
 def _same_shape_and_tokenizer(folder: Path, shape: ModelConfig, tokenizer: Path) -> bool:
     try:
         architecture = ScoringConfig.read(folder / files.CONFIG).architecture
-        tokenizer_hash = Manifest.read(folder).files.get(files.TOKENIZER)
+        same_tokenizer = _is_same_tokenizer(folder, tokenizer)
     except ArtifactError:
         # A version that cannot be read counts as different.
         return False
     # JSON has lists instead of tuples.
     new = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(shape).items()}
-    return architecture == new and tokenizer_hash == FileHash.of(tokenizer)
+    return architecture == new and same_tokenizer
+
+
+def _is_same_tokenizer(folder: Path, tokenizer: Path) -> bool:
+    """Compare with the tokenizer of the version in `folder`.
+
+    A version that did not split long words yet is compared as if it did: the pieces are the same.
+    """
+    if Manifest.read(folder).files.get(files.TOKENIZER) == FileHash.of(tokenizer):
+        return True
+    try:
+        earlier = tokenizers.Tokenizer.from_file(str(folder / files.TOKENIZER))
+        new = tokenizers.Tokenizer.from_file(str(tokenizer))
+    # The library raises a plain Exception for a file it cannot read.
+    except Exception:
+        return False
+    split_long_words(earlier)
+    return bool(earlier.to_str() == new.to_str())

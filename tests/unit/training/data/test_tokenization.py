@@ -30,6 +30,13 @@ def test_long_text_is_truncated_before_its_last_token(tokenizer: tokenizers.Toke
     assert ids_by_row(tokenize(tokenizer, TEXTS[:1], 5)) == [[*whole[:4], whole[-1]]]
 
 
+def test_special_token_that_a_text_spells_is_text(tokenizer: tokenizers.Tokenizer) -> None:
+    (row,) = ids_by_row(tokenize(tokenizer, ["word1 [SEP] word1[CLS] [MASK]"], 512))
+    special = {tokenizer.token_to_id(token) for token in ("[SEP]", "[CLS]", "[MASK]", "[PAD]")}
+    assert special.isdisjoint(row[1:-1])
+    assert len(row) > 7
+
+
 def test_second_call_reads_the_cache(
     tokenizer: tokenizers.Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,10 +28,16 @@ def test_vocabulary_has_at_most_the_requested_size() -> None:
     assert train_vocabulary(TEXTS, 5_000, lowercase=True).get_vocab_size() < 300
 
 
-def test_unknown_character_is_unk_and_spelled_special_token_is_special() -> None:
+def test_unknown_character_is_unk() -> None:
     tokenizer = train_vocabulary(TEXTS, 200, lowercase=True)
     assert tokenizer.encode("字", add_special_tokens=False).tokens == ["[UNK]"]
-    assert tokenizer.encode("[MASK]", add_special_tokens=False).ids == [4]
+
+
+def test_long_word_is_read_and_so_are_the_long_words_of_the_training_texts() -> None:
+    tokenizer = train_vocabulary(["prize" * 100] * 2, 200, lowercase=True)
+    assert tokenizer.token_to_id("prize" * 20) is not None
+    tokens = tokenizer.encode("prize" * 1_000, add_special_tokens=False).tokens
+    assert tokens == ["prize" * 20] * 50
 
 
 def test_same_digits_reads_every_digit_alike() -> None:

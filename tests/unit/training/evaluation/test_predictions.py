@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import tokenizers
 from tokenizers.models import WordLevel
+from tokenizers.normalizers import Replace
 from tokenizers.pre_tokenizers import Whitespace
 
 from scoring.artifact.artifact import Artifact
@@ -15,7 +16,8 @@ from scoring.input.tokenizer import SPECIALS, UNKNOWN, Tokenizer
 from scoring.input.windows import MAX, MEAN
 from scoring.runtime.fakes import SumRuntime
 from scoring.scorer import Scorer
-from training.evaluation.predictions import probabilities
+from training.data.examples import Example
+from training.evaluation.predictions import probabilities, score_all
 
 MANIFEST = Manifest(
     name="toy",
@@ -30,18 +32,29 @@ MANIFEST = Manifest(
 )
 
 
-@pytest.mark.parametrize("rule", [MEAN, MAX])
-def test_probability_equals_that_of_the_scorer(rule: str) -> None:
+def toy_scorer(config: ScoringConfig) -> Scorer:
     vocabulary = {word: n for n, word in enumerate([*SPECIALS, *"abcdefgh"])}
     words = tokenizers.Tokenizer(WordLevel(vocabulary, unk_token=UNKNOWN))
     words.pre_tokenizer = Whitespace()
+    # As BERT's normalizer does.
+    words.normalizer = Replace("\N{REPLACEMENT CHARACTER}", "")
+    empty = Familiarity.learn([], [], len(vocabulary))
+    return Scorer(Artifact(Path(), MANIFEST, config, Tokenizer(words), empty), SumRuntime())
+
+
+@pytest.mark.parametrize("rule", [MEAN, MAX])
+def test_probability_equals_that_of_the_scorer(rule: str) -> None:
     config = ScoringConfig(
         max_tokens=7, window_overlap=2, window_rule=rule, temperature=1.7, threshold=0.6
     )
-    empty = Familiarity.learn([], [], len(vocabulary))
-    scorer = Scorer(Artifact(Path(), MANIFEST, config, Tokenizer(words), empty), SumRuntime())
+    scorer = toy_scorer(config)
     for text in ("a b", "a b c d e", "a c e g b d f h a a a c h"):
         logits = scorer.window_logits(text)
         score = scorer.score(text)
         assert len(logits) == score.windows
         assert probabilities([logits], 1.7, rule) == [score.probability]
+
+
+def test_text_that_a_worker_rejects_has_no_score() -> None:
+    examples = [Example(text, 0) for text in ("a b", "\N{REPLACEMENT CHARACTER}", "c")]
+    assert [score.tokens for score in score_all(toy_scorer(ScoringConfig()), examples)] == [2, 1]

@@ -86,6 +86,12 @@ def test_shape_and_tokenizer_are_those_of_the_checkpoint(family: str, epsilon: f
     assert ("[UNK]" not in encoded.tokens) == lowercase
 
 
+def test_tokenizer_of_a_checkpoint_splits_long_words() -> None:
+    tokenizer = read_pretrained(FIXTURES / "bert-tiny").tokenizer
+    # The tiny vocabulary does not know the pieces, but each is a token of its own.
+    assert len(tokenizer.encode("bolu" * 200, add_special_tokens=False).ids) == 8
+
+
 def test_first_token_type_is_added_to_every_position() -> None:
     stored = load_file(FIXTURES / "bert-tiny" / "model.safetensors")
     positions = stored["bert.embeddings.position_embeddings.weight"]

@@ -3,10 +3,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from scoring.artifact.config import ScoringConfig
 from scoring.artifact.manifest import Manifest, hashes
 from scoring.errors import ArtifactMissing
+from training.data.vocabulary import train_vocabulary
 from training.presets import TINY
 from training.release.versions import newest_version, next_version
 
@@ -51,6 +53,15 @@ def test_change_decides_the_next_number(tmp_path: Path) -> None:
     assert following(tmp_path, tokenizer="[]") == "model/2.0.0"
     assert following(tmp_path, shape=replace(SHAPE, layers=9)) == "model/2.0.0"
     assert following(tmp_path, shape=replace(SHAPE, layers=9), data="x") == "model/2.0.0"
+
+
+def test_version_that_did_not_split_long_words_has_the_same_tokenizer(tmp_path: Path) -> None:
+    tokenizer = train_vocabulary(["win a prize"] * 2, 60, lowercase=True)
+    split, tokenizer.pre_tokenizer = tokenizer.to_str(), BertPreTokenizer()
+    put(tmp_path, "1.0.0", tokenizer=tokenizer.to_str())
+    assert following(tmp_path, tokenizer=split) == "model/1.0.1"
+    tokenizer.add_tokens(["zebra"])
+    assert following(tmp_path, tokenizer=tokenizer.to_str()) == "model/2.0.0"
 
 
 def test_requested_version_is_used(tmp_path: Path) -> None:
