@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from training.cli import print_json, run_app
-from training.data.examples import Example, check_examples, read_examples
+from plumbline.files import ReadOptions
+from training.cli import (
+    DelimiterOption,
+    EncodingOption,
+    SkipOption,
+    SplitOption,
+    print_json,
+    run_app,
+)
+from training.data.data_report import DataReport
+from training.data.examples import DataSource, Example, check_examples, count_contradictions
 from training.data.sms_archive import is_sms_archive, read_sms_archive
 from training.data.splits import Splits, split_examples
 from training.errors import TrainingError
@@ -21,6 +31,7 @@ from training.run_summary import print_summary
 if TYPE_CHECKING:
     from training.model.initial_weights import InitialWeights
 
+log = logging.getLogger(__name__)
 DEFAULT = "Default: the preset's."
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -61,7 +72,13 @@ def retrain(
         str, typer.Option(help="Names of the two classes: NEGATIVE,POSITIVE.")
     ] = "ham,spam",
     text_column: Annotated[str, typer.Option(help="Column with the text.")] = "text",
-    label_column: Annotated[str, typer.Option(help="Column with the label, 0 or 1.")] = "label",
+    label_column: Annotated[
+        str, typer.Option(help="Column with the label: 0, 1, false, true, or a class name.")
+    ] = "label",
+    split_column: SplitOption = "split",
+    encoding: EncodingOption = None,
+    delimiter: DelimiterOption = None,
+    skip_invalid: SkipOption = False,
     epochs: Annotated[
         int | None, typer.Option(min=1, help=f"Maximum number of epochs. {DEFAULT}")
     ] = None,
@@ -107,7 +124,16 @@ def retrain(
     gates, label_names = [parse_gate(text) for text in gate or []], _label_names(labels)
     if from_pretrained and from_version:
         raise TrainingError("Give --from-pretrained or --from, not both.")
-    splits = _splits(data, text_column, label_column, config.validation_share)
+    source = DataSource(
+        text_column,
+        label_column,
+        split_column,
+        label_names,
+        ReadOptions.parse(encoding, delimiter),
+        skip_invalid,
+    )
+    report = DataReport()
+    splits = _splits(data, source, report, config.validation_share)
     # Importing TensorFlow takes eight seconds, so invalid input is reported first.
     with quiet_import():
         from training.run import ReleaseOptions, train_version
@@ -130,7 +156,7 @@ def retrain(
         RunOptions(run_dir, devices, checkpoint_every),
     )
     if as_json:
-        print_json(result)
+        print_json(result, {"rows": report.document()})
     else:
         print_summary(result)
 
@@ -190,14 +216,17 @@ def _label_names(labels: str) -> tuple[str, str]:
 
 
 def _splits(
-    data: list[Path], text_column: str, label_column: str, validation_share: float
+    data: list[Path], source: DataSource, report: DataReport, validation_share: float
 ) -> Splits:
     examples: list[Example] = []
     for path in data:
         if is_sms_archive(path):
             examples += read_sms_archive(path)
         else:
-            examples += read_examples(path, text_column, label_column)
+            examples += source.read(path, report)
+    report.contradictory = count_contradictions(examples)
+    for sentence in report.sentences():
+        log.warning(sentence)
     # Checked together: a single file may hold few texts or only one class.
     check_examples(examples, ", ".join(map(str, data)))
     return split_examples(examples, validation_share)

@@ -5,12 +5,29 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from types import MappingProxyType
+from typing import Annotated, Any
 
 import typer
 
 from plumbline.program import run_program
+
+EncodingOption = Annotated[
+    str | None,
+    typer.Option(help="Encoding of files without a byte order mark. Default: UTF-8."),
+]
+DelimiterOption = Annotated[
+    str | None, typer.Option(help="Character between CSV values. Default: by the header.")
+]
+SplitOption = Annotated[
+    str,
+    typer.Option(help='Column with train, validation or test, if a file has it; "" ignores it.'),
+]
+SkipOption = Annotated[
+    bool, typer.Option("--skip-invalid", help="Leave out rows that cannot be used.")
+]
 
 
 def run_app(app: typer.Typer) -> None:
@@ -19,6 +36,6 @@ def run_app(app: typer.Typer) -> None:
     run_program(app)
 
 
-def print_json(result: Any) -> None:
-    """Print a dataclass as one JSON object on standard output."""
-    sys.stdout.write(json.dumps(asdict(result), default=str) + "\n")
+def print_json(result: Any, details: Mapping[str, Any] = MappingProxyType({})) -> None:
+    """Print a dataclass, with more keys, as one JSON object on standard output."""
+    sys.stdout.write(json.dumps({**asdict(result), **details}, default=str) + "\n")

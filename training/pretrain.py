@@ -6,6 +6,7 @@ Writes a Hugging Face folder that `python -m training --from FOLDER` starts from
 from __future__ import annotations
 
 import hashlib
+import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,13 +16,23 @@ from typing import Annotated
 
 import typer
 
+from plumbline.files import ReadOptions
 from training.atomic_write import atomic_folder
-from training.cli import print_json, run_app
-from training.data.examples import normalise, read_texts
+from training.cli import (
+    DelimiterOption,
+    EncodingOption,
+    SkipOption,
+    SplitOption,
+    print_json,
+    run_app,
+)
+from training.data.data_report import DataReport
+from training.data.examples import DataSource, normalise
 from training.errors import DataInvalid, TrainingError
 from training.presets import PRESETS, RunOptions, TrainingConfig, find_preset
 from training.quiet_import import quiet_import
 
+log = logging.getLogger(__name__)
 HELD_OUT_SHARE = 0.05
 MIN_TEXTS = 100
 # Devlin et al. (2019) use 1e-4 for this size; a small network learns best at a higher rate.
@@ -52,6 +63,10 @@ def pretrain(
         str, typer.Option(help=f"Shape of the network: {', '.join(PRESETS)}.")
     ] = "small",
     text_column: Annotated[str, typer.Option(help="Column with the text.")] = "text",
+    split_column: SplitOption = "split",
+    encoding: EncodingOption = None,
+    delimiter: DelimiterOption = None,
+    skip_invalid: SkipOption = False,
     steps: Annotated[int, typer.Option(min=1, help="Maximum number of training steps.")] = 20_000,
     epochs: Annotated[
         int, typer.Option(min=1, help="Maximum number of passes over the texts.")
@@ -80,7 +95,12 @@ def pretrain(
     shape = find_preset(preset)
     if out.exists():
         raise TrainingError(f"{out} exists already; give another --out.")
-    texts = [text for path in data for text in read_texts(path, text_column)]
+    options = ReadOptions.parse(encoding, delimiter)
+    source = DataSource(text_column, "", split_column, options=options, skip_invalid=skip_invalid)
+    report = DataReport()
+    texts = [text for path in data for text in source.read_texts(path, report)]
+    for sentence in report.sentences():
+        log.warning(sentence)
     config = replace(
         shape,
         learning_rate=LEARNING_RATES[preset],
@@ -94,7 +114,7 @@ def pretrain(
     )
     result = pretrain_backbone(texts, config, out, RunOptions(run_dir, devices, checkpoint_every))
     if as_json:
-        print_json(result)
+        print_json(result, {"rows": report.document()})
     else:
         sys.stdout.write(
             f"{result.texts:,} texts, {result.steps:,} steps, loss {result.loss:.3f}, "

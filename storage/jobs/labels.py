@@ -16,17 +16,23 @@ STREAMED_ROWS = 1_000
 LONGEST_LABEL = 500
 
 # One statement for a whole batch. A value other than "0" and "1" is a class name of the version
-# that scored the job. `before` is the label before this statement, because a statement does not see
+# that scored the job, exactly or else in another case; what is neither is 0 or 1 if it is spelled
+# so. `before` is the label before this statement, because a statement does not see
 # its own changes.
 ADD = text("""
 WITH entries AS (
-    SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:sources AS text[]), CAST(:labels AS text[]))
-        AS entries (job_id, source, value)
+    SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:sources AS text[]), CAST(:labels AS text[]),
+                         CAST(:spelled AS int[]))
+        AS entries (job_id, source, value, spelled)
 ), resolved AS (
     SELECT entries.job_id, entries.source, jobs.id IS NOT NULL AS known,
            coalesce(versions.labels, '{}') AS names,
            CASE WHEN value IN ('0', '1') THEN CAST(value AS int)
-                ELSE array_position(versions.labels, value) - 1 END AS label
+                ELSE coalesce(array_position(versions.labels, value),
+                              (SELECT min(position) FROM unnest(versions.labels)
+                                   WITH ORDINALITY AS names (name, position)
+                               WHERE lower(name) = lower(value)),
+                              spelled + 1) - 1 END AS label
     FROM entries
     LEFT JOIN plumbline.jobs AS jobs ON jobs.id = entries.job_id
     LEFT JOIN plumbline.predictions AS live ON live.job_id = jobs.id AND live.role = 'live'
@@ -60,11 +66,15 @@ ORDER BY newest.job_id
 
 @dataclass(frozen=True, slots=True)
 class LabelEntry:
-    """A label that `source` gives a job: "0", "1", or a class name of the job's version."""
+    """A label that `source` gives a job: "0", "1", or a class name of the job's version.
+
+    `spelled` is 0 or 1 if the label is another spelling of it, unless a class has that name.
+    """
 
     job_id: uuid.UUID
     label: str
     source: str
+    spelled: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,7 @@ def add(connection: Connection, entries: Sequence[LabelEntry]) -> LabelOutcome:
             "ids": [entry.job_id for entry in unique],
             "sources": [entry.source for entry in unique],
             "labels": [_storable(entry.label) for entry in unique],
+            "spelled": [entry.spelled for entry in unique],
         },
     ).all()
     usable = [row for row in rows if row.known and row.label is not None]

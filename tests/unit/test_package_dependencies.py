@@ -27,7 +27,15 @@ MAY_IMPORT = {
     "plumbline": {CLIENT, "storage", "scoring"},
     "worker": {CLIENT, "storage", "scoring", "plumbline"},
     "monitoring": {CLIENT, "storage", "scoring", "plumbline"},
-    "training": {CLIENT, "scoring", "plumbline.program", "plumbline.version"},
+    "training": {
+        CLIENT,
+        "scoring",
+        "plumbline.errors",
+        "plumbline.files",
+        "plumbline.labels",
+        "plumbline.program",
+        "plumbline.version",
+    },
     "migrations": {"storage"},
 }
 # Single files that may import more than their package.

@@ -3,18 +3,48 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from plumbline.errors import FileUnreadable
+from plumbline.files import (
+    Format,
+    InvalidRow,
+    ReadOptions,
+    RowColumns,
+    TextFile,
+    format_of,
+)
 from plumbline_client.errors import TextRefused
 from plumbline_client.text import clean
-from training.data.row_reader import read_rows
+from training.data.data_report import REFUSED, REPLACED, DataReport, InvalidRows
+from training.data.labelled_row import (
+    LABEL_NAMES,
+    SPLITS,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    LabelledColumns,
+    LabelledRow,
+    TextColumns,
+)
 from training.errors import DataInvalid
 
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
-SPLITS = (TRAIN, VALIDATION, TEST)
+__all__ = [
+    "MIN_EXAMPLES",
+    "SPLITS",
+    "TEST",
+    "TRAIN",
+    "VALIDATION",
+    "DataSource",
+    "Example",
+    "check_examples",
+    "count_contradictions",
+    "normalise",
+    "read_examples",
+    "read_texts",
+]
 MIN_EXAMPLES = 50
 
 
@@ -27,19 +57,82 @@ class Example:
     split: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """How labelled files are read, as the options of `retrain` state it.
+
+    `labels` are the class names that a label may be, besides 0 and 1. Rows that cannot be used are
+    an error, or are left out if `skip_invalid`.
+    """
+
+    text_column: str = "text"
+    label_column: str = "label"
+    split_column: str = "split"
+    labels: tuple[str, str] = LABEL_NAMES
+    options: ReadOptions = field(default_factory=ReadOptions)
+    skip_invalid: bool = False
+
+    def read(self, path: Path, report: DataReport | None = None) -> list[Example]:
+        """Return the labelled texts of a file; add what is left out or repaired to the report.
+
+        Raises DataInvalid if the file cannot be read or has rows that cannot be used.
+        """
+        report = DataReport() if report is None else report
+        columns = LabelledColumns(
+            self.text_column, self.label_column, self.split_column, self.labels
+        )
+        examples = []
+        for row in self._rows(path, columns, report):
+            if (text := _clean(row, path, report)) is not None:
+                examples.append(Example(text, row.label, row.split))
+        return examples
+
+    def read_texts(self, path: Path, report: DataReport | None = None) -> list[str]:
+        """Return the texts of a file, labelled or not, except those of the test split.
+
+        Raises DataInvalid as `read` does.
+        """
+        report = DataReport() if report is None else report
+        columns = TextColumns(self.text_column, self.split_column)
+        texts = []
+        for row in self._rows(path, columns, report):
+            text = _clean(row, path, report)
+            if text is not None and row.split != TEST:
+                texts.append(text)
+        if not texts:
+            raise DataInvalid(f"{path} contains no non-empty text.")
+        return texts
+
+    def _rows(
+        self, path: Path, columns: RowColumns[LabelledRow], report: DataReport
+    ) -> Iterator[LabelledRow]:
+        """Yield the rows that can be used. Raises DataInvalid for others, unless left out."""
+        invalid = InvalidRows()
+        try:
+            if (format := format_of(str(path))) is Format.TEXT:
+                raise FileUnreadable(f"{path} has no columns; use a .csv, .jsonl or .parquet file.")
+            with TextFile(str(path), format, columns, self.options) as rows:
+                for row in rows:
+                    if not isinstance(row, InvalidRow):
+                        yield row
+                    elif self.skip_invalid:
+                        report.left_out.add(row.problem, f"{path}:{row.line}")
+                    else:
+                        invalid.add(row)
+        except FileUnreadable as error:
+            raise DataInvalid(str(error)) from error
+        if invalid.count:
+            raise DataInvalid(invalid.sentence(path))
+
+
 def read_examples(
     path: Path, text_column: str = "text", label_column: str = "label"
 ) -> list[Example]:
-    """Read CSV (also .gz), JSONL or Parquet, leaving out empty texts.
+    """Read CSV, JSONL or Parquet, leaving out empty texts.
 
     Raises DataInvalid if the file or a row cannot be read. `check_examples` checks the result.
     """
-    examples = []
-    for number, row in enumerate(read_rows(path), start=1):
-        example = _example(row, f"{path}, row {number}", text_column, label_column)
-        if example is not None:
-            examples.append(example)
-    return examples
+    return DataSource(text_column, label_column).read(path)
 
 
 def read_texts(path: Path, text_column: str = "text") -> list[str]:
@@ -47,16 +140,7 @@ def read_texts(path: Path, text_column: str = "text") -> list[str]:
 
     Raises DataInvalid as `read_examples` does.
     """
-    texts = []
-    for number, row in enumerate(read_rows(path), start=1):
-        if text_column not in row:
-            raise _column_missing(f"{path}, row {number}", text_column, row)
-        text = _text(row[text_column])
-        if text is not None and row.get("split") != TEST:
-            texts.append(text)
-    if not texts:
-        raise DataInvalid(f"{path} contains no non-empty text.")
-    return texts
+    return DataSource(text_column).read_texts(path)
 
 
 def check_examples(examples: Sequence[Example], name: str) -> None:
@@ -79,29 +163,21 @@ def normalise(text: str) -> str:
     return " ".join(text.lower().split())
 
 
-def _example(
-    row: dict[str, Any], place: str, text_column: str, label_column: str
-) -> Example | None:
-    for column in (text_column, label_column):
-        if column not in row:
-            raise _column_missing(place, column, row)
-    label = str(row[label_column]).strip()
-    if label not in ("0", "1"):
-        raise DataInvalid(f"{place} has the label {label!r}; labels are 0 or 1.")
-    text = _text(row[text_column])
-    if text is None:
-        return None
-    split = str(row.get("split") or "")
-    return Example(text, int(label), split if split in SPLITS else "")
+def count_contradictions(examples: Sequence[Example]) -> int:
+    """Return how many different texts are labelled 0 as well as 1."""
+    labels: dict[str, set[int]] = {}
+    for example in examples:
+        labels.setdefault(normalise(example.text), set()).add(example.label)
+    return sum(len(different) > 1 for different in labels.values())
 
 
-def _column_missing(place: str, column: str, row: dict[str, Any]) -> DataInvalid:
-    columns = ", ".join(map(str, row)) or "none"
-    return DataInvalid(f"{place} has no column {column!r}; its columns are: {columns}.")
-
-
-def _text(value: Any) -> str | None:
+def _clean(row: LabelledRow, path: Path, report: DataReport) -> str | None:
+    """Return the text as the client would submit it, or None if it would be refused."""
     try:
-        return clean(str(value or "")).text
+        cleaned = clean(row.text)
     except TextRefused:
+        report.left_out.add(REFUSED, f"{path}:{row.line}")
         return None
+    if cleaned.notes:
+        report.repaired.add(REPLACED, f"{path}:{row.line}")
+    return cleaned.text

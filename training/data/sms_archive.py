@@ -17,7 +17,14 @@ LABELS = {"ham": 0, "spam": 1}
 
 
 def is_sms_archive(path: Path) -> bool:
-    return path.name == MEMBER or zipfile.is_zipfile(path)
+    """Return whether the path is that of the collection; other ZIP archives, as .xlsx, are not."""
+    if path.name == MEMBER:
+        return True
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return MEMBER in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def read_sms_archive(path: Path) -> list[Example]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import typer
@@ -12,12 +13,23 @@ from rich.table import Table
 from sqlalchemy import Engine
 
 from plumbline.cli.database import database
+from plumbline.cli.file_options import DelimiterOption, EncodingOption
 from plumbline.cli.output.console import count_table, err, out
 from plumbline.cli.output.json_output import print_json, print_jsonl
 from plumbline.cli.output.row_errors import RowErrors
 from plumbline.cli.user import current_user
 from plumbline.errors import FileUnreadable, OptionInvalid
-from plumbline.files import Columns, Format, InvalidRow, Row, TextFile, format_of
+from plumbline.files import (
+    Columns,
+    Format,
+    InvalidRow,
+    Problem,
+    ReadOptions,
+    Row,
+    TextFile,
+    format_of,
+)
+from plumbline.labels import label_text, spelled_label
 from plumbline.services import connected
 from plumbline.settings import Settings
 from plumbline_client.errors import SourceInvalid, StorageError
@@ -28,6 +40,7 @@ from storage.jobs.labels import LabelEntry, LabelOutcome
 BATCH_ROWS = 1_000
 # In characters of an id or a label that an error sentence quotes.
 LONGEST_QUOTE = 40
+UNKNOWN_JOB = "unknown_job"
 
 SkipKind = Literal["unknown", "unusable"]
 
@@ -47,6 +60,8 @@ class SkippedRow:
     kind: SkipKind
     line: int
     error: str
+    # Why in a word that programs can count by.
+    problem: str = field(default="other", compare=False)
 
 
 class LabelColumns(Columns):
@@ -56,8 +71,9 @@ class LabelColumns(Columns):
 
     def parse_row(self, line: int, values: Mapping[str, Any]) -> Row | InvalidRow:
         label = values.get(self.text)
-        if isinstance(label, int | float):
-            name = str(int(label)) if label in (0, 1) else str(label)
+        if isinstance(label, int | float | Decimal) and label == label:
+            spelled = spelled_label(label)
+            name = label_text(label) if spelled is None else str(spelled)
             values = {**values, self.text: name}
         return super().parse_row(line, values)
 
@@ -80,7 +96,7 @@ class LabelCounts:
         for row in skipped:
             self.unknown += row.kind == "unknown"
             self.unusable += row.kind == "unusable"
-            self.errors.add(row.line, row.error)
+            self.errors.add(row.line, row.error, row.problem)
 
     def counts(self) -> dict[str, int]:
         return {
@@ -105,7 +121,9 @@ class LabelCounts:
 def label(
     file: Annotated[
         str,
-        typer.Argument(help="A CSV, JSONL (also .gz) or Parquet file, or - for standard input."),
+        typer.Argument(
+            help="A CSV, JSONL (also gzipped) or Parquet file, or - for standard input."
+        ),
     ],
     format: Annotated[Format | None, typer.Option(help="Default: by the file name.")] = None,
     job_column: Annotated[str, typer.Option(help="Column with the job's id.")] = "job_id",
@@ -118,8 +136,11 @@ def label(
         typer.Option(help="Submitter of the jobs with these keys. Default: PLUMBLINE_SOURCE."),
     ] = None,
     label_column: Annotated[
-        str, typer.Option(help="Column with the label: 0, 1, or a class name such as spam.")
+        str,
+        typer.Option(help="Column with the label: 0, 1, false, true, or a class name like spam."),
     ] = "label",
+    encoding: EncodingOption = None,
+    delimiter: DelimiterOption = None,
     by: Annotated[
         str | None,
         typer.Option(
@@ -139,19 +160,21 @@ def label(
     labeller = check_source("--by", current_user() if by is None else by)
     columns = LabelColumns(label_column, key_column or job_column)
     counts = LabelCounts()
-    with TextFile(file, table_format(file, format), columns) as rows:
+    options = ReadOptions.parse(encoding, delimiter)
+    with TextFile(file, table_format(file, format), columns, options) as rows:
         try:
             with database(connected(settings)) as engine, err.status("storing labels ..."):
                 for batch in batches(parse_rows(rows, job_id_of, labeller)):
                     outcome, skipped = add_labels(engine, batch)
                     counts.add(outcome, skipped)
                     if as_json:
-                        print_jsonl(asdict(row) for row in skipped)
+                        print_jsonl(map(asdict, skipped))
         except (StorageError, KeyboardInterrupt):
             print_interrupted(counts)
             raise
     if as_json:
-        print_json({"kind": "summary", "source": labeller, **counts.counts()})
+        details = {"skipped": counts.errors.kinds.document()}
+        print_json({"kind": "summary", "source": labeller, **counts.counts(), **details})
     else:
         print_counts(counts, file)
     if counts.unusable:
@@ -211,9 +234,11 @@ def parse_rows(
             continue
         assert row.key is not None, "the columns of labels always include a key"
         try:
-            yield LabelRow(row.line, LabelEntry(job_id_of(row.key), row.text.strip(), labeller))
+            job_id, label = job_id_of(row.key), row.text.strip()
         except ValueError as reason:
-            yield InvalidRow(row.line, str(reason))
+            yield InvalidRow(row.line, str(reason), Problem.KEY)
+            continue
+        yield LabelRow(row.line, LabelEntry(job_id, label, labeller, spelled_label(label)))
 
 
 def batches(
@@ -248,12 +273,13 @@ def add_labels(
 def skipped_row(row: LabelRow | InvalidRow, outcome: LabelOutcome) -> SkippedRow | None:
     """Return None if the row's label was stored."""
     if isinstance(row, InvalidRow):
-        return SkippedRow("unusable", row.line, row.reason)
+        return SkippedRow("unusable", row.line, row.reason, row.problem)
     job_id = row.entry.job_id
     if job_id in outcome.unknown:
-        return SkippedRow("unknown", row.line, f"there is no job {job_id}")
+        return SkippedRow("unknown", row.line, f"there is no job {job_id}", UNKNOWN_JOB)
     if job_id in outcome.unusable:
-        return SkippedRow("unusable", row.line, unusable_reason(row.entry, outcome))
+        reason = unusable_reason(row.entry, outcome)
+        return SkippedRow("unusable", row.line, reason, Problem.LABEL)
     return None
 
 

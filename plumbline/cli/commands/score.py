@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from plumbline.cli.extras import extra_needed
+from plumbline.cli.file_options import EncodingOption
 from plumbline.cli.output.console import colored_text, format_number, out, property_table
 from plumbline.cli.output.json_output import JsonOption, print_json
-from plumbline.files import STDIN
+from plumbline.files import STDIN, ReadOptions, read_text
 from plumbline.settings import Settings
 from plumbline.shipped import resolve_model
 from plumbline_client.errors import TextRefused
@@ -23,12 +23,13 @@ def score(
     model: Annotated[
         str | None, typer.Option(help="NAME or NAME/VERSION. Default: PLUMBLINE_MODEL.")
     ] = None,
+    encoding: EncodingOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score one text on this machine, without queue or database."""
     settings = Settings.read()
     if text == STDIN:
-        text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+        text = read_text(STDIN, ReadOptions.parse(encoding, None).encoding)
     with extra_needed("Scoring on this machine", "worker"):
         from scoring.artifact.artifact import Artifact
         from scoring.scorer import Scorer
@@ -40,7 +41,9 @@ def score(
     except TextRefused as refusal:
         raise TextRefused(f"The text cannot be scored: {refusal}.") from refusal
     if as_json:
-        print_json(asdict(result) | {"score_ms": result.score_ms})
+        print_json(
+            asdict(result) | {"score_ms": result.score_ms, "review_reason": result.review_reason}
+        )
     else:
         print_score(result)
 
@@ -48,6 +51,8 @@ def score(
 def print_score(score: Score) -> None:
     table = property_table(score.model)
     table.add_row("decision", colored_text(score.decision))
+    if score.review_reason:
+        table.add_row("reason", score.review_reason)
     table.add_row("label", f"{score.label}, confidence {format_number(score.confidence, 4)}")
     table.add_row("probability", format_number(score.probability, 4))
     table.add_row("tokens", f"{score.tokens:,}")

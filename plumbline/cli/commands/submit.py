@@ -5,30 +5,33 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 from plumbline.broker import ping
+from plumbline.cli.file_options import DelimiterOption, EncodingOption
 from plumbline.cli.missing_tables import translate_missing_tables
 from plumbline.cli.output.console import count_table, err, out
 from plumbline.cli.output.json_output import print_json
 from plumbline.cli.output.progress import progress_bar
-from plumbline.cli.output.row_errors import RowErrors
+from plumbline.cli.output.row_errors import RowErrors, print_kind
 from plumbline.cli.times import parse_duration
 from plumbline.cli.wait_for_jobs import wait_for_jobs
-from plumbline.errors import OptionInvalid
-from plumbline.files import Columns, Format, InvalidRow, Row, TextFile
+from plumbline.errors import OptionInvalid, OutputUnwritable
+from plumbline.files import Columns, Format, InvalidRow, ReadOptions, Row, TextFile
+from plumbline.files.row_tally import RowTally
 from plumbline.services import connected, open_client
 from plumbline.settings import Settings
 from plumbline_client import Client, Receipt, Submission
 from plumbline_client.backlog import OnFull
 from plumbline_client.errors import BacklogFull, BrokerUnavailable, StorageError
 from plumbline_client.states import JobState
+from plumbline_client.text import LONE_SURROGATE, NUL_REPLACED, SURROGATE_REPLACED
 
 RowReporter = Callable[[int, Receipt | None, str | None], None]
 
@@ -44,20 +47,29 @@ class SubmissionCounts:
     unreadable: int = 0
     unpublished: int = 0
     errors: RowErrors = field(default_factory=RowErrors)
+    # By the note that the job carries.
+    replaced: RowTally = field(default_factory=RowTally)
 
     def add(self, line: int, receipt: Receipt) -> None:
         if not receipt.new:
             self.known += 1
         elif receipt.state is JobState.REJECTED:
             self.rejected += 1
-            self.errors.add(line, receipt.error or "no reason given")
+            self.errors.add(line, receipt.error or "no reason given", "rejected")
         else:
             self.accepted += 1
             self.unpublished += not receipt.published
 
     def add_invalid(self, row: InvalidRow) -> None:
         self.unreadable += 1
-        self.errors.add(row.line, row.reason)
+        self.errors.add(row.line, row.reason, row.problem)
+
+    def add_replacements(self, row: Row) -> None:
+        """Count a text with characters that the ledger cannot store and the client replaces."""
+        if "\0" in row.text:
+            self.replaced.add(NUL_REPLACED, row.line)
+        if not row.text.isascii() and LONE_SURROGATE.search(row.text):
+            self.replaced.add(SURROGATE_REPLACED, row.line)
 
     def counts(self) -> dict[str, int]:
         return {
@@ -69,7 +81,8 @@ class SubmissionCounts:
         }
 
     def document(self) -> dict[str, Any]:
-        return {"source": self.source, **self.counts()}
+        details = {"skipped": self.errors.kinds.document(), "replaced": self.replaced.document()}
+        return {"source": self.source, **self.counts(), **details}
 
     def table(self) -> Table:
         notes = {
@@ -86,7 +99,7 @@ def submit(
     file: Annotated[
         str | None,
         typer.Argument(
-            help="A CSV, JSONL or .txt file (also .gz), a Parquet file, or - for standard input, "
+            help="A CSV, JSONL, .txt (also gzipped) or Parquet file, or - for standard input, "
             "submitted PLUMBLINE_MESSAGE_SIZE lines at a time."
         ),
     ] = None,
@@ -107,6 +120,8 @@ def submit(
     deadline: Annotated[
         str | None, typer.Option(help="Expire texts that are not scored within, for example, 10m.")
     ] = None,
+    encoding: EncodingOption = None,
+    delimiter: DelimiterOption = None,
     on_full: Annotated[
         OnFull, typer.Option(help="What to do while PLUMBLINE_MAX_BACKLOG texts are queued.")
     ] = OnFull.WAIT,
@@ -119,27 +134,25 @@ def submit(
 
     Invalid lines are skipped and reported by line number; the command then exits with 1.
     """
-    expires_at = None
+    time_left = None
     if deadline is not None:
-        expires_at = datetime.now(UTC) + timedelta(seconds=parse_duration(deadline, "--deadline"))
+        time_left = timedelta(seconds=parse_duration(deadline, "--deadline"))
     settings = Settings.read()
     services = connected(settings)
     counts = SubmissionCounts(settings.source if source is None else source)
     columns = Columns(text_column, key_column)
+    options = ReadOptions.parse(encoding, delimiter)
     with (
-        open_rows(file, text, format, columns) as (rows, fraction_read),
+        open_rows(file, text, format, columns, options) as (rows, fraction_read),
         translate_missing_tables(),
         open_client(settings, services) as client,
     ):
         ids = []
-        receipts = send(client, rows, counts, expires_at, on_full, print_row if as_json else None)
-        try:
+        receipts = send(client, rows, counts, time_left, on_full, print_row if as_json else None)
+        with nullcontext() if file is None else reported_interruption(counts, key_column):
             for receipt in show_progress(receipts, counts, fraction_read):
                 if wait:
                     ids.append(receipt.job_id)
-        except (StorageError, BacklogFull, KeyboardInterrupt):
-            print_interrupted(counts, key_column)
-            raise
         if not as_json:
             print_counts(counts, file or "the text")
         if counts.unpublished:
@@ -155,7 +168,11 @@ def submit(
 
 @contextmanager
 def open_rows(
-    file: str | None, text: str | None, format: Format | None, columns: Columns
+    file: str | None,
+    text: str | None,
+    format: Format | None,
+    columns: Columns,
+    options: ReadOptions,
 ) -> Iterator[tuple[Iterable[Row | InvalidRow], Callable[[], float | None]]]:
     """Yield the rows to submit, and a function that returns the fraction read so far."""
     if (file is None) == (text is None):
@@ -164,7 +181,7 @@ def open_rows(
         yield [Row(1, text)], lambda: None
         return
     assert file is not None
-    with TextFile(file, format, columns) as rows:
+    with TextFile(file, format, columns, options) as rows:
         yield rows, lambda: rows.fraction_read
 
 
@@ -172,7 +189,7 @@ def send(
     client: Client,
     rows: Iterable[Row | InvalidRow],
     counts: SubmissionCounts,
-    deadline: datetime | None,
+    deadline: timedelta | None,
     on_full: OnFull,
     report_row: RowReporter | None,
 ) -> Iterator[Receipt]:
@@ -187,6 +204,7 @@ def send(
                     report_row(row.line, None, row.reason)
                 continue
             lines.append(row.line)
+            counts.add_replacements(row)
             yield Submission(row.text, row.key, deadline)
 
     for receipt in client.submit_many(
@@ -243,8 +261,26 @@ def show_progress(
 def print_counts(counts: SubmissionCounts, name: str) -> None:
     out.print(counts.table())
     counts.errors.print()
+    for note in counts.replaced.counts:
+        name = "NULs" if note == NUL_REPLACED else "lone surrogates"
+        print_kind(f"{name} were replaced", counts.replaced, note)
     if not any(counts.counts().values()):
         out.print(f"{name} contains no texts.", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def reported_interruption(counts: SubmissionCounts, key_column: str | None) -> Iterator[None]:
+    """Print what stays accepted if the submission stops, also if its output cannot be written."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        print_interrupted(counts, key_column)
+        raise OutputUnwritable(
+            "The reader of standard output has gone, so the rest of the texts is not submitted."
+        ) from error
+    except (StorageError, BacklogFull, OutputUnwritable, KeyboardInterrupt):
+        print_interrupted(counts, key_column)
+        raise
 
 
 def print_interrupted(counts: SubmissionCounts, key_column: str | None) -> None:

@@ -47,6 +47,8 @@ def test_other_content_under_that_name_is_refused(tmp_path: Path) -> None:
         archive.writestr("other", "")
     with pytest.raises(DataInvalid, match="is not an SMS Spam Collection archive"):
         read_sms_archive(tmp_path / "other.zip")
+    assert not is_sms_archive(tmp_path / "other.zip")
+    assert not is_sms_archive(tmp_path / "absent.zip")
 
 
 @pytest.mark.data

@@ -1,4 +1,5 @@
 import uuid
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,10 @@ ONE, TWO = uuid.UUID(int=1), uuid.UUID(int=2)
 
 @pytest.mark.parametrize(
     ("label", "expected"),
-    [(1, "1"), (0.0, "0"), (True, "1"), ("spam", "spam"), ("0", "0"), (2, "2"), (0.5, "0.5")],
+    [
+        *((1, "1"), (0.0, "0"), (True, "1"), ("spam", "spam"), ("0", "0"), (2, "2"), (0.5, "0.5")),
+        *((Decimal("1.00"), "1"), (b"spam", "spam"), ("1.0", "1.0")),
+    ],
 )
 def test_label_may_be_a_number_or_a_name(label: Any, expected: str) -> None:
     columns = LabelColumns("label", "job_id")
@@ -42,6 +46,7 @@ def test_label_may_be_a_number_or_a_name(label: Any, expected: str) -> None:
         ({"job_id": "x"}, "it has no 'label'"),
         ({"label": 1}, "it has no 'job_id'"),
         ({"label": None, "job_id": "x"}, "its 'label' is null, not a string"),
+        ({"label": float("nan"), "job_id": "x"}, "its 'label' is NaN, not a string"),
         ({"label": [1], "job_id": "x"}, "its 'label' is a list, not a string"),
         ({"label": 1, "job_id": ""}, "its key 'job_id' is empty"),
     ],
@@ -84,6 +89,20 @@ def test_invalid_id_or_key_makes_its_row_invalid() -> None:
     ]
     (invalid,) = parse_rows(rows[1:2], job_id_parser("id", None, SETTINGS), "ann")
     assert invalid == InvalidRow(3, "its key has 600 characters, and at most 500 are accepted")
+
+
+def test_every_spelling_of_a_label_is_known() -> None:
+    rows = [Row(line, label, str(ONE)) for line, label in enumerate(["1.0", " False ", "x"])]
+    entries = [
+        row.entry
+        for row in parse_rows(rows, job_id_parser(None, None, SETTINGS), "ann")
+        if isinstance(row, LabelRow)
+    ]
+    assert [(entry.label, entry.spelled) for entry in entries] == [
+        ("1.0", 1),
+        ("False", 0),
+        ("x", None),
+    ]
 
 
 def test_repeated_job_starts_a_new_batch() -> None:

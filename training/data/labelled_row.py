@@ -1,0 +1,117 @@
+"""What training makes of the columns of a file: a text, its label and its split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from plumbline.files import InvalidRow, Problem
+from plumbline.files.header import optional_value
+from plumbline.files.rows import is_missing, missing_column, parse_text, type_name
+from plumbline.labels import label_text, parse_label
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SPLITS = (TRAIN, VALIDATION, TEST)
+SPLIT_SPELLINGS = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "validation": VALIDATION,
+    "valid": VALIDATION,
+    "val": VALIDATION,
+    "dev": VALIDATION,
+    "development": VALIDATION,
+    "test": TEST,
+    "testing": TEST,
+}
+LABEL_NAMES = ("ham", "spam")
+# In characters of a label or split that an error quotes.
+LONGEST_QUOTE = 40
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRow:
+    """One row of a file. `split` is "" if the row names none."""
+
+    line: int
+    text: str
+    label: int
+    split: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextColumns:
+    """The columns with the text and, if the file has it, the split."""
+
+    text: str = "text"
+    split: str = "split"
+
+    @property
+    def names(self) -> list[str]:
+        return [self.text]
+
+    @property
+    def optional(self) -> list[str]:
+        return [self.split] if self.split else []
+
+    def parse_row(self, line: int, values: Mapping[str, Any]) -> LabelledRow | InvalidRow:
+        """Return the row, with the label 0."""
+        if (missing := missing_column(line, self.names, values)) is not None:
+            return missing
+        value = values[self.text]
+        # A missing text is an empty one: training leaves it out and counts it.
+        text = "" if is_missing(value) else parse_text(line, self.text, value)
+        if isinstance(text, InvalidRow):
+            return text
+        split = self._split(line, values)
+        return split if isinstance(split, InvalidRow) else LabelledRow(line, text, 0, split)
+
+    def _split(self, line: int, values: Mapping[str, Any]) -> str | InvalidRow:
+        value = optional_value(values, self.split) if self.split else None
+        name = "" if is_missing(value) else label_text(value)
+        split = SPLIT_SPELLINGS.get(name.casefold(), "")
+        if name and not split:
+            reason = (
+                f"its {self.split!r} is {name[:LONGEST_QUOTE]!r}, which is none of "
+                f"{', '.join(SPLITS)}"
+            )
+            return InvalidRow(line, reason, Problem.SPLIT)
+        return split
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledColumns:
+    """The columns with the text, the label and, if the file has it, the split."""
+
+    text: str = "text"
+    label: str = "label"
+    split: str = "split"
+    labels: tuple[str, str] = LABEL_NAMES
+
+    @property
+    def names(self) -> list[str]:
+        return [self.text, self.label]
+
+    @property
+    def optional(self) -> list[str]:
+        return [self.split] if self.split else []
+
+    def parse_row(self, line: int, values: Mapping[str, Any]) -> LabelledRow | InvalidRow:
+        if (missing := missing_column(line, self.names, values)) is not None:
+            return missing
+        row = TextColumns(self.text, self.split).parse_row(line, values)
+        if isinstance(row, InvalidRow):
+            return row
+        value = values[self.label]
+        if (label := parse_label(value, self.labels)) is None:
+            return InvalidRow(line, self._unknown_label(value), Problem.LABEL)
+        return LabelledRow(line, row.text, label, row.split)
+
+    def _unknown_label(self, value: object) -> str:
+        quoted = type_name(value)
+        if isinstance(value, str | int | float) and value != "":
+            quoted = repr(label_text(value)[:LONGEST_QUOTE])
+        return (
+            f"its label {self.label!r} is {quoted}, which is neither 0 nor 1 nor "
+            f"{' nor '.join(self.labels)}; name the classes with --labels"
+        )
