@@ -23,7 +23,7 @@ def main() -> int:
         "--outage-s",
         type=float,
         default=20.0,
-        help="how long Redis and PostgreSQL stay down, once each, and how long Redis answers errors",
+        help="how long Redis and PostgreSQL stay down once, and how long Redis answers errors",
     )
     parser.add_argument("--timeout-s", type=float, help="default: half an hour, or 0.1 s per job")
     parser.add_argument("--folder", type=Path, help="folder for the logs; default: a temporary one")
