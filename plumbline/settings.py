@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     )
     broker_url: SecretStr | None = Field(
         None,
-        description="redis://:password@host:6379/0. Unset: the embedded server.",
+        description="redis://:password@host:6379/0, rediss:// or unix://. Unset: the embedded server.",
     )
     state_dir: Path = Field(
         Path(defaults.STATE_DIR),
@@ -378,6 +378,9 @@ class Settings(BaseSettings):
 def _absolute(name: str, folder: Path) -> Path:
     try:
         return folder.resolve()
+    except FileNotFoundError:
+        # The current folder was deleted, which is not the setting's fault.
+        raise
     except (OSError, RuntimeError) as error:
         # Before Python 3.13 a loop of symbolic links is a RuntimeError.
         reason = (

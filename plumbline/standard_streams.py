@@ -91,12 +91,14 @@ def _text_stream(old: TextIO | None, file: io.FileIO) -> io.TextIOWrapper:
     known = old if isinstance(old, io.TextIOWrapper) else None
     if known is not None:
         known.flush()
+    unbuffered = known is not None and known.write_through
     return io.TextIOWrapper(
-        io.BufferedWriter(file),
+        # As Python itself does it, for `python -u` and otherwise.
+        file if unbuffered else io.BufferedWriter(file),
         encoding=known.encoding if known is not None else UTF_8,
         errors=ESCAPE,
         line_buffering=file.isatty() or file.fileno() == STDERR,
-        write_through=known is not None and known.write_through,
+        write_through=unbuffered,
     )
 
 

@@ -23,6 +23,13 @@ FEWER_PROCESSES = (
     "PLUMBLINE_CONCURRENCY"
 )
 MORE_MEMORY = "free memory, raise the limit, or process less at once"
+# The words of the dynamic linker, which has no error numbers.
+IMPORT_CURES = {
+    "Error 24": FEWER_FILES,
+    "open files": FEWER_FILES,
+    "failed to map": MORE_MEMORY,
+    "annot allocate memory": MORE_MEMORY,
+}
 CURES = {
     errno.ENOSPC: FREE_SPACE,
     errno.EDQUOT: "free space within the quota, or name another place",
@@ -101,7 +108,7 @@ def _describe_os_error(error: BaseException) -> str:
         return "The current folder no longer exists; change to a folder that does."
     # A failed fork has no file name.
     if error.filename is None and isinstance(error, BlockingIOError):
-        return f"A process cannot be started ({error.strerror}); {FEWER_PROCESSES}."
+        return f"A process cannot be started: {cause_and_cure(error)}."
     names = [_name(name) for name in (error.filename, error.filename2) if name is not None]
     subject = " and ".join(names) or "An operation of the system"
     verb = "cannot be used" if names else "failed"
@@ -133,9 +140,10 @@ def _describe_recursion_error(error: BaseException) -> str:
 def _describe_import_error(error: BaseException) -> str:
     assert isinstance(error, ImportError)
     name = one_line(error.name or "A module")
-    reason = one_line(str(error)).rstrip(".")
-    # The dynamic linker reports the limit of open files as a library that cannot be opened.
-    cure = FEWER_FILES if "Error 24" in reason or "open files" in reason else "install it again"
+    # NumPy explains at length; the cause is in the last line.
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    reason = one_line((lines or ["no reason is given"])[-1]).rstrip(".")
+    cure = next((c for words, c in IMPORT_CURES.items() if words in reason), "install it again")
     return f"{name} cannot be imported ({reason}); {cure}."
 
 

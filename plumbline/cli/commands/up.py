@@ -18,8 +18,10 @@ from plumbline.cli.output.json_output import JsonOption, print_json
 from plumbline.cli.output.progress import TerminalReporter
 from plumbline.embedded.stack import POLL_S, Stack, stack
 from plumbline.embedded.state_dir import logs_dir
+from plumbline.errors import OutputUnwritable
 from plumbline.services import address_file
 from plumbline.settings import Settings
+from plumbline.standard_streams import discard_output
 from plumbline_client.urls import masked
 
 PANEL_ROWS = {"model": "live_model", "database": "database_url", "broker": "broker_url"}
@@ -38,10 +40,7 @@ def up(as_json: JsonOption = False) -> None:
     try:
         with stack(Settings.read(), reporter) as running:
             ready = True
-            if as_json:
-                print_json(stack_document(running))
-            else:
-                out.print(stack_panel(running))
+            print_addresses(running, reporter, as_json)
             while True:
                 running.supervise()
                 time.sleep(POLL_S)
@@ -52,6 +51,19 @@ def up(as_json: JsonOption = False) -> None:
         reporter.done()
     finally:
         reporter.cancel()
+
+
+def print_addresses(running: Stack, reporter: TerminalReporter, as_json: bool) -> None:
+    """Print where the servers are. The system runs on if nobody can read it."""
+    try:
+        if as_json:
+            print_json(stack_document(running))
+        else:
+            out.print(stack_panel(running))
+        sys.stdout.flush()
+    except OutputUnwritable as error:
+        discard_output()
+        reporter.note(f"{error} Everything runs; the URLs are in {address_file(running.settings)}.")
 
 
 def stack_document(running: Stack) -> dict[str, object]:
@@ -97,6 +109,9 @@ def command_name() -> str:
 
 def relative_path(path: Path) -> str:
     """Return the path as a user would type it in the current folder."""
-    absolute = path.absolute()
-    inside = absolute.is_relative_to(Path.cwd())
-    return str(absolute.relative_to(Path.cwd()) if inside else absolute)
+    try:
+        absolute, folder = path.absolute(), Path.cwd()
+    except FileNotFoundError:
+        # The current folder was deleted.
+        return str(path)
+    return str(absolute.relative_to(folder) if absolute.is_relative_to(folder) else absolute)

@@ -29,6 +29,7 @@ def test_error_of_the_system_names_its_subject_cause_and_cure(number: int) -> No
         (UnicodeEncodeError("ascii", "\xe9", 0, 1, "no"), "encoding ascii", "PYTHONUTF8=1"),
         (UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "no"), "encoding utf-8", "save the input"),
         (ImportError("libx.so: Error 24", name="numpy"), "numpy cannot be imp", "ulimit -n"),
+        (ImportError("Read this!\n\nx.so: failed to map", name="numpy"), "(x.so: f", "free memory"),
         (ImportError("no", name="numpy"), "numpy cannot be imported", "install it again"),
         (type("ResourceExhaustedError", (Exception,), {})("OOM"), "memory is exhausted", "free"),
     ],
