@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from plumbline_client.broker_url_parser import parse_broker_url
-from plumbline_client.errors import BrokerUnavailable
+from plumbline_client.errors import BrokerRefuses, BrokerUnavailable
 from plumbline_client.message import celery_message, wake_up
 from plumbline_client.queues import KEY_PREFIX, SCORE_TASK, queue_for
 from plumbline_client.urls import masked
@@ -27,6 +28,8 @@ ANSWERS = (
     redis.exceptions.BusyLoadingError,
 )
 TOO_MANY_CLIENTS = "max number of clients"
+# What Redis puts before the error of a command in a script.
+SCRIPT_POSITION = re.compile(r"^(?:ERR )?(?:Error running script.*?: )?(?:@user_script: ?\d+: )+-?")
 
 
 class Publisher:
@@ -75,14 +78,16 @@ def translate_redis_errors(url: str, *also: type[Exception]) -> Iterator[None]:
         yield
     except types as error:
         answer = server_answer(error)
-        verb = "cannot be reached" if answer is None else "refuses"
-        reason = (answer or _first_line(error)).rstrip(".")
-        raise BrokerUnavailable(f"Redis at {masked(url)} {verb}: {reason}.") from error
+        if answer is not None:
+            sentence = f"Redis at {masked(url)} refuses: {answer.rstrip('.')}."
+            raise BrokerRefuses(sentence, answer) from error
+        reason = _first_line(error).rstrip(".")
+        raise BrokerUnavailable(f"Redis at {masked(url)} cannot be reached: {reason}.") from error
 
 
 def server_answer(error: Exception) -> str | None:
     """Return Redis's answer in its own words; None if it did not answer."""
-    words, code = _first_line(error), getattr(error, "status_code", None)
+    words, code = SCRIPT_POSITION.sub("", _first_line(error)), getattr(error, "status_code", None)
     if code is None and not isinstance(error, ANSWERS) and TOO_MANY_CLIENTS not in words:
         return None
     # redis-py removes the code of errors for which it has a class; its parser in C does not.
@@ -95,7 +100,7 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or ["no reason given"])[0]
 
 
-def connect_redis(url: str) -> redis.Redis:
+def connect_redis(url: str, timeout_s: float | None = None) -> redis.Redis:
     """Return a connection that never retries.
 
     The caller waits for it, and a push that is retried may be stored twice.
@@ -104,8 +109,8 @@ def connect_redis(url: str) -> redis.Redis:
     """
     return redis.Redis(
         **parse_broker_url(url).redis_options(),
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
-        socket_timeout=RESPONSE_TIMEOUT_S,
+        socket_connect_timeout=timeout_s or CONNECT_TIMEOUT_S,
+        socket_timeout=timeout_s or RESPONSE_TIMEOUT_S,
         socket_keepalive=True,
         retry=Retry(NoBackoff(), 0),
     )
