@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tests.command import Cli
@@ -35,7 +36,10 @@ def test_report_is_requested_printed_and_opened(
     assert f"{feature}, reference" in printed
     assert f"{feature}, window" in printed
     assert "in standard errors" in printed
-    assert cli.json("drift", "show", "--png", "drift.png") == report
+    # Of a shell for notebooks. matplotlib fails on a backend that it does not know.
+    notebook = replace(cli, environment={**cli.environment, "MPLBACKEND": "nonsense"})
+    cli.write("matplotlibrc", "text.usetex: True\n")
+    assert notebook.json("drift", "show", "--png", "drift.png") == report
     assert (tmp_path / "drift.png").read_bytes().startswith(b"\x89PNG")
     assert "decision, window" in cli.run("drift", "show", "--feature", "decision")
     sentence = cli.error("drift", "show", "--feature", "nose")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from training.errors import ConversionFailed
+from training.quiet_import import quiet_import
 
 
 def convert_to_int8(saved_model: Path, target: Path) -> None:
@@ -25,10 +26,12 @@ def convert_to_int8(saved_model: Path, target: Path) -> None:
 
 
 def _convert(saved_model: Path, target: Path) -> None:
-    import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import (
-        convert_variables_to_constants_v2 as freeze,
-    )
+    # TensorFlow imports Keras.
+    with quiet_import():
+        import tensorflow as tf
+        from tensorflow.python.framework.convert_to_constants import (
+            convert_variables_to_constants_v2 as freeze,
+        )
 
     # The variables live only as long as this reference does.
     loaded = tf.saved_model.load(str(saved_model))
