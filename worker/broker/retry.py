@@ -12,7 +12,7 @@ from celery import Task
 from celery.exceptions import Reject
 from sqlalchemy.exc import DataError
 
-from plumbline_client.errors import DatabaseUnavailable
+from plumbline_client.errors import StorageError
 from worker.backoff import backoff_s
 from worker.broker.rejection import log_rejection
 from worker.pool.process import current_process
@@ -50,13 +50,13 @@ def requeue(task: Task, error: Exception) -> None:
     pause is a sleep, not an ETA: with an ETA, the worker would continue to fetch, and would read
     the whole queue into memory.
     """
-    unavailable = isinstance(error, DatabaseUnavailable)
-    fields = metrics.count_error(ErrorKind.DATABASE if unavailable else ErrorKind.TASK)
+    of_database = isinstance(error, StorageError)
+    fields = metrics.count_error(ErrorKind.DATABASE if of_database else ErrorKind.TASK)
     log.warning(
         "message %s will be retried: %s",
         task.request.id,
         error,
-        exc_info=None if unavailable else error,
+        exc_info=None if of_database else error,
         extra=fields | {"message_id": task.request.id},
     )
     metrics.count_retry()
