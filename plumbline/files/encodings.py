@@ -75,7 +75,7 @@ def encoding_name(encoding: str) -> str:
 def refusal(head: bytes, named: str | None) -> str | None:
     """Return why a file without a byte order mark is not in the named encoding, or not UTF-8.
 
-    None means that it may be. A few lines that are not UTF-8 are damaged; most of the lines, or
+    None means that it may be. A few lines that are not UTF-8 are damaged; half of the lines, or
     most of those with other than ASCII characters, are evidence of another encoding.
     """
     if any(head.startswith(mark) for mark, _ in BYTE_ORDER_MARKS):
@@ -91,7 +91,7 @@ def refusal(head: bytes, named: str | None) -> str | None:
     beyond_ascii = sum(not line.isascii() for line in lines)
     if not invalid or 2 * len(invalid) <= beyond_ascii:
         return None
-    if 2 * len(invalid) > len(lines) or len(invalid) >= max(2, len(lines) / 100):
+    if 2 * len(invalid) >= len(lines) or len(invalid) >= max(2, len(lines) / 100):
         return (
             "is not UTF-8 text; if it is text in another encoding, name that, as in "
             "--encoding cp1252"

@@ -16,8 +16,7 @@ STREAMED_ROWS = 1_000
 LONGEST_LABEL = 500
 
 # One statement for a whole batch. A value other than "0" and "1" is a class name of the version
-# that scored the job, exactly or else in another case; what is neither is 0 or 1 if it is spelled
-# so. `before` is the label before this statement, because a statement does not see
+# that scored the job, or another spelling of 0 or 1. `before` is the label before this statement, because a statement does not see
 # its own changes.
 ADD = text("""
 WITH entries AS (
@@ -28,11 +27,7 @@ WITH entries AS (
     SELECT entries.job_id, entries.source, jobs.id IS NOT NULL AS known,
            coalesce(versions.labels, '{}') AS names,
            CASE WHEN value IN ('0', '1') THEN CAST(value AS int)
-                ELSE coalesce(array_position(versions.labels, value),
-                              (SELECT min(position) FROM unnest(versions.labels)
-                                   WITH ORDINALITY AS names (name, position)
-                               WHERE lower(name) = lower(value)),
-                              spelled + 1) - 1 END AS label
+                ELSE coalesce(array_position(versions.labels, value) - 1, spelled) END AS label
     FROM entries
     LEFT JOIN plumbline.jobs AS jobs ON jobs.id = entries.job_id
     LEFT JOIN plumbline.predictions AS live ON live.job_id = jobs.id AND live.role = 'live'

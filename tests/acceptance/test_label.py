@@ -27,11 +27,22 @@ def test_labels_are_stored_and_invalid_rows_are_skipped(cli: Cli) -> None:
         "known": 1,
         "unknown": 1,
         "unusable": 1,
+        "skipped": {
+            "unknown_job": {"count": 1, "lines": [4]},
+            "unknown_label": {"count": 1, "lines": [5]},
+        },
     }
     assert "line 5: its label 'spam' is neither 0 nor 1" in cli.run(*label, code=1)
     cli.write("l.jsonl", json.dumps({"job_id": receipts[0]["job_id"], "label": False}))
     assert cli.json_lines("label", "l.jsonl", "--by", "ann")[-1]["changed"] == 1
     assert "no column 'job_id'" in cli.error("label", "l.csv")
+    # As Excel writes it, with the same labels in other spellings.
+    cli.write("l.csv", "sep=;\r\nid;label\r\n0;1.0\r\n1;FALSE\r\n3;yes\r\n".encode("utf-16"))
+    summary = cli.json_lines(*label)[-1]
+    assert (summary["changed"], summary["known"], summary["skipped"]) == (1, 2, {})
+    cli.write("l.csv", 'id,label\n0,"1\n1,0\n')
+    printed = cli.run(*label, code=1)
+    assert "line 2: the quote that opens in this line is not closed" in printed
 
 
 def test_stored_labels_stay_stored_when_the_database_is_lost(

@@ -43,3 +43,27 @@ def test_labelled_texts_are_exported_for_training(cli: Cli) -> None:
     ]
     assert b"0 labelled texts" in cli.complete(*retrain, "--job-source", "nobody").stderr
     assert b"absent.csv" in cli.complete(*retrain, "--data", "absent.csv").stderr
+
+
+def test_rows_that_cannot_be_used_stop_the_training(cli: Cli) -> None:
+    cli.write("d.csv", 'label,text\nham,a\nspam,"b\n1,c, d\n0,e\n0,E\n1,e\n1,\n')
+    retrain = ("retrain", "--data", "d.csv", "--run-dir", "runs")
+    assert cli.error(*retrain) == (
+        "d.csv has 2 rows that cannot be used (line 3: the quote that opens in this line is not "
+        "closed; line 4: it has 3 values for 2 columns; a text with a comma needs quotes around "
+        "it); correct them, or leave out such rows with --skip-invalid."
+    )
+    done = cli.complete(*retrain, "--skip-invalid")
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines() == [
+        "Rows are left out (open quote): 1 (line d.csv:3).",
+        "Rows are left out (wrong number of values): 1 (line d.csv:4).",
+        "Texts that the worker would reject, such as empty ones, are left out: 1 (line d.csv:8).",
+        "Texts are labelled 0 and 1: 1.",
+        "d.csv contains 4 labelled texts; training needs at least 50.",
+    ]
+    cli.write("latin.csv", "text;label;split\nGrüße;1;Holdout\n".encode("latin-1"))
+    assert "--encoding" in cli.error("retrain", "--data", "latin.csv")
+    assert "its 'split' is 'Holdout'" in cli.error(
+        "retrain", "--data", "latin.csv", "--encoding", "latin-1"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import signal
 from pathlib import Path
@@ -100,11 +101,62 @@ def test_invalid_lines_are_skipped_and_reported_by_number(cli: Cli, engine: Engi
     assert "line 7: the text has 1,000,000 characters" in printed
 
 
-def test_csv_with_nul_and_invalid_utf_8_is_accepted(cli: Cli, engine: Engine) -> None:
-    cli.write("a.csv", b"text\na\0b\nc\xffd\n")
-    assert cli.json_lines("submit", "a.csv")[-1]["accepted"] == 2
-    replaced = "notes <> '{}' AND text LIKE '_\N{REPLACEMENT CHARACTER}_'"
-    assert count_jobs(engine, replaced) == 2
+def test_replaced_characters_and_skipped_lines_are_counted(cli: Cli, engine: Engine) -> None:
+    cli.write("a.csv", b"text\na\0b\nc\xffd\nplain\n")
+    *_, summary = cli.json_lines("submit", "a.csv", code=1)
+    assert (summary["accepted"], summary["unreadable"]) == (2, 1)
+    assert summary["replaced"] == {"nul_replaced": {"count": 1, "lines": [2]}}
+    assert summary["skipped"] == {"wrong_encoding": {"count": 1, "lines": [3]}}
+    assert count_jobs(engine, "text = 'a\N{REPLACEMENT CHARACTER}b' AND notes <> '{}'") == 1
+    printed = cli.run("submit", "a.csv", code=1)
+    assert "line 3: it has bytes that are not UTF-8; correct it, or name --encoding" in printed
+    assert "NULs were replaced: 1 (line 2)" in printed
+
+
+def test_bytes_are_read_in_their_encoding_or_refused(cli: Cli, engine: Engine) -> None:
+    lines = "WINNER!! Claim your prize now\r\nGrüße, bis sechs"
+    cli.write("u16.txt", lines.encode("utf-16"))
+    assert cli.json_lines("submit", "u16.txt")[-1]["accepted"] == 2
+    packed = gzip.compress(lines.encode("utf-16"))
+    assert cli.json_lines("submit", "-", stdin=packed)[-1]["accepted"] == 2
+    latin = lines.encode("cp1252")
+    assert "as in --encoding cp1252" in cli.error("submit", "-", stdin=latin)
+    assert cli.json_lines("submit", "-", "--encoding", "cp1252", stdin=latin)[-1]["accepted"] == 2
+    for line in lines.split("\r\n"):
+        assert count_jobs(engine, f"text = '{line}'") == 3
+    for content, kind in (
+        (lines.encode("utf-16-le"), "is in UTF-16-LE without a byte order mark"),
+        (b"%PDF-1.7\n\xe2\xe3\xcf\xd3\n1 0 obj\n", "is a PDF document, not text."),
+    ):
+        assert kind in cli.error("submit", cli.write("a.txt", content))
+    assert "'rot13' is not an encoding" in cli.error("submit", "a.txt", "--encoding", "rot13")
+    assert count_jobs(engine) == 6
+
+
+def test_open_quote_costs_its_own_row_alone(cli: Cli, engine: Engine) -> None:
+    cli.write(
+        "q.csv",
+        'id;text\n1;See you at six\n2;"never closed\n3;third text\n4;fourth, text\n'
+        "5;WINNER claim your prize\n",
+    )
+    submit = ("submit", "q.csv", "--key-column", "id", "--source", "q")
+    *lines, summary = cli.json_lines(*submit, code=1)
+    assert (summary["accepted"], summary["unreadable"]) == (4, 1)
+    assert summary["skipped"] == {"open_quote": {"count": 1, "lines": [3]}}
+    assert [line["line"] for line in lines if line["kind"] == "unreadable"] == [3]
+    assert count_jobs(engine, "text LIKE '%' || chr(10) || '%'") == 0
+
+
+def test_doubled_columns_are_refused(cli: Cli, engine: Engine) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    arrays = [pyarrow.array(["a"]), pyarrow.array(["b"])]
+    parquet.write_table(pyarrow.table(arrays, names=["text", "text"]), cli.folder / "dup.parquet")
+    cli.write("dup.csv", "text,text,id\nfirst,second,1\n")
+    for name in ("dup.parquet", "dup.csv"):
+        sentence = cli.error("submit", name)
+        assert sentence == f"{name} has 2 columns named 'text'; rename all but one of them."
+    assert count_jobs(engine) == 0
 
 
 def test_unreadable_file_is_one_sentence_and_submits_nothing(cli: Cli, engine: Engine) -> None:

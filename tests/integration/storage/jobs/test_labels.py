@@ -97,6 +97,23 @@ def test_class_names_of_the_version_that_scored_a_job_are_labels(
     assert labels_by_text(engine) == {"one": 1, "two": 0}
 
 
+def test_class_name_is_preferred_to_another_spelling_of_0_or_1(
+    ledger: Ledger, engine: Engine
+) -> None:
+    deploy(engine, "true", "false")
+    one, two, queued = accept(ledger, "one", "two", "queued")
+    for job_id in (one, two):
+        score(ledger, job_id)
+    entries = [
+        LabelEntry(one, "true", "ann", spelled=1),
+        LabelEntry(two, "1.0", "ann", spelled=1),
+        LabelEntry(queued, "true", "ann", spelled=1),
+    ]
+    with engine.begin() as connection:
+        assert labels.add(connection, entries) == LabelOutcome(accepted=3)
+    assert labels_by_text(engine) == {"one": 0, "two": 1, "queued": 1}
+
+
 @pytest.mark.parametrize("label", ["", "2", "-1", "00", "a\0", "\ud800", "x" * 10_000])
 def test_unusable_label_does_not_affect_the_other_labels(
     ledger: Ledger, engine: Engine, label: str

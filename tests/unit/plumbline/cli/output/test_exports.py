@@ -4,13 +4,15 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
+from plumbline.cli.commands.label import LabelColumns
 from plumbline.cli.output import exports
 from plumbline.errors import FileUnwritable
+from plumbline.files import Row, TextFile
 from plumbline_client.results import Result
 from tests.results import AT, result
 
@@ -99,3 +101,31 @@ def test_umask_decides_who_may_read_an_export(tmp_path: Path) -> None:
     finally:
         os.umask(previous)
     assert (tmp_path / "a.csv").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("format", exports.FORMATS)
+def test_what_is_exported_is_read_back_by_label(tmp_path: Path, format: str) -> None:
+    if format == "parquet":
+        pytest.importorskip("pyarrow.parquet")
+    texts = [
+        "a\rb",
+        'say "x"',
+        'a\n"b',
+        "\ufeff",
+        "a;b\tc|d,e",
+        "\u2028\x85\x1a",
+        "sep=;",
+        '"',
+        "\r\n",
+    ]
+    written = [replace(result(number), text=text) for number, text in enumerate(texts)]
+    path = tmp_path / f"a.{format}"
+    assert exports.save(written, format, path) == len(texts)
+    for column, values in (
+        ("label", [row.label for row in written]),
+        ("text", texts),
+    ):
+        with TextFile(str(path), None, LabelColumns(column, "job_id")) as rows:
+            assert [(row.text, row.key) for row in rows if isinstance(row, Row)] == [
+                (value, str(row.job_id)) for value, row in zip(values, written, strict=True)
+            ]

@@ -1,0 +1,46 @@
+import gzip
+from pathlib import Path
+
+import pytest
+
+from plumbline.errors import FileUnreadable
+from plumbline.files import read_text
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        ("Grüße\r\n".encode(), None),
+        ("Grüße\r\n".encode("utf-8-sig"), None),
+        ("Grüße\r\n".encode("utf-16"), None),
+        ("Grüße\r\n".encode("cp1252"), "cp1252"),
+        (gzip.compress("Grüße\r\n".encode()), None),
+    ],
+)
+def test_whole_text_is_read(tmp_path: Path, content: bytes, encoding: str | None) -> None:
+    (tmp_path / "a").write_bytes(content)
+    assert read_text(str(tmp_path / "a"), encoding) == "Grüße\r\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("Grüße".encode("cp1252"), "is not UTF-8 text"),
+        (b"plain\n" * 50_000 + b"\xff", "has bytes that are not UTF-8; name its encoding with"),
+        (b"\xff\xfea\0b", "has bytes that are not UTF-16; name its encoding with --encoding."),
+        (b"%PDF-1.7", "is a PDF document, not text."),
+        (gzip.compress(b"a" * 99)[:-9], "cannot be read: Compressed file ended"),
+        (b"\x1f\x8b\x08\x00", "cannot be read: "),
+    ],
+)
+def test_what_is_not_text_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(content)
+    with pytest.raises(FileUnreadable) as caught:
+        read_text(str(path))
+    assert sentence in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_missing_file_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(FileUnreadable, match="cannot be read: No such file or directory"):
+        read_text(str(tmp_path / "absent"))
