@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 from plumbline.errors import ReportMissing
 from plumbline.queues import REPORT_QUEUE
 from plumbline_client.broker import Publisher
+from plumbline_client.pause import pause
 from plumbline_client.services import Services
 
 Report = TypeVar("Report")
@@ -50,4 +51,4 @@ def wait_for(
                 "`plumbline up` runs one, as does `celery -A worker worker -Q plumbline.reports "
                 "--concurrency=1`; the request stays queued until one starts."
             )
-        time.sleep(POLL_S)
+        pause(POLL_S)

@@ -13,6 +13,7 @@ from plumbline.cli.output.json_output import print_json
 from plumbline.cli.output.progress import progress_bar
 from plumbline.cli.output.results_table import results_table
 from plumbline_client import Client, Result
+from plumbline_client.pause import pause
 from plumbline_client.states import TERMINAL
 
 PRINTED_RESULTS = 20
@@ -69,4 +70,4 @@ def ended_results(client: Client, ids: Sequence[uuid.UUID]) -> Iterator[list[Res
                 f"No job has ended for {QUIET_S:g} s; `plumbline status` shows the running workers."
             )
             quiet_since = None
-        time.sleep(POLL_S)
+        pause(POLL_S)

@@ -101,8 +101,7 @@ class _Builder:
         return self._process(name, log, "worker", *options, node=node)
 
     def beat(self) -> CeleryProcess:
-        schedule = workers_dir(self.settings) / "schedule"
-        return self._process("Beat", "beat.log", "beat", "--schedule", str(schedule), "--pidfile=")
+        return self._process("Beat", "beat.log", "beat", "--pidfile=")
 
     def _process(
         self, name: str, log: str, *arguments: str, node: str | None = None

@@ -20,12 +20,13 @@ OVERLAP_S = 3_600.0
 LATEST_S = 30 * 86_400.0
 
 # The windows that changed since the newest refresh. That is enough, because one run refreshes all
-# windows that changed before it in one transaction.
+# windows that changed before it in one transaction. A refresh in the future was made before
+# PostgreSQL's clock was set back, and hides no later change.
 CHANGED = text("""
 WITH mark AS (
     SELECT coalesce(max(refreshed_at) - make_interval(secs => :overlap_s), '-infinity') AS at
     FROM plumbline.quality_reports
-    WHERE window_to - window_from = make_interval(secs => :width_s)
+    WHERE window_to - window_from = make_interval(secs => :width_s) AND refreshed_at <= now()
 ), changed AS (
     SELECT scored_at FROM plumbline.predictions, mark WHERE scored_at >= mark.at
     UNION ALL

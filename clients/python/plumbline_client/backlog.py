@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 from threading import Lock
-from time import monotonic, sleep
+from time import monotonic
 
 from plumbline_client.errors import BacklogFull
+from plumbline_client.pause import pause
 
 # Counting a million index entries takes some tenths of a second; keep it a small share of the time.
 COUNT_EVERY_S = 1.0
@@ -58,7 +59,7 @@ class Backlog:
         on_full: OnFull,
         timeout_s: float | None = None,
         on_wait: Callable[[int], None] | None = None,
-        pause: Callable[[float], None] = sleep,
+        pause: Callable[[float], None] = pause,
     ) -> None:
         """Return once the backlog is below its limit.
 

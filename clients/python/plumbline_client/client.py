@@ -20,6 +20,7 @@ from plumbline_client.defaults import MAX_BACKLOG, MAX_TEXT_CHARS, MESSAGE_SIZE,
 from plumbline_client.errors import BrokerUnavailable, JobUnknown, SourceInvalid, StorageError
 from plumbline_client.identity import LONGEST_SOURCE, invalid_reason
 from plumbline_client.new_job import NewJob, new_job, to_document
+from plumbline_client.pause import pause
 from plumbline_client.results import Result, ResultFilter
 from plumbline_client.services import services_from_environment
 from plumbline_client.states import TERMINAL, JobState
@@ -220,7 +221,7 @@ class Client:
         while open_ids := self._not_ended(open_ids):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{len(open_ids)} of {len(ids)} jobs are not done yet.")
-            time.sleep(POLL_S)
+            pause(POLL_S)
         results = {result.job_id: result for result in self.results(ids=ids, limit=None)}
         return [results[job_id] for job_id in ids]
 

@@ -175,6 +175,19 @@ def test_new_prediction_updates_its_window(serving: Engine) -> None:
     assert [report.window_rows for report in find_windows(serving)] == [2]
 
 
+def test_a_clock_of_postgresql_that_was_ahead_hides_no_change(serving: Engine) -> None:
+    now = datetime.now(UTC)
+    write(serving, [0.9], scored_at=now)
+    make(serving, now)
+    with serving.begin() as connection:
+        connection.execute(
+            text("UPDATE plumbline.quality_reports SET refreshed_at = now() + '40d'")
+        )
+    write(serving, [0.1], scored_at=now)
+    assert make(serving, now).windows == 1
+    assert [report.window_rows for report in find_windows(serving)] == [2]
+
+
 def test_midnight_belongs_to_the_day_that_it_starts(engine: Engine) -> None:
     midnight = NOON.replace(hour=0)
     write(engine, [0.9, 0.9], scored_at=midnight)

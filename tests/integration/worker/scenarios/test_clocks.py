@@ -67,9 +67,7 @@ def check_expiring_messages(client: Client, engine: Engine, producer: Celery) ->
 
 def count_labels(engine: Engine) -> int:
     with engine.connect() as connection:
-        count: int = connection.execute(
-            text("SELECT count(*) FROM plumbline.labels")
-        ).scalar_one()
+        count: int = connection.execute(text("SELECT count(*) FROM plumbline.labels")).scalar_one()
         return count
 
 
@@ -82,9 +80,7 @@ def test_leases_end_whatever_the_clocks_of_worker_and_beat_show(
             database_url, broker_url, tmp_path, concurrency=1, clock=WORKER_CLOCK
         ) as worker,
         redis.Redis.from_url(broker_url) as keys,
-        start_beat(
-            database_url, broker_url, tmp_path, settings=SETTINGS, clock=BEAT_CLOCK
-        ) as beat,
+        start_beat(database_url, broker_url, tmp_path, settings=SETTINGS, clock=BEAT_CLOCK) as beat,
         bare_producer(broker_url) as producer,
     ):
         check_expiring_messages(client, engine, producer)
@@ -100,3 +96,8 @@ def test_leases_end_whatever_the_clocks_of_worker_and_beat_show(
         # No worker reads this queue: one message each of drift, quality and alerts waits in it.
         eventually(lambda: keys.llen(KEY_PREFIX + REPORT_QUEUE) == 3)
         assert keys.llen(KEY_PREFIX + UPKEEP_QUEUE) <= 1
+        with engine.connect() as connection:
+            begun = text(
+                "SELECT task, every_s FROM plumbline.periodic_tasks WHERE began_at <= now()"
+            )
+            assert connection.execute(begun).all() == [("plumbline.sweep", 0.3)]
