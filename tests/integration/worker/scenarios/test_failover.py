@@ -16,12 +16,12 @@ from storage import migrate
 from storage.database import connect, open_engine
 from storage.prerequisites import check_creation
 from tests.celery_producer import bare_producer, send
-from tests.servers import postgres_server
+from tests.servers import execute, postgres_server
 from tests.standby import promote, standby
 from tests.waiting import eventually
-from tests.workers import start_beat, start_worker
+from tests.workers import Worker, start_beat, start_worker
 
-SETTINGS = {"sweep_every_s": 1}
+SETTINGS = {"sweep_every_s": 1, "lease_s": 3, "republish_after_s": 3, "max_attempts": 100}
 
 
 def count_scored(url: str) -> int:
@@ -43,6 +43,39 @@ def check_refusals_of_a_standby(url: str, broker_url: str) -> None:
     ):
         check_creation(connection)
     engine.dispose()
+
+
+# Fails most statements that change a job or store a prediction, each time with another error.
+FAIL = """
+CREATE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    state text := (ARRAY['53100', '53200', '40001', '40P01', '55P03', '57014', '58030', '25006',
+                         'XX000'])[1 + floor(9 * random())::int];
+BEGIN
+    IF random() < 0.7 THEN
+        RAISE EXCEPTION 'out of luck with %', state USING ERRCODE = state;
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER fail BEFORE UPDATE ON plumbline.jobs
+    FOR EACH STATEMENT EXECUTE FUNCTION public.fail();
+CREATE TRIGGER fail BEFORE INSERT ON plumbline.predictions
+    FOR EACH STATEMENT EXECUTE FUNCTION public.fail();
+"""
+STOP_FAILING = "DROP FUNCTION public.fail CASCADE"
+
+
+def check_passing_errors(url: str, broker_url: str, worker: Worker) -> None:
+    """Let PostgreSQL answer with errors for a while: every text is scored, exactly once."""
+    before = count_scored(url)
+    execute(url, FAIL)
+    with Client(url, broker_url) as client:
+        ids = [receipt.job_id for receipt in client.submit_many([f"text {n}" for n in range(10)])]
+        worker.wait_for_log("out of luck with", times=3)
+        execute(url, STOP_FAILING)
+        assert {result.state for result in client.wait(ids)} == {"scored"}
+    assert count_scored(url) == before + 10
 
 
 def several_hosts(url: str) -> str:
@@ -99,5 +132,6 @@ def test_standby_is_waited_for_until_it_is_promoted(
                 with open_engine(socket_url(url, sockets)) as engine, engine.begin() as connection:
                     connection.execute(text("SELECT plumbline.submit_v1('through a socket')"))
                 eventually(lambda: count_scored(url) == 3)
+                check_passing_errors(url, broker_url, worker)
                 assert beat.process.poll() is None and worker.process.poll() is None
                 assert "Traceback" not in beat.log() + worker.log()
