@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from plumbline.files import ReadOptions
+from plumbline.system_errors import cause_and_cure
 from training.atomic_write import atomic_folder
 from training.cli import (
     DelimiterOption,
@@ -138,7 +139,9 @@ def pretrain_backbone(
         with atomic_folder(out) as folder:
             save_backbone(folder, trained.model.backbone, trained.config.model, trained.tokenizer)
     except OSError as error:
-        raise TrainingError(f"The backbone could not be saved in {out}: {error}.") from error
+        raise TrainingError(
+            f"The backbone could not be saved in {out}: {cause_and_cure(error)}."
+        ) from error
     trained.checkpoint.clear()
     history = trained.history
     return PretrainingResult(

@@ -37,7 +37,7 @@ from training.release.convert import convert_to_int8
 from training.release.drift_reference import build_familiarity, build_profile
 from training.release.export import export_saved_model
 from training.release.model_card import ModelCard
-from training.release.publish import check_version_is_free, staging_folder
+from training.release.publish import check_version_is_free, check_writable, staging_folder
 from training.release.versions import newest_version, next_version
 
 CALIBRATION = "calibration.json"
@@ -85,6 +85,7 @@ def train_version(
 
     A killed run resumes when the same arguments are given again.
     """
+    check_writable(release.models_dir)
     if release.version is not None:
         check_version_is_free(
             release.models_dir, ModelRef.parse(f"{release.name}/{release.version}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from scoring.artifact import manifest
@@ -12,8 +13,13 @@ from scoring.errors import ArtifactMissing
 def versions(root: Path, name: str | None = None) -> list[ModelRef]:
     """Return the complete versions under `root`, oldest first.
 
-    Hidden folders and folders without a manifest are not versions.
+    Hidden folders and folders without a manifest are not versions. Raises OSError if `root` is not
+    a folder, or may not be read.
     """
+    if not root.exists():
+        return []
+    # `glob` finds nothing in what cannot be read.
+    os.scandir(root).close()
     refs = []
     for path in root.glob(f"{name or '*'}/*/{manifest.FILE_NAME}"):
         try:

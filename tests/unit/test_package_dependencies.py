@@ -34,9 +34,10 @@ MAY_IMPORT = {
         "plumbline.files",
         "plumbline.labels",
         "plumbline.program",
+        "plumbline.system_errors",
         "plumbline.version",
     },
-    "migrations": {"storage"},
+    "migrations": {CLIENT, "storage"},
 }
 # Single files that may import more than their package.
 EXCEPTIONS = {

@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from plumbline.system_errors import cause_and_cure
 from training.atomic_write import atomic_file
 from training.errors import TrainingError
 from training.loop.history import History
@@ -59,8 +60,8 @@ class Checkpoint:
                 np.savez(file, allow_pickle=False, **named)
         except OSError as error:
             raise TrainingError(
-                f"The run's state could not be saved in {self._folder}: {error}; the state saved "
-                "before is intact, and the same command resumes from it."
+                f"The run's state could not be saved in {self._folder}: {cause_and_cure(error)}. "
+                "The state saved before is intact, and the same command resumes from it."
             ) from error
 
     def _read(self, name: str) -> tuple[dict[str, Any], Arrays] | None:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,19 @@ def test_missing_folder_has_no_versions(tmp_path: Path) -> None:
     assert versions(tmp_path / "none") == []
     with pytest.raises(ArtifactMissing, match="available: none"):
         resolve(tmp_path / "none", "tiny")
+
+
+def test_models_folder_that_is_none_or_unreadable_is_an_error_of_the_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert versions(tmp_path / "none") == []
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        versions(tmp_path / "file")
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PermissionError):
+        versions(tmp_path)

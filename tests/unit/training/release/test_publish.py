@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import pytest
 from scoring.artifact import registry
 from scoring.artifact.model_ref import ModelRef
 from training.errors import TrainingError, VersionExists
-from training.release.publish import check_version_is_free, staging_folder
+from training.release.publish import check_version_is_free, check_writable, staging_folder
 
 REF = ModelRef("model", (1, 0, 0))
 
@@ -85,3 +86,17 @@ def test_kill_while_writing_leaves_no_version(tmp_path: Path) -> None:
     with staging_folder(tmp_path, REF) as folder:
         (folder / "manifest.json").write_text("{}")
     assert registry.versions(tmp_path) == [REF]
+
+
+def test_models_folder_that_cannot_be_written_is_refused_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_writable(tmp_path / "new" / "models")
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match=r"file is not a folder; name another --models-dir\.$"):
+        check_writable(tmp_path / "file" / "models")
+    # Root may write everywhere.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(TrainingError, match="cannot be written by this user"):
+        check_writable(tmp_path / "models")
+    assert not (tmp_path / "models").exists()
