@@ -131,6 +131,7 @@ def make_app(settings: Settings, services: Services) -> Celery:
         beat_schedule=beat_schedule(settings),
         beat_scheduler="worker.beat:Scheduler",
     )
+    app.steps["consumer"].add("worker.telemetry.broker_statistics:BrokerStatistics")
     return app
 
 

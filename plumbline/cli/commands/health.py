@@ -16,6 +16,7 @@ import typer
 from plumbline.cli.output.json_output import JsonOption, print_json
 from plumbline.health import Health, HealthReport, check, check_this_machine
 from plumbline_client.services import Services, find_services
+from plumbline_client.url_syntax import cleaned
 
 STALLED_AFTER_S = 60.0
 
@@ -45,8 +46,8 @@ def health(
 
 
 def probe_services() -> Services:
-    database_url = os.environ.get("PLUMBLINE_DATABASE_URL")
-    broker_url = os.environ.get("PLUMBLINE_BROKER_URL")
+    database_url = cleaned(os.environ.get("PLUMBLINE_DATABASE_URL", ""))
+    broker_url = cleaned(os.environ.get("PLUMBLINE_BROKER_URL", ""))
     if database_url and broker_url:
         return Services(database_url, broker_url)
     # pydantic-settings takes a quarter of the CPU time of a probe.
