@@ -11,7 +11,7 @@ from plumbline_client.errors import ServicesMissing
 from plumbline_client.services import Services
 from storage.reports.status import PeriodicTaskAge
 
-DATABASE_URL, BROKER_URL = "postgresql://host/db", "redis://host/0"
+DATABASE_URL, BROKER_URL = "postgresql://host/db", "redis://host:6379/0"
 
 
 def test_urls_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
