@@ -72,6 +72,8 @@ class CsvFile:
     def __iter__(self) -> Iterator[Record | InvalidRow]:
         for record in records(self._lines, self._delimiter, len(self.header)):
             if isinstance(record, Record) and len(record.values) != len(self.header):
+                if "".join(record.values).isspace() and len(record.values) == 1:
+                    continue
                 # Its first part alone would be a silently truncated text.
                 yield _invalid_width(record, len(self.header), self._delimiter)
             else:

@@ -10,6 +10,8 @@ from plumbline.files.rows import RowColumns
 # A first line without column names may consist of texts, which no error quotes whole.
 LONGEST_NAME = 40
 MAX_NAMES = 30
+# A column name of more words is probably a text.
+LONGEST_WORDS = 3
 
 
 def columns_to_read(name: str, present: Sequence[str], columns: RowColumns[object]) -> list[str]:
@@ -47,6 +49,8 @@ def _plain(column: str) -> str:
 def _missing(name: str, column: str, present: Sequence[str]) -> str:
     alike = next((other for other in present if _plain(other) == _plain(column)), None)
     advice = "" if alike is None else f" Did you mean {alike!r}?"
+    if any(other[:1].isdigit() or len(other.split()) > LONGEST_WORDS for other in present):
+        advice = advice or " A file needs a first line with the names of its columns."
     names = [_quoted(other) for other in present[:MAX_NAMES]]
     names += [f"and {len(present) - MAX_NAMES} more"] if len(present) > MAX_NAMES else []
     return (

@@ -13,8 +13,8 @@ from plumbline.files.encodings import (
     UNDECODABLE,
     encoding_name,
     encoding_of,
-    refusal,
 )
+from plumbline.files.refusal import refusal
 from plumbline.files.signatures import PARQUET, kind_of
 
 # What opening and reading a file raise, whatever its format.

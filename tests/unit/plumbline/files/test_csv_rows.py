@@ -135,6 +135,10 @@ def test_header_with_an_open_quote_is_refused() -> None:
         read('id,"text\n1,a\n')
 
 
+def test_blank_lines_are_not_rows() -> None:
+    assert rows("id,text\n1,a\n\n  \t\n2,b\n") == [(2, ["1", "a"]), (5, ["2", "b"])]
+
+
 @pytest.mark.parametrize("content", ["", "\n\n", "id,text", "id,text\n\n", "\n\nid,text\n"])
 def test_file_without_rows_has_none(content: str) -> None:
     assert read(content)[1] == []

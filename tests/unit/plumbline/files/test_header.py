@@ -12,6 +12,7 @@ from training.data.labelled_row import TextColumns
         ([], "a.csv has no column 'text'; its columns are: none."),
         (["id", "body"], "a.csv has no column 'text'; its columns are: id, body."),
         (["id", " Text"], "its columns are: id, ' Text'. Did you mean ' Text'?"),
+        (["1", "See you"], "1, See you. A file needs a first line with the names of its columns."),
         (["a\tb", ""], "its columns are: 'a\\tb', ''."),
         (["x" * 50], f"its columns are: '{'x' * 40}'...."),
         ([str(n) for n in range(99)], "28, 29, and 69 more."),

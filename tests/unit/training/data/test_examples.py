@@ -7,6 +7,8 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from plumbline.files import ReadOptions
 from training.data.data_report import DataReport
@@ -248,3 +250,42 @@ def test_contradictory_labels_are_counted() -> None:
     examples = [Example("A  b", 0), Example("a b", 1), Example("a b", 1), Example("c", 0)]
     assert count_contradictions(examples) == 1
     assert count_contradictions(examples[1:]) == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(["csv", "csv.gz", "jsonl", "parquet"]),
+    st.lists(
+        st.sampled_from(
+            [
+                b"text,label,split\n",
+                b'{"text": "a", "label": 1}\n',
+                b'"',
+                b",",
+                b"\n",
+                b"a",
+                b"1",
+                b"train",
+                b"\xe9",
+                b"\x00",
+                b"PAR1",
+                b"\x1f\x8b\x08",
+                b"\xff\xfe",
+                b"\xc3\xa9",
+            ]
+        ),
+        max_size=30,
+    ),
+    st.booleans(),
+)
+def test_any_bytes_are_examples_or_one_sentence(
+    tmp_path_factory: pytest.TempPathFactory, suffix: str, parts: list[bytes], skip: bool
+) -> None:
+    path = tmp_path_factory.getbasetemp() / f"fuzz.{suffix}"
+    path.write_bytes(b"".join(parts))
+    try:
+        examples = DataSource(skip_invalid=skip).read(path)
+    except DataInvalid as error:
+        assert "\n" not in str(error) and str(error).endswith(".")
+    else:
+        assert all(example.label in (0, 1) and example.text.strip() for example in examples)

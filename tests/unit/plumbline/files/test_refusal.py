@@ -1,0 +1,79 @@
+import pytest
+
+from plumbline.files.refusal import refusal
+
+
+@pytest.mark.parametrize(
+    "text", ["ok", "See you at six\r\n", "Привет мир\n", "Γειά σου", "مرحبا\n", "שלום"]
+)
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_wide_encoding_without_a_mark_is_recognized(text: str, encoding: str) -> None:
+    assert f"add --encoding {encoding}" in (refusal(text.encode(encoding), None) or "")
+    assert refusal(text.encode(encoding), encoding) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a",
+        "ab",
+        "a\x00b\n",
+        "text\na\x00b\n",
+        "line\nline\r\n",
+        "Grüße\n",
+        "漢字\n" * 9,
+        "\x01\x02\x03",
+        "é",
+        "Ünï\ncödé",
+    ],
+)
+def test_utf_8_text_is_not_refused(text: str) -> None:
+    assert refusal(text.encode(), None) is None
+    # The head of a file may end within a character.
+    assert refusal((text + "aé").encode()[:-1], None) is None
+
+
+def test_few_lines_that_are_not_utf_8_are_damaged_and_many_are_another_encoding() -> None:
+    latin = "Grüße\n".encode("latin-1")
+    assert refusal(b"plain\n" * 99 + latin, None) is None
+    assert refusal(b"plain\n" * 500 + latin * 2, None) is None
+    assert refusal("schön\n".encode() * 50 + latin * 40, None) is None
+    assert "is not UTF-8 text" in (refusal(b"plain\n" * 99 + latin * 2, None) or "")
+    assert "is not UTF-8 text" in (refusal(latin, None) or "")
+    assert "is not UTF-8 text" in (refusal("schön\n".encode() + latin * 2, None) or "")
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("WINNER!! Claim\n", "utf-16"),
+        ("Grüße\n", "utf-16-le"),
+        ("Grüße\n", "utf-32"),
+        ("Grüße\n", "cp1252"),
+        ("Grüße\n", "iso8859-1"),
+    ],
+)
+def test_utf_8_named_otherwise_is_refused(content: str, named: str) -> None:
+    assert refusal(content.encode(), named) == f"is UTF-8, not {named}; leave out --encoding"
+
+
+def test_named_encoding_is_believed() -> None:
+    assert refusal(b"plain", "cp1252") is None
+    assert refusal("Grüße".encode("cp1252"), "cp1252") is None
+    assert refusal("Grüße".encode("cp1252"), "utf-8") is None
+    assert refusal(b"", "utf-16") is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["漢字\n", "漢字一二三\n上下\n", "WIN 漢字 now\r\n", "नमस्ते\n"])
+def test_wide_encoding_of_other_scripts_is_recognized_by_its_line_ends(
+    text: str, encoding: str
+) -> None:
+    assert f"add --encoding {encoding}" in (refusal(text.encode(encoding), None) or "")
+
+
+def test_every_line_but_the_last_is_whole() -> None:
+    # 0xC3 begins a character in UTF-8.
+    assert "is not UTF-8 text" in (refusal(b"Gr\xc3\nK\xc3\n", None) or "")
+    assert "is not UTF-8 text" in (refusal(b"Gr\xc3\nK\xc3\nplain", None) or "")
