@@ -1,4 +1,4 @@
-"""The command line on a machine whose clock is wrong: PostgreSQL decides how long ago things were."""
+"""The command line on a machine whose clock is wrong: PostgreSQL decides how long ago it was."""
 
 from __future__ import annotations
 
