@@ -43,7 +43,7 @@ from worker.pool.forced_exit import schedule_forced_exit
 from worker.pool.memory_limit import check_limit, limit_memory
 from worker.pool.process import DRAIN, IN_FLIGHT, current_process, load_scorer, start_process
 from worker.relay import Relay
-from worker.telemetry import metrics
+from worker.telemetry import last_words, metrics
 from worker.telemetry.exporter import Exporter
 from worker.telemetry.heartbeat import start_beat_heartbeat
 from worker.telemetry.logs import configure_logging
@@ -101,6 +101,7 @@ def check_database(settings: Settings, services: Services) -> tuple[Artifact, li
 @after_setup_task_logger.connect
 def on_setup_logger(logger: logging.Logger, **_: Any) -> None:
     """Add redaction and the log format to the handlers that Celery set up from its own options."""
+    last_words.install()
     configure_logging(
         [*logger.handlers, *get_multiprocessing_logger().handlers], settings.log_format
     )
@@ -121,6 +122,7 @@ def check_before_start(**_: Any) -> None:
         artifact, STARTUP.failed_gates = preflight(settings, services)
         if STARTUP.scores_texts:
             check_limit(settings.child_memory_mb, artifact, load_scorer)
+        EXPORTER.prepare()
     # Celery logs an Exception raised here and starts anyway; SystemExit ends the worker.
     except PlumblineError as error:
         raise SystemExit(f"The worker does not start: {error}") from error
@@ -128,7 +130,6 @@ def check_before_start(**_: Any) -> None:
         if not is_known(error):
             log.exception("unexpected error during start-up")
         raise SystemExit(f"The worker does not start: {describe(error)}") from error
-    EXPORTER.prepare()
     STARTUP.live_model = artifact.name
 
 

@@ -43,7 +43,7 @@ def test_known_error_is_printed_as_one_sentence(
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (OSError(errno.ENOSPC, "No space left on device", "runs/x"), "runs/x cannot be used: No sp"),
+        (OSError(errno.ENOSPC, "No space left on device", "runs/x"), "runs/x cannot be used: No"),
         (MemoryError(), "The memory is exhausted; "),
         (ZeroDivisionError("1/0"), "An unexpected ZeroDivisionError in test_cli.py, line "),
     ],
