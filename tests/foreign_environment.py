@@ -30,3 +30,37 @@ FOREIGN = {
     "TOKENIZERS_PARALLELISM": "true",
     "TZ": "Mars/Phobos",
 }
+
+# What another program that uses PostgreSQL sets. Each of them led a connection to an embedded
+# server elsewhere, or prevented it.
+FOREIGN_POSTGRESQL = {
+    "PGSSLMODE": "require",
+    "PGSSLNEGOTIATION": "direct",
+    "PGSSLROOTCERT": "system",
+    "PGHOST": "nowhere.invalid",
+    "PGHOSTADDR": "192.0.2.1",
+    "PGPORT": "1",
+    "PGUSER": "nobody",
+    "PGDATABASE": "nothing",
+    "PGPASSWORD": "wrong",
+    "PGPASSFILE": "/nonexistent",
+    "PGOPTIONS": "-c no_such_setting=1",
+    "PGSERVICE": "nosuchservice",
+    "PGSERVICEFILE": "/nonexistent",
+    "PGTARGETSESSIONATTRS": "standby",
+    "PGCLIENTENCODING": "LATIN1",
+    "PGTZ": "Nowhere/Land",
+    "PGDATESTYLE": "sideways",
+    "PGGEQO": "perhaps",
+    "PGAPPNAME": "other",
+    "PGREQUIREPEER": "other",
+    "PGREQUIREAUTH": "gss",
+    "PGCHANNELBINDING": "require",
+    "PGGSSENCMODE": "require",
+    "PGMINPROTOCOLVERSION": "9.9",
+    "PGMAXPROTOCOLVERSION": "1.0",
+    "PGCONNECT_TIMEOUT": "soon",
+    "PGLOADBALANCEHOSTS": "sometimes",
+    "PGSSLMINPROTOCOLVERSION": "SSLv1",
+    "PGDATA": "/nonexistent",
+}

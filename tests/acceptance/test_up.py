@@ -23,7 +23,7 @@ from plumbline_client.services import is_locked
 from plumbline_client.states import JobState
 from tests import command
 from tests.command import Command, run_command
-from tests.foreign_environment import FOREIGN
+from tests.foreign_environment import FOREIGN, FOREIGN_POSTGRESQL
 from tests.leftovers import listens, processes_of
 from tests.waiting import eventually
 
@@ -88,7 +88,7 @@ def worker_processes(settings: Settings) -> list[psutil.Process]:
 def test_up_scores_for_another_process_and_keeps_its_data(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in FOREIGN.items():
+    for name, value in (FOREIGN | FOREIGN_POSTGRESQL).items():
         monkeypatch.setenv(name, value)
     with up(settings, tmp_path) as (running, summary):
         services = connected(settings)

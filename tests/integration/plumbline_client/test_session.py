@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import psycopg
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from psycopg.rows import namedtuple_row
 from sqlalchemy import text
 
@@ -20,6 +24,7 @@ from plumbline_client.session import WANTED, open_connection
 from plumbline_client.states import JobState
 from storage.database import connect
 from storage.direct import PersistentConnection, connect_direct
+from tests.foreign_environment import FOREIGN_POSTGRESQL
 from tests.pooler import find_pgbouncer, pgbouncer, transaction_pooler
 from tests.roles import HOSTILE_SETTINGS, grant_everything, role
 from tests.servers import execute
@@ -88,6 +93,36 @@ def test_limit_in_the_options_of_the_url_is_a_users_choice(database_url: str) ->
     url = DatabaseUrl.parse(f"{database_url}{separator}options=-c%20statement_timeout%3D7000")
     with open_connection(url) as connection:
         assert connection.execute("SHOW statement_timeout").fetchone() == ("7s",)
+
+
+@given(
+    environment=st.dictionaries(
+        st.sampled_from(sorted(FOREIGN_POSTGRESQL)),
+        st.one_of(
+            st.sampled_from(
+                ["", "on", "require", "UTC", "127.0.0.2", *FOREIGN_POSTGRESQL.values()]
+            ),
+            st.text(st.characters(codec="ascii", exclude_characters="\0"), max_size=20),
+        ),
+        max_size=6,
+    )
+)
+@settings(max_examples=30, deadline=None)
+def test_no_environment_changes_where_and_as_whom_to_connect(
+    postgres_server_url: str, environment: dict[str, str]
+) -> None:
+    url = DatabaseUrl.parse(postgres_server_url)
+    with patch.dict(os.environ, environment), open_connection(url) as connection:
+        info = connection.info
+        assert (info.host, info.hostaddr) == ("127.0.0.1", "127.0.0.1")
+        assert (str(info.port), info.user, info.dbname) == (
+            url.parameters["port"], url.parameters["user"], url.parameters["dbname"],
+        )  # fmt: skip
+        assert not connection.pgconn.ssl_in_use
+        names = ["TimeZone", "client_encoding", "search_path", "application_name"]
+        query = "SELECT current_setting(name) FROM unnest(%s::text[]) AS setting (name)"
+        shown = [value for (value,) in connection.execute(query, [names])]
+        assert shown == ["UTC", "UTF8", "pg_catalog, pg_temp", "plumbline"]
 
 
 @pytest.fixture(params=["imitation", "pgbouncer"])

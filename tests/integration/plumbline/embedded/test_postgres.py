@@ -18,6 +18,7 @@ from plumbline_client.session import open_connection
 from storage import migrate
 from storage.database import connect
 from tests import embedded_servers
+from tests.foreign_environment import FOREIGN_POSTGRESQL
 
 
 def write(url: str) -> None:
@@ -89,44 +90,10 @@ def test_failed_initialization_names_the_program_that_failed(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "server.log", "unready"]
 
 
-# Each of them prevented the start, or led the connection elsewhere.
-HOSTILE = {
-    "PGSSLMODE": "require",
-    "PGSSLNEGOTIATION": "direct",
-    "PGSSLROOTCERT": "system",
-    "PGHOST": "nowhere.invalid",
-    "PGHOSTADDR": "192.0.2.1",
-    "PGPORT": "1",
-    "PGUSER": "nobody",
-    "PGDATABASE": "nothing",
-    "PGPASSWORD": "wrong",
-    "PGPASSFILE": "/nonexistent",
-    "PGOPTIONS": "-c no_such_setting=1",
-    "PGSERVICE": "nosuchservice",
-    "PGSERVICEFILE": "/nonexistent",
-    "PGTARGETSESSIONATTRS": "standby",
-    "PGCLIENTENCODING": "LATIN1",
-    "PGTZ": "Nowhere/Land",
-    "PGDATESTYLE": "sideways",
-    "PGGEQO": "perhaps",
-    "PGAPPNAME": "other",
-    "PGREQUIREPEER": "other",
-    "PGREQUIREAUTH": "gss",
-    "PGCHANNELBINDING": "require",
-    "PGGSSENCMODE": "require",
-    "PGMINPROTOCOLVERSION": "9.9",
-    "PGMAXPROTOCOLVERSION": "1.0",
-    "PGCONNECT_TIMEOUT": "soon",
-    "PGLOADBALANCEHOSTS": "sometimes",
-    "PGSSLMINPROTOCOLVERSION": "SSLv1",
-    "PGDATA": "/nonexistent",
-}
-
-
 def test_no_variable_of_another_program_reaches_the_server_or_its_clients(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in HOSTILE.items():
+    for name, value in FOREIGN_POSTGRESQL.items():
         monkeypatch.setenv(name, value)
     with postgres_server(tmp_path) as server:
         url = DatabaseUrl.parse(server.url)
@@ -140,7 +107,7 @@ def test_no_variable_of_another_program_reaches_the_server_or_its_clients(
             show = "SELECT current_setting(%s)"
             assert connection.execute(show, ["TimeZone"]).fetchone() == ("UTC",)
             assert connection.execute(show, ["application_name"]).fetchone() == ("plumbline",)
-        assert os.environ["PGTZ"] == HOSTILE["PGTZ"], "the environment is as it was"
+        assert os.environ["PGTZ"] == FOREIGN_POSTGRESQL["PGTZ"], "the environment is as it was"
         engine = connect(server.url)
         assert migrate.upgrade(engine) == migrate.newest()
         engine.dispose()
