@@ -48,7 +48,7 @@ UNREADABLE = (
     MessageRejected,
 )
 # How often to look for messages without a wake-up: there is none for priorities other than 0.
-POLL_S = 1.0
+POLL_S = 0.75
 # A worker without a prefetch limit must still return to its event loop.
 TAKES_PER_TURN = 64
 # How long to wait before subscribing again, after Redis refused it.
@@ -65,10 +65,9 @@ class Channel(redis.Channel):  # type: ignore[misc]
         self._unacknowledged: Unacknowledged | None = None
         self._wakeups: Wakeups | None = None
         self._poll_at = self._paused_until = self._renew_at = self._subscribe_at = 0.0
-        self._taking = Refusals(log, "taking messages from Redis")
-        self._renewing = Refusals(log, "renewing the claims to messages in Redis")
-        self._binding = Refusals(log, "declaring queues in Redis")
-        self._broadcasting = Refusals(log, "remote control through Redis")
+        self._taking = Refusals(log, "no messages are taken for now")
+        self._binding = Refusals(log, "queues are not declared yet")
+        self._broadcasting = Refusals(log, "remote control is off")
         self._unbound: list[tuple[Any, ...]] = []
         self._lists: dict[tuple[str, ...], list[str]] = {}
         super().__init__(*args, **options)
@@ -116,11 +115,12 @@ class Channel(redis.Channel):  # type: ignore[misc]
 
     def _wake(self) -> None:
         self._poll_at = 0.0
+        self.connection.cycle.take_turn()
 
     def _update_queue_cycle(self) -> None:
         super()._update_queue_cycle()
         self._order.update(self.task_queues)
-        self._wake()
+        self._poll_at = 0.0
 
     # Turns
 

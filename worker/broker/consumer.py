@@ -1,19 +1,59 @@
-"""Celery's consumer, with one log line per rejected message: Celery's own lines contain no id."""
+"""Celery's consumer, with one log line per rejected message: Celery's own lines contain no id.
+
+It connects once Redis accepts what a worker needs, and until then waits.
+"""
 
 from __future__ import annotations
 
 import logging
-from typing import Any
+from time import monotonic, sleep
+from typing import Any, ClassVar
 
 from celery.worker import consumer
+from celery.worker.state import maybe_shutdown
 
+from plumbline.broker import check_takes
 from plumbline.messages import MessageRejected
+from plumbline_client.errors import BrokerRefuses, BrokerUnavailable
+from worker.broker.refusal import Refusals
 from worker.broker.rejection import log_rejection, message_id
+from worker.celery import services
 
 log = logging.getLogger(__name__)
+GOSSIP = "celery.worker.consumer.gossip:Gossip"
+# How often a waiting worker checks whether to shut down.
+CHECK_EVERY_S = 0.2
 
 
 class Consumer(consumer.Consumer):  # type: ignore[misc]
+    class Blueprint(consumer.Consumer.Blueprint):  # type: ignore[misc]
+        # Nothing uses gossip, and it subscribes to a pattern of channels, which an access list that
+        # is limited to Plumbline's keys and channels forbids.
+        default_steps: ClassVar[list[str]] = [
+            step for step in consumer.Consumer.Blueprint.default_steps if step != GOSSIP
+        ]
+
+    def connect(self) -> Any:
+        self._wait_until_accepted()
+        return super().connect()
+
+    def _wait_until_accepted(self) -> None:
+        refusals = Refusals(log, "Redis is not usable yet")
+        while True:
+            try:
+                check_takes(services.broker_url)
+            except BrokerRefuses as error:
+                resume_at = monotonic() + refusals.add(error.answer)
+                while monotonic() < resume_at:
+                    maybe_shutdown()
+                    sleep(CHECK_EVERY_S)
+            except BrokerUnavailable:
+                # Celery waits for a Redis that does not answer.
+                return
+            else:
+                refusals.end()
+                return
+
     def on_unknown_message(self, _: Any, message: Any) -> None:
         self._reject(message, MessageRejected("it is not a Celery message"))
 

@@ -1,13 +1,22 @@
-"""kombu's poller, which also gives each channel its turns and its wake-ups."""
+"""kombu's poller, which also gives each channel its turns and its wake-ups.
+
+A message must be delivered before the loop's tick, in which Celery's pool registers what it has to
+write. Delivered in a tick, it could wait until the next event or timer.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+import redis as redis_py
 from kombu.transport import redis
 
 from worker.broker.wakeup import Wakeups
+
+# How often each channel gets a turn without a reason.
+TURN_EVERY_S = 0.25
 
 
 class Poller(redis.MultiChannelPoller):  # type: ignore[misc]
@@ -15,10 +24,24 @@ class Poller(redis.MultiChannelPoller):  # type: ignore[misc]
         super().__init__()
         self._wakeups: dict[int, Wakeups] = {}
         self._add_reader: Callable[[int], Any] | None = None
+        self._loop: Any = None
+        self._in_turn = False
 
     def attach(self, loop: Any, on_readable: Callable[[int], Any]) -> None:
-        """Let an event loop watch the wake-ups from now on; without one, `get` does."""
+        """Let an event loop give the turns from now on; without one, `get` does."""
+        self._loop = loop
         self._add_reader = lambda descriptor: loop.add_reader(descriptor, on_readable, descriptor)
+        loop.call_repeatedly(TURN_EVERY_S, self.turn)
+
+    def take_turn(self) -> None:
+        """Let the channels have a turn now, if an event loop gives the turns.
+
+        Celery acknowledges in callbacks that precede the tick. A broken connection is the
+        consumer's to restore, which the next turn by the timer lets it do.
+        """
+        if self._loop is not None and not self._in_turn:
+            with suppress(redis_py.ConnectionError, redis_py.TimeoutError):
+                self.turn()
 
     def watch(self, descriptor: int, wakeups: Wakeups) -> None:
         self._wakeups[descriptor] = wakeups
@@ -31,13 +54,13 @@ class Poller(redis.MultiChannelPoller):  # type: ignore[misc]
         if self._wakeups.pop(descriptor, None) is not None:
             self._unregister_from_poll(descriptor)
 
-    def on_poll_start(self) -> None:
-        super().on_poll_start()
-        self.turn()
-
     def turn(self) -> bool:
         """Let each channel take messages; return whether any did."""
-        return any([channel.turn() for channel in tuple(self._channels)])
+        self._in_turn = True
+        try:
+            return any([channel.turn() for channel in tuple(self._channels)])
+        finally:
+            self._in_turn = False
 
     def on_readable(self, fileno: int) -> Any:
         wakeups = self._wakeups.get(fileno)

@@ -1,8 +1,7 @@
 """Which messages this worker holds, and which of them it acknowledges or returns at its next turn.
 
-Nothing here waits for Redis while the worker takes messages: a freed slot and the acknowledgement
-that freed it travel with the next take. A worker that dies before leaves messages that another
-worker receives again, which the ledger makes harmless.
+An acknowledgement travels with the take for the slot that it frees. A worker that dies before
+leaves a message that another worker receives again, which the ledger makes harmless.
 """
 
 from __future__ import annotations
@@ -60,5 +59,7 @@ class QoS(redis.QoS):  # type: ignore[misc]
         settled.append(tag)
         if tag in self._delivered:
             self._quick_ack(tag)
-        if not self.channel.takes_messages:
+        if self.channel.takes_messages:
+            self.channel.connection.cycle.take_turn()
+        else:
             self.channel.leave([])

@@ -15,9 +15,9 @@ LOG_EVERY_S = 60.0
 class Refusals:
     """Consecutive refusals of one operation. Each new reason is logged once, and then rarely."""
 
-    def __init__(self, log: logging.Logger, operation: str) -> None:
+    def __init__(self, log: logging.Logger, consequence: str) -> None:
         self._log = log
-        self._operation = operation
+        self._consequence = consequence
         self._count = 0
         self._reason = ""
         self._logged_at = 0.0
@@ -26,7 +26,7 @@ class Refusals:
         """Record a refusal. Return how long to pause before the next attempt, in seconds."""
         now = monotonic() if now is None else now
         if reason != self._reason or now - self._logged_at >= LOG_EVERY_S:
-            self._log.warning("%s is refused and retried: %s", self._operation, reason)
+            self._log.warning("%s: %s", self._consequence, reason)
             self._reason, self._logged_at = reason, now
         self._count += 1
         return min(LONGEST_PAUSE_S, backoff_s(self._count - 1))
@@ -34,5 +34,5 @@ class Refusals:
     def end(self) -> None:
         """Record that the operation succeeded."""
         if self._count:
-            self._log.info("%s succeeds again after %d refusals", self._operation, self._count)
+            self._log.info("over after %d attempts: %s", self._count, self._consequence)
         self._count, self._reason = 0, ""

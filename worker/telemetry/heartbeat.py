@@ -12,13 +12,16 @@ from celery import bootsteps
 from plumbline import heartbeat
 from plumbline.heartbeat import WorkerStatus
 from plumbline.queues import BULK_QUEUE, SCORE_QUEUE
+from plumbline_client.broker import server_answer
 from worker.broker.address import leads_to
+from worker.broker.refusal import Refusals
 from worker.celery import app, services
 from worker.pool.process import IN_FLIGHT
 from worker.telemetry.clock import ClockCheck
 
 log = logging.getLogger(__name__)
 CLOCK = ClockCheck()
+FAILURES = Refusals(log, "the heartbeat could not be sent")
 
 
 class HeartbeatStep(bootsteps.StartStopStep):  # type: ignore[misc]
@@ -71,8 +74,12 @@ def start_beat_heartbeat() -> None:
 def _send(connection: redis.Redis, status: WorkerStatus, name: str) -> None:
     try:
         CLOCK.observe(heartbeat.send(connection, status, name))
-    except redis.RedisError as error:
-        log.warning("the heartbeat could not be sent: %s", error)
+    except (redis.RedisError, OSError) as error:
+        FAILURES.add(server_answer(error) or str(error))
+        # After a failover, the address may lead to another server.
+        connection.connection_pool.disconnect()
+    else:
+        FAILURES.end()
 
 
 app.steps["consumer"].add(HeartbeatStep)
