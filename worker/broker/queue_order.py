@@ -12,7 +12,8 @@ ORDER = {UPKEEP_QUEUE: 0, SCORE_QUEUE: 1, BULK_QUEUE: 2}
 class StrictOrder(round_robin_cycle):  # type: ignore[misc]
     """Sweeps before express messages, express before bulk, other queues last.
 
-    With round robin, a sweep could wait behind long texts, and an express message would wait behind every second message of a bulk load.
+    With round robin, a sweep could wait behind long texts, and an express message would wait behind
+    every second message of a bulk load.
     """
 
     def consume(self, n: int) -> list[str]:
