@@ -9,7 +9,7 @@ from __future__ import annotations
 from plumbline.files.formats import STDIN, Format, ReadOptions, format_of
 from plumbline.files.rows import Columns, InvalidRow, Problem, Row, RowColumns
 from plumbline.files.text_file import TextFile
-from plumbline.files.text_stream import read_text
+from plumbline.files.text_stream import check_argument, read_text
 
 __all__ = [
     "STDIN",
@@ -21,6 +21,7 @@ __all__ = [
     "Row",
     "RowColumns",
     "TextFile",
+    "check_argument",
     "format_of",
     "read_text",
 ]

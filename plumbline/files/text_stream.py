@@ -6,7 +6,7 @@ import io
 import zlib
 from typing import Any, cast
 
-from plumbline.errors import FileUnreadable
+from plumbline.errors import FileUnreadable, OptionInvalid
 from plumbline.files.byte_stream import ByteStream
 from plumbline.files.encodings import (
     MARK_UNDECODABLE,
@@ -57,6 +57,16 @@ def read_text(source: str, encoding: str | None = None) -> str:
         raise FileUnreadable(
             f"{content.name} has bytes that are not {encoding_name(stream.encoding)}; name its "
             "encoding with --encoding."
+        )
+    return text
+
+
+def check_argument(text: str) -> str:
+    """Return a text of the command line. Raises OptionInvalid if its bytes were not decoded."""
+    if UNDECODABLE.search(text):
+        raise OptionInvalid(
+            "The text has bytes that are not in the encoding of the command line; pass it on "
+            "standard input with --encoding."
         )
     return text
 

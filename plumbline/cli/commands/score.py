@@ -11,7 +11,7 @@ from plumbline.cli.extras import extra_needed
 from plumbline.cli.file_options import EncodingOption
 from plumbline.cli.output.console import colored_text, format_number, out, property_table
 from plumbline.cli.output.json_output import JsonOption, print_json
-from plumbline.files import STDIN, ReadOptions, read_text
+from plumbline.files import STDIN, ReadOptions, check_argument, read_text
 from plumbline.settings import Settings
 from plumbline.shipped import resolve_model
 from plumbline_client.errors import TextRefused
@@ -28,8 +28,8 @@ def score(
 ) -> None:
     """Score one text on this machine, without queue or database."""
     settings = Settings.read()
-    if text == STDIN:
-        text = read_text(STDIN, ReadOptions.parse(encoding, None).encoding)
+    options = ReadOptions.parse(encoding, None)
+    text = read_text(STDIN, options.encoding) if text == STDIN else check_argument(text)
     with extra_needed("Scoring on this machine", "worker"):
         from scoring.artifact.artifact import Artifact
         from scoring.scorer import Scorer

@@ -23,7 +23,15 @@ from plumbline.cli.output.row_errors import RowErrors, print_kind
 from plumbline.cli.times import parse_duration
 from plumbline.cli.wait_for_jobs import wait_for_jobs
 from plumbline.errors import OptionInvalid, OutputUnwritable
-from plumbline.files import Columns, Format, InvalidRow, ReadOptions, Row, TextFile
+from plumbline.files import (
+    Columns,
+    Format,
+    InvalidRow,
+    ReadOptions,
+    Row,
+    TextFile,
+    check_argument,
+)
 from plumbline.files.row_tally import RowTally
 from plumbline.services import connected, open_client
 from plumbline.settings import Settings
@@ -178,7 +186,7 @@ def open_rows(
     if (file is None) == (text is None):
         raise OptionInvalid("Name a FILE, - for standard input, or one text with --text.")
     if text is not None:
-        yield [Row(1, text)], lambda: None
+        yield [Row(1, check_argument(text))], lambda: None
         return
     assert file is not None
     with TextFile(file, format, columns, options) as rows:

@@ -75,3 +75,5 @@ def test_result_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert printed.count("\n") == 1
     assert json.loads(printed) == {"model": "toy/1.0.0", "folder": "models/toy"}
+    print_json(Outcome("toy/1.0.0", Path("models")), {"rows": {"contradictory": 2}})
+    assert json.loads(capsys.readouterr().out)["rows"] == {"contradictory": 2}

@@ -1,10 +1,11 @@
 import gzip
+import os
 from pathlib import Path
 
 import pytest
 
-from plumbline.errors import FileUnreadable
-from plumbline.files import read_text
+from plumbline.errors import FileUnreadable, OptionInvalid
+from plumbline.files import check_argument, read_text
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,9 @@ def test_what_is_not_text_is_refused(tmp_path: Path, content: bytes, sentence: s
 def test_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(FileUnreadable, match="cannot be read: No such file or directory"):
         read_text(str(tmp_path / "absent"))
+
+
+def test_argument_that_could_not_be_decoded_is_refused() -> None:
+    assert check_argument("Grüße") == "Grüße"
+    with pytest.raises(OptionInvalid, match="on standard input with --encoding"):
+        check_argument(os.fsdecode("Grüße".encode("latin-1")))
