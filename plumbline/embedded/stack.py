@@ -30,6 +30,7 @@ from plumbline.services import Services, address_file, lock_file
 from plumbline.settings import Settings
 from plumbline_client.states import JobState
 from storage.database import open_engine
+from storage.patience import call_when_ready
 from storage.reports.status import snapshot
 from storage.serving import deployments
 
@@ -132,7 +133,7 @@ def stack(settings: Settings, reporter: ProgressReporter) -> Iterator[Stack]:
             state_dir.rotate_logs(settings.state_dir)
             interrupts.check()
             services, servers = _start_servers(settings, reporter, exits, interrupts)
-            _migrate(services, reporter)
+            _migrate(services, reporter, interrupts)
             interrupts.check()
             processes += celery_processes(settings, services)
             running = Stack(settings, services, servers, processes, reporter, interrupts)
@@ -186,13 +187,21 @@ def _start_servers(
     return Services(database_url, broker_url), servers
 
 
-def _migrate(services: Services, reporter: ProgressReporter) -> None:
+def _migrate(services: Services, reporter: ProgressReporter, interrupts: Interrupts) -> None:
+    """Migrate, once a PostgreSQL of somebody else's is ready for it."""
     # Imports Alembic, whose absence `_require_worker_packages` reports.
     from storage import migrate
 
+    def upgrade() -> None:
+        with open_engine(services.database_url) as engine:
+            migrate.upgrade(engine)
+
+    def pause(duration_s: float) -> None:
+        interrupts.check()
+        time.sleep(duration_s)
+
     reporter.step("Migrating the database")
-    with open_engine(services.database_url) as engine:
-        migrate.upgrade(engine)
+    call_when_ready(upgrade, lambda why: reporter.note(f"Waiting, since {why}"), pause)
     ping(services.broker_url)
 
 

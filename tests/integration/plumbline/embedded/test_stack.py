@@ -10,9 +10,10 @@ import pytest
 from plumbline.embedded.celery_process import MAX_RESTARTS, CeleryProcess
 from plumbline.embedded.errors import EmbeddedFailed
 from plumbline.embedded.interrupts import Interrupts
-from plumbline.embedded.stack import Stack, stack
+from plumbline.embedded.stack import Stack, _migrate, stack
 from plumbline.services import Services
 from plumbline.settings import Settings
+from plumbline_client.errors import DatabaseNotReady
 from tests.leftovers import processes_of
 from tests.waiting import eventually
 
@@ -71,3 +72,21 @@ def test_a_celery_process_that_dies_is_restarted_until_it_dies_too_often(tmp_pat
         "The sleeper was killed by SIGKILL and restarts in 1 s; its log, "
     )
     assert processes_of(tmp_path) == []
+
+
+def test_another_programs_postgresql_is_waited_for_until_it_is_ready(
+    database_url: str, broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = 0
+
+    def upgrade(_: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise DatabaseNotReady("its disk is full.")
+
+    monkeypatch.setattr("storage.migrate.upgrade", upgrade)
+    reporter = RecordingReporter()
+    with Interrupts() as interrupts:
+        _migrate(Services(database_url, broker_url), reporter, interrupts)
+    assert reporter.sentences[1:] == ["Waiting, since its disk is full."] and calls == 2
