@@ -10,8 +10,8 @@ import redis
 
 from plumbline.queues import BULK_QUEUE, KEY_PREFIX, SCORE_QUEUE
 from plumbline_client.broker import connect_redis, translate_redis_errors
+from plumbline_client.broker_url_parser import masked_broker_url
 from plumbline_client.errors import BrokerRefuses, BrokerUnavailable
-from plumbline_client.urls import masked
 
 PROBE = KEY_PREFIX + "probe"
 # How often to ask a Redis that refuses, and how often to report the same answer.
@@ -96,7 +96,7 @@ def wait_until_usable(
             remedy = cure(error.answer)
             if remedy is not None:
                 raise BrokerUnavailable(
-                    f"Redis at {masked(url)} refuses: {error.answer.rstrip('.')}; {remedy}."
+                    f"Redis at {masked_broker_url(url)} refuses: {error.answer.rstrip('.')}; {remedy}."
                 ) from error
             sentence = str(error)
         except BrokerUnavailable as error:

@@ -12,11 +12,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from plumbline_client.broker_url_parser import parse_broker_url
+from plumbline_client.broker_url_parser import masked_broker_url, parse_broker_url
 from plumbline_client.errors import BrokerRefuses, BrokerUnavailable
 from plumbline_client.message import celery_message, wake_up
 from plumbline_client.queues import KEY_PREFIX, SCORE_TASK, queue_for
-from plumbline_client.urls import masked
 
 CONNECT_TIMEOUT_S = 5.0
 RESPONSE_TIMEOUT_S = 5.0
@@ -79,10 +78,12 @@ def translate_redis_errors(url: str, *also: type[Exception]) -> Iterator[None]:
     except types as error:
         answer = server_answer(error)
         if answer is not None:
-            sentence = f"Redis at {masked(url)} refuses: {answer.rstrip('.')}."
+            sentence = f"Redis at {masked_broker_url(url)} refuses: {answer.rstrip('.')}."
             raise BrokerRefuses(sentence, answer) from error
         reason = _first_line(error).rstrip(".")
-        raise BrokerUnavailable(f"Redis at {masked(url)} cannot be reached: {reason}.") from error
+        raise BrokerUnavailable(
+            f"Redis at {masked_broker_url(url)} cannot be reached: {reason}."
+        ) from error
 
 
 def server_answer(error: Exception) -> str | None:

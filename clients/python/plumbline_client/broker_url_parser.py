@@ -8,7 +8,7 @@ from ipaddress import IPv6Address
 
 from plumbline_client.broker_url import DEFAULT_HOST, DEFAULT_PORT, TLS_FILES, BrokerUrl, Tls
 from plumbline_client.errors import BrokerUrlInvalid
-from plumbline_client.url_syntax import cleaned, decoded, split_scheme, split_user_info
+from plumbline_client.url_syntax import UNKNOWN, cleaned, decoded, split_scheme, split_user_info
 
 # redis-py's name for a socket, and kombu's.
 SOCKET_SCHEMES = ("unix", "redis+socket")
@@ -46,6 +46,14 @@ def parse_broker_url(url: str) -> BrokerUrl:
         return _parse(scheme, rest)
     except ValueError as reason:
         raise BrokerUrlInvalid(f"The broker URL {reason}.") from None
+
+
+def masked_broker_url(url: str) -> str:
+    """Return the URL with asterisks in place of its password; `UNKNOWN` if it cannot be parsed."""
+    try:
+        return parse_broker_url(url).masked
+    except BrokerUrlInvalid:
+        return UNKNOWN
 
 
 def _check_scheme(scheme: str) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote_to_bytes
 
+# A URL that is not valid is never printed: the position of its password is unknown.
+UNKNOWN = "the configured URL"
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 # What secret files, `.env` files and `docker --env-file` leave around a value; U+FEFF is the mark
 # at the beginning of files that some editors write.

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from plumbline_client.broker_url_parser import parse_broker_url
+from plumbline_client.broker_url_parser import masked_broker_url
 from plumbline_client.database_url import SCHEMES, DatabaseUrl
-from plumbline_client.errors import BrokerUrlInvalid, DatabaseUrlInvalid
-from plumbline_client.url_syntax import cleaned, split_scheme
-
-# A URL that is not valid is never printed: the position of its password is unknown.
-UNKNOWN = "the configured URL"
+from plumbline_client.errors import DatabaseUrlInvalid
+from plumbline_client.url_syntax import UNKNOWN, cleaned, split_scheme
 
 
 def masked(url: str) -> str:
@@ -22,10 +19,7 @@ def masked(url: str) -> str:
         return UNKNOWN
     if scheme.partition("+")[0] in SCHEMES:
         return _masked_postgresql(url)
-    try:
-        return parse_broker_url(url).masked
-    except BrokerUrlInvalid:
-        return UNKNOWN
+    return masked_broker_url(url)
 
 
 def _masked_postgresql(url: str) -> str:

@@ -1,6 +1,7 @@
 import pytest
 
-from plumbline_client.urls import UNKNOWN, masked
+from plumbline_client.url_syntax import UNKNOWN
+from plumbline_client.urls import masked
 
 
 @pytest.mark.parametrize(
