@@ -13,11 +13,18 @@ from storage.locks import Lock, try_lock
 
 LEASE_EXPIRED = "its worker died or did not finish in time"
 
+# A lease is over if it expired. If PostgreSQL's clock was set back since the claim, the lease would
+# last longer by as much, unless a living worker has renewed it since.
+LEASE_OVER = """
+    (lease_until <= now()
+     OR (started_at > now() + interval '1 minute' AND lease_until > started_at))
+"""
+
 EXPIRE = text(f"""
 UPDATE plumbline.jobs
 SET state = 'expired', lease_until = NULL, finished_at = now(), error = '{DEADLINE_PASSED}'
 WHERE deadline <= now()
-  AND (state = 'queued' OR (state = 'leased' AND lease_until <= now()))
+  AND (state = 'queued' OR (state = 'leased' AND {LEASE_OVER}))
 """)
 
 QUARANTINE = text(f"""
@@ -25,17 +32,18 @@ UPDATE plumbline.jobs
 SET state = 'quarantined', lease_until = NULL, finished_at = now(),
     error = {given_up(f"coalesce(error, '{LEASE_EXPIRED}')")}
 WHERE attempts >= :max_attempts
-  AND ((state = 'leased' AND lease_until <= now())
+  AND ((state = 'leased' AND {LEASE_OVER})
        OR (state = 'queued' AND published_at IS NULL AND error IS NOT NULL))
 """)
 
 END_LEASES = text(f"""
 UPDATE plumbline.jobs
 SET state = 'queued', lease_until = NULL, published_at = NULL, error = '{LEASE_EXPIRED}'
-WHERE state = 'leased' AND lease_until <= now()
+WHERE state = 'leased' AND {LEASE_OVER}
 """)
 
-# Two reads, each along the index: sorting a million queued jobs would take seconds.
+# Three reads, each along the index: sorting a million queued jobs would take seconds. `future` are
+# wake-ups that were sent before PostgreSQL's clock was set back; some of them may be lost.
 DUE = text("""
 WITH never AS (
     SELECT id FROM plumbline.jobs
@@ -47,9 +55,15 @@ WITH never AS (
       AND published_at <= now() - make_interval(secs => :republish_after_s)
     ORDER BY published_at
     LIMIT :limit - (SELECT count(*) FROM never) FOR UPDATE SKIP LOCKED
+), future AS (
+    SELECT id FROM plumbline.jobs
+    WHERE state = 'queued' AND :republish_lost
+      AND published_at > now() + make_interval(secs => :republish_after_s)
+    LIMIT :limit - (SELECT count(*) FROM never) - (SELECT count(*) FROM lost)
+    FOR UPDATE SKIP LOCKED
 )
 UPDATE plumbline.jobs AS jobs SET published_at = now()
-FROM (SELECT id FROM never UNION ALL SELECT id FROM lost) AS due
+FROM (SELECT id FROM never UNION ALL SELECT id FROM lost UNION ALL SELECT id FROM future) AS due
 WHERE jobs.id = due.id
 RETURNING jobs.id, jobs.attempts
 """)

@@ -23,7 +23,10 @@ SET attempts = attempts + 1,
 FROM plumbline.alerts AS alerts
 WHERE alerts.id = notices.alert_id AND (notices.alert_id, notices.status) IN (
     SELECT alert_id, status FROM plumbline.alert_notices AS due
-    WHERE delivered_at IS NULL AND given_up_at IS NULL AND next_attempt_at <= clock_timestamp()
+    WHERE delivered_at IS NULL AND given_up_at IS NULL
+      -- No pause is so long, unless PostgreSQL's clock was set back.
+      AND next_attempt_at NOT BETWEEN clock_timestamp()
+                                  AND clock_timestamp() + make_interval(secs => :longest_s)
       -- An alert is reported as resolved only after it was reported as raised.
       AND NOT EXISTS (
           SELECT FROM plumbline.alert_notices AS earlier
@@ -67,8 +70,8 @@ WHERE rule = :rule AND subject = :subject AND resolved_at IS NULL
 
 MARK_CLEAR = text("""
 UPDATE plumbline.alerts
-SET clear_since = coalesce(clear_since, now()),
-    resolved_at = CASE WHEN coalesce(clear_since, now())
+SET clear_since = least(clear_since, now()),
+    resolved_at = CASE WHEN least(clear_since, now())
                             <= now() - make_interval(secs => :clear_s) THEN now() END
 WHERE id = ANY (CAST(:ids AS int8[])) AND resolved_at IS NULL
 RETURNING id, resolved_at IS NOT NULL AS resolved

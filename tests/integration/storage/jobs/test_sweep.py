@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import uuid
 
-from storage.jobs.leases import release
+import pytest
+
+from storage.jobs.leases import release, renew
 from storage.jobs.outbox import unpublish
 from storage.jobs.sweep import SweepResult, sweep
 from tests.ledger import Ledger
@@ -102,6 +104,22 @@ def test_unsent_wake_up_is_not_counted_as_an_attempt(ledger: Ledger) -> None:
     with ledger.engine.begin() as connection:
         unpublish(connection, [job_id])
     assert run_sweep(ledger).suspects == [job_id]
+
+
+@pytest.mark.parametrize("back", ["2 minutes", "1 hour", "400 days"])
+def test_a_clock_of_postgresql_that_was_set_back_delays_nothing(ledger: Ledger, back: str) -> None:
+    dead, alive, lost = ledger.accept_texts(3)
+    ledger.claim(dead)
+    (lease,) = ledger.claim(alive)
+    for column in ("started_at", "lease_until"):
+        ledger.change(f"{column} = {column} + interval '{back}'", dead, alive)
+    ledger.change(f"published_at = published_at + interval '{back}'", lost)
+    with ledger.engine.begin() as connection:
+        renew(connection, [(lease.id, lease.fence)], 60.0)
+    result = run_sweep(ledger)
+    assert (result.fresh, result.suspects) == ([lost], [dead])
+    assert ledger.row(alive).state == "leased"
+    assert run_sweep(ledger).fresh == []
 
 
 def test_job_past_its_deadline_expires_unless_it_is_being_scored(ledger: Ledger) -> None:

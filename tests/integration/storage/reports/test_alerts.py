@@ -175,3 +175,23 @@ def test_failed_notice_is_given_up_only_once_it_is_old(engine: Engine) -> None:
         assert alerts.mark_failed(connection, notice, "HTTP 500", give_up_s=DAY_S)
     make_due(engine)
     assert claim(engine) is None
+
+
+def test_a_clock_of_postgresql_that_was_set_back_delays_no_notice(engine: Engine) -> None:
+    alert = raise_alert(engine)
+    add_notices(engine, NoticeStatus.RAISED, alert)
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE plumbline.alert_notices SET next_attempt_at = now() + interval '2 hours'")
+        )
+        connection.execute(
+            text("UPDATE plumbline.alerts SET clear_since = now() + interval '2 hours'")
+        )
+    assert claim(engine) is not None
+    assert claim(engine) is None
+    with engine.begin() as connection:
+        assert alerts.mark_clear(connection, [alert], clear_s=60.0) == []
+        connection.execute(
+            text("UPDATE plumbline.alerts SET clear_since = clear_since - interval '61s'")
+        )
+        assert alerts.mark_clear(connection, [alert], clear_s=60.0) == [alert]
