@@ -1,6 +1,7 @@
-"""A TCP proxy whose connections can fall silent: they stay open, and no data passes.
+"""A TCP proxy whose connections can fall silent, and behind which a Redis can refuse commands.
 
-This is what happens when a machine vanishes from the network and another takes over its address.
+A silent connection stays open, and no data passes: this is what happens when a machine vanishes
+from the network and another takes over its address.
 """
 
 from __future__ import annotations
@@ -8,12 +9,17 @@ from __future__ import annotations
 import selectors
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+from tests.resp import commands_in, encoded
+
+Refusal = Callable[[list[bytes]], str | None]
+
 CHUNK_BYTES = 65_536
 POLL_S = 0.05
+RAISE = b"return redis.error_reply(ARGV[1])"
 
 
 class Proxy:
@@ -28,6 +34,8 @@ class Proxy:
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._silenced: list[socket.socket] = []
         self._silence, self._stop = threading.Event(), threading.Event()
+        self._refusal: Refusal | None = None
+        self._received: dict[socket.socket, bytearray] = {}
         port = self._listener.getsockname()[1]
         self.url = url.replace(f":{server.port}", f":{port}")
 
@@ -36,6 +44,15 @@ class Proxy:
         self._silence.set()
         while self._silence.is_set():
             self._stop.wait(POLL_S)
+
+    @contextmanager
+    def refusing(self, refusal: Refusal) -> Iterator[None]:
+        """Let Redis answer with the error that `refusal` returns for a command, if any."""
+        self._refusal = refusal
+        try:
+            yield
+        finally:
+            self._refusal = None
 
     def stop(self) -> None:
         self._stop.set()
@@ -64,6 +81,7 @@ class Proxy:
 
     def _connect(self, client: socket.socket) -> None:
         server = socket.create_connection(self._server)
+        self._received[client] = bytearray()
         self._selector.register(client, selectors.EVENT_READ, server)
         self._selector.register(server, selectors.EVENT_READ, client)
 
@@ -79,12 +97,26 @@ class Proxy:
             return
         try:
             data = source.recv(CHUNK_BYTES)
-            target.sendall(data)
+            target.sendall(self._filtered(source, data))
         except OSError:
             data = b""
         if not data:
+            self._received.pop(source, None)
+            self._received.pop(target, None)
             self._unregister(source).close()
             self._unregister(target).close()
+
+    def _filtered(self, source: socket.socket, data: bytes) -> bytes:
+        """Replace refused commands by one that Redis answers with the error, in the same place."""
+        received = self._received.get(source)
+        if received is None:
+            return data
+        received += data
+        forwarded = bytearray()
+        for raw, command in commands_in(received):
+            error = self._refusal(command) if self._refusal is not None else None
+            forwarded += raw if error is None else encoded(b"EVAL", RAISE, b"0", error.encode())
+        return bytes(forwarded)
 
 
 @contextmanager

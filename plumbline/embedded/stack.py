@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Protocol
 
-from plumbline.broker import ping
+from plumbline.broker import wait_until_usable
 from plumbline.embedded import state_dir
 from plumbline.embedded.celery_process import (
     DEATH_WINDOW_S,
@@ -24,6 +24,7 @@ from plumbline.embedded.interrupts import Interrupts
 from plumbline.embedded.lock import exclusive_lock
 from plumbline.embedded.postgres import postgres_server
 from plumbline.embedded.processes import celery_processes, reports_available
+from plumbline.embedded.reachability import unusable_server
 from plumbline.embedded.readiness import forget_heartbeats, unready
 from plumbline.embedded.redis import redis_server
 from plumbline.services import Services, address_file, lock_file
@@ -36,6 +37,8 @@ from storage.serving import deployments
 
 READY_TIMEOUT_S = 120.0
 POLL_S = 0.2
+# The delay of the next start of a process that exited while a server could not be used.
+RETRY_S = 5.0
 # A worker exits within 10 s of SIGTERM, whatever text it is scoring.
 DRAIN_TIMEOUT_S = 15.0
 LOG_LINES = 3
@@ -76,6 +79,7 @@ class Stack:
 
         A restart is safe because of the ledger. Raises EmbeddedFailed if a Celery process dies
         again and again or a server died, since its cause (a full disk, no memory) needs a person.
+        An exit while a server cannot be used does not count.
         Raises KeyboardInterrupt after a signal.
         """
         self.check()
@@ -97,8 +101,14 @@ class Stack:
         now = time.monotonic()
         status = process.reap()
         if status is not None:
-            delay_s = restart_delay_s(process.deaths, now)
             died = f"{process.name} {describe_exit(status)}"
+            if status > 0 and (reason := unusable_server(self.services)):
+                # It does not start without the server, which says nothing about the process.
+                process.deaths.pop()
+                process.start_at = now + RETRY_S
+                self.reporter.note(f"{died} and restarts later, since {reason}")
+                return
+            delay_s = restart_delay_s(process.deaths, now)
             log = quote_log(process.log, LOG_LINES)
             if delay_s is None:
                 raise EmbeddedFailed(
@@ -202,7 +212,9 @@ def _migrate(services: Services, reporter: ProgressReporter, interrupts: Interru
 
     reporter.step("Migrating the database")
     call_when_ready(upgrade, lambda why: reporter.note(f"Waiting, since {why}"), pause)
-    ping(services.broker_url)
+    wait_until_usable(
+        services.broker_url, lambda why: reporter.note(f"Waiting, since {why}"), pause
+    )
 
 
 def _start_processes(running: Stack) -> None:
@@ -235,7 +247,10 @@ def _wait_until_ready(running: Stack) -> None:
                     f"{process.name} did not start: it {describe_exit(status)}; "
                     f"{quote_log(process.log)}."
                 )
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline and (reason := unusable_server(running.services)):
+            running.reporter.note(f"Waiting, since {reason}")
+            deadline = time.monotonic() + READY_TIMEOUT_S
+        elif time.monotonic() > deadline:
             names = ", ".join(process.name for process in waiting)
             raise EmbeddedFailed(
                 f"Not ready within {READY_TIMEOUT_S:g} s: {names}; see "

@@ -74,6 +74,22 @@ def test_a_celery_process_that_dies_is_restarted_until_it_dies_too_often(tmp_pat
     assert processes_of(tmp_path) == []
 
 
+def test_exits_while_a_server_cannot_be_used_do_not_count(tmp_path: Path) -> None:
+    process = CeleryProcess("It", ["false"], tmp_path / "log", tmp_path, dict(os.environ))
+    reporter = RecordingReporter()
+    with Interrupts() as interrupts:
+        settings = Settings(state_dir=tmp_path, _env_file=None)
+        services = Services("postgresql://x@127.0.0.1:1/x", "redis://127.0.0.1:1/0")
+        running = Stack(settings, services, [], [process], reporter, interrupts)
+        process.start()
+        while len(reporter.sentences) < MAX_RESTARTS + 2:
+            running.supervise()
+            process.start_at = time.monotonic()
+    assert reporter.sentences[-1].startswith(
+        "It exited with status 1 and restarts later, since Redis at redis://127.0.0.1:1/0 cannot be"
+    )
+
+
 def test_another_programs_postgresql_is_waited_for_until_it_is_ready(
     database_url: str, broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
