@@ -96,7 +96,8 @@ def wait_until_usable(
             remedy = cure(error.answer)
             if remedy is not None:
                 raise BrokerUnavailable(
-                    f"Redis at {masked_broker_url(url)} refuses: {error.answer.rstrip('.')}; {remedy}."
+                    f"Redis at {masked_broker_url(url)} refuses: {error.answer.rstrip('.')}; "
+                    f"{remedy}."
                 ) from error
             sentence = str(error)
         except BrokerUnavailable as error:
