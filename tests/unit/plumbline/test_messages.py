@@ -1,5 +1,6 @@
 import json
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import jsonschema
@@ -164,3 +165,18 @@ PUBLISHED = {
         {"version": 1, "jobs": [{"id": "6f1c1b0a-6f5e-4a51-9d0e-0b6d5b1f3c11"}]},
     ],
 }
+
+
+def test_a_message_that_expires_is_a_deadline_for_the_texts_that_it_brings() -> None:
+    noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    job_id = "00000000-0000-0000-0000-000000000001"
+    jobs = [
+        {"text": "none"},
+        {"text": "earlier", "deadline": "2026-05-01T11:00:00Z"},
+        {"text": "later", "deadline": "2026-05-01T13:00:00Z"},
+        {"id": job_id},
+    ]
+    message = ScoreMessage.parse({"version": 1, "jobs": jobs})
+    assert message.expiring(None) == message
+    deadlines = [job.deadline for job in message.expiring(noon).jobs]
+    assert deadlines == [noon, datetime(2026, 5, 1, 11, tzinfo=UTC), noon, None]
