@@ -25,6 +25,21 @@ print(worker_status())
 IN_FLIGHT.record(0).claim()
 print(worker_status())
 """
+# Starts the step of a worker whose consumer is connected to this URL.
+START_STEP = """
+import sys
+from types import SimpleNamespace
+from kombu import Connection
+from worker.celery import app
+from worker.telemetry.heartbeat import HeartbeatStep
+options = app.conf.broker_transport_options
+consumer = SimpleNamespace(
+    connection=Connection(sys.argv[1], transport_options=options),
+    hostname="worker@here",
+    timer=SimpleNamespace(call_repeatedly=lambda *_: None),
+)
+HeartbeatStep(consumer).start(consumer)
+"""
 BEAT = """
 import sys
 from plumbline import heartbeat
@@ -88,3 +103,27 @@ def test_beat_sends_heartbeats_until_it_ends_and_survives_their_loss(
         _, log = beat.communicate("")
     assert beat.returncode == 0
     assert "the heartbeat could not be sent: " in log
+
+
+def test_a_worker_that_reads_another_redis_sends_no_heartbeat(
+    database_url: str, broker_url: str, tmp_path: Path
+) -> None:
+    def start_step(url: str) -> tuple[list[str], str]:
+        process = subprocess.run(
+            [sys.executable, "-c", START_STEP, url],
+            env=environment(database_url, broker_url, tmp_path),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert process.returncode == 0, process.stderr
+        with redis.Redis.from_url(broker_url) as keys:
+            return [sender.name for sender in heartbeat.recent(keys)], process.stderr
+
+    other_database = broker_url.removesuffix("/0") + "/5"
+    heartbeats, log = start_step(other_database)
+    assert heartbeats == []
+    assert log == "no heartbeats: this worker reads another Redis than PLUMBLINE_BROKER_URL\n"
+    assert start_step(broker_url) == (["worker@here"], "")
