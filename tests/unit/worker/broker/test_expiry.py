@@ -30,5 +30,5 @@ def test_the_header_is_read_as_celery_reads_it(expires: Any, deadline: datetime 
 
 @pytest.mark.parametrize("expires", ["soon", 5, 1.5, ["2026-05-01"], {"at": 1}])
 def test_a_header_that_is_no_time_is_rejected(expires: Any) -> None:
-    with pytest.raises(MessageRejected, match="^expires: it is not an ISO 8601 time$"):
+    with pytest.raises(MessageRejected, match=r"^expires: it is not an ISO 8601 time$"):
         latest_deadline(expires)
