@@ -116,6 +116,6 @@ def check_use(connection: Connection) -> None:
     role = quoted(denied.role)
     raise RightsMissing(
         f"The role {role} may not {denied.missing} in {SCHEMA}.{denied.name}: run GRANT USAGE ON "
-        f"SCHEMA {SCHEMA} TO {role}, GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA {SCHEMA} "
-        f"TO {role}, and GRANT EXECUTE ON ALL ROUTINES IN SCHEMA {SCHEMA} TO {role}."
+        f"SCHEMA {SCHEMA} TO {role}, and GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA "
+        f"{SCHEMA} TO {role}."
     )

@@ -48,10 +48,8 @@ def role(database_url: str, settings: Mapping[str, str] | None = None) -> Iterat
         execute(database_url, f"DROP ROLE {name}")
 
 
-def grant_everything(database_url: str, name: str) -> None:
-    for right in (
-        "USAGE ON SCHEMA plumbline",
-        "SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA plumbline",
-        "EXECUTE ON ALL ROUTINES IN SCHEMA plumbline",
-    ):
+def grant_use(database_url: str, name: str) -> None:
+    """Grant what a client or a worker needs."""
+    tables = "SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA plumbline"
+    for right in ("USAGE ON SCHEMA plumbline", tables):
         execute(database_url, f"GRANT {right} TO {name}")

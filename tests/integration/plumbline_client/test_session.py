@@ -26,7 +26,7 @@ from storage.database import connect
 from storage.direct import PersistentConnection, connect_direct
 from tests.foreign_environment import FOREIGN_POSTGRESQL
 from tests.pooler import find_pgbouncer, pgbouncer, transaction_pooler
-from tests.roles import HOSTILE_SETTINGS, grant_everything, role
+from tests.roles import HOSTILE_SETTINGS, grant_use, role
 from tests.servers import execute
 
 THREADS = 6
@@ -44,7 +44,7 @@ def hostile_url(database_url: str) -> Iterator[str]:
         "RETURN CAST('1999-01-01' AS timestamptz)",
     )
     with role(database_url, HOSTILE_SETTINGS) as (name, url):
-        grant_everything(database_url, name)
+        grant_use(database_url, name)
         execute(database_url, f"GRANT USAGE ON SCHEMA shadow TO {name}")
         yield url
 

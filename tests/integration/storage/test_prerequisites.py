@@ -16,7 +16,7 @@ from storage.database import connect, open_engine
 from storage.errors import DatabaseUnsuitable, RightsMissing
 from storage.prerequisites import check_server, check_use
 from tests.database import alembic, tables
-from tests.roles import grant_everything, role
+from tests.roles import grant_use, role
 from tests.servers import database, execute, with_database
 
 
@@ -107,7 +107,7 @@ def test_worker_needs_no_more_than_the_rights_that_its_refusal_names(database_ur
         with pytest.raises(RightsMissing) as refused, engine.begin() as connection:
             check_use(connection)
         assert f'run GRANT USAGE ON SCHEMA plumbline TO "{name}"' in str(refused.value)
-        grant_everything(database_url, name)
+        grant_use(database_url, name)
         with engine.begin() as connection:
             check_use(connection)
         assert migrate.check(engine) == migrate.newest()
