@@ -27,6 +27,11 @@ def replacing(path: Path, mode: int = 0o600) -> Iterator[Path]:
         partial.touch(mode, exist_ok=False)
         yield partial
         partial.replace(path)
+    except OSError as error:
+        # An error of writing, such as a full disk, does not name the file.
+        if error.filename is None:
+            error.filename = str(path)
+        raise
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)

@@ -11,6 +11,19 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+# Errors whose words in a message of a library leave no doubt about the cause.
+QUOTED = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EACCES,
+    errno.EROFS,
+    errno.ENAMETOOLONG,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.EIO,
+)
 # The message of the RuntimeError of `threading.Thread.start`.
 NO_THREAD = "can't start new thread"
 # Named, since only training may import TensorFlow.
@@ -72,6 +85,8 @@ def describe(error: BaseException) -> str:
             return describe_kind(error)
     if str(error).startswith(NO_THREAD):
         return f"A thread cannot be started; {FEWER_PROCESSES}."
+    if number := _quoted_number(error):
+        return _describe_os_error(OSError(number, os.strerror(number)))
     if type(error).__name__ == TENSORFLOW_OUT_OF_MEMORY:
         return _describe_memory_error(error)
     return f"An unexpected {type(error).__name__}{_place(error)} is a defect of Plumbline."
@@ -82,6 +97,7 @@ def is_known(error: BaseException) -> bool:
     return (
         any(isinstance(error, kind) for kind, _ in DESCRIPTIONS)
         or str(error).startswith(NO_THREAD)
+        or _quoted_number(error) is not None
         or type(error).__name__ == TENSORFLOW_OUT_OF_MEMORY
     )
 
@@ -100,6 +116,15 @@ def one_line(text: str) -> str:
     return "".join(
         character if character.isprintable() else ascii(character)[1:-1] for character in text
     )
+
+
+def _quoted_number(error: BaseException) -> int | None:
+    """Return the number of the system's error that a library quotes in an exception of its own.
+
+    Libraries in Rust, such as tokenizers, do so, and TensorFlow, which writes SavedModels.
+    """
+    message = str(error)
+    return next((n for n in QUOTED if os.strerror(n) in message), None)
 
 
 def _describe_os_error(error: BaseException) -> str:

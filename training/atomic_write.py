@@ -29,6 +29,11 @@ def atomic_file(path: Path, suffix: str = PARTIAL) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+    except OSError as error:
+        # An error of writing, such as a full disk, does not name the file.
+        if error.filename is None:
+            error.filename = str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

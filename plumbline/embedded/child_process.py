@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,9 @@ import psutil
 LOCALHOST = "127.0.0.1"
 PR_SET_PDEATHSIG = 1
 ORPHAN_TIMEOUT_S = 10.0
+MIB = 1024 * 1024
+# A PostgreSQL needs more to start.
+LITTLE_SPACE_MB = 64
 # Loaded before any fork: between fork and exec only the call itself is safe.
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -125,16 +129,19 @@ def free_port(preferred: int | None) -> int:
 def quote_log(log: Path, lines: int = 1) -> str:
     """Return where a log is and how it ends: a quotation, since its last line need not be a cause.
 
-    It completes a sentence, without its full stop.
+    A full disk is mentioned, since the log may be the first victim. The result completes a
+    sentence, without its full stop.
     """
     try:
+        free_mb = shutil.disk_usage(log.parent).free // MIB
         content = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError as error:
         return f"its log, {log}, cannot be read ({error.strerror})"
+    disk = f"; its disk has {free_mb} MiB left" if free_mb < LITTLE_SPACE_MB else ""
     if not content:
-        return f"its log, {log}, is empty"
+        return f"its log, {log}, is empty{disk}"
     last = " ".join(line.strip() for line in content[-lines:])
-    return f'its log, {log}, ends with: "{last}"'
+    return f'its log, {log}, ends with: "{last}"{disk}'
 
 
 def describe_exit(status: int) -> str:

@@ -24,6 +24,7 @@ def test_error_of_the_system_names_its_subject_cause_and_cure(number: int) -> No
         (OSError(errno.EDQUOT, "Disk quota exceeded"), "Disk quota exceeded", "quota"),
         (BlockingIOError(errno.EAGAIN, "Resource unavailable"), "process cannot be", "ulimit -u"),
         (RuntimeError("can't start new thread"), "thread cannot be started", "ulimit -u"),
+        (Exception("No space left on device (os error 28)"), "No space left on dev", "free space"),
         (MemoryError(), "memory is exhausted", "free memory"),
         (RecursionError("maximum"), "nested too deeply", "split"),
         (UnicodeEncodeError("ascii", "\xe9", 0, 1, "no"), "encoding ascii", "PYTHONUTF8=1"),
