@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from plumbline_client.review import LONG_WORD_UNREAD, MOSTLY_UNREAD
 from plumbline_client.text import is_visible
-from scoring.input.tokenizer import Tokens
+from scoring.input.tokenizer import CONTINUATION, Tokens
 
 # A share of the tokens, and of the visible characters: docs/decisions/0021.
 MAX_UNREAD_SHARE = 0.5
@@ -29,10 +29,10 @@ def unread_ids(
     of a pretrained model has letters of languages that the version was not trained on. `seen` is
     that of `Familiarity`.
     """
-    trained_ids = frozenset(np.flatnonzero(seen).tolist())
-    trained = (token for token, number in vocabulary.items() if number in trained_ids)
-    alphabet = frozenset().union(*trained)
-    unread = (number for token, number in vocabulary.items() if not alphabet.issuperset(token))
+    trained = frozenset(np.flatnonzero(seen).tolist())
+    pieces = {number: token.removeprefix(CONTINUATION) for token, number in vocabulary.items()}
+    alphabet = frozenset().union(*(piece for number, piece in pieces.items() if number in trained))
+    unread = (number for number, piece in pieces.items() if not alphabet.issuperset(piece))
     return frozenset(unread) | {unknown_id}
 
 

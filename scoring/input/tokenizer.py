@@ -20,6 +20,8 @@ UNKNOWN = "[UNK]"
 PAD = "[PAD]"
 MASK = "[MASK]"
 SPECIALS = (PAD, UNKNOWN, CLS, SEP, MASK)
+# WordPiece's prefix of a piece that is not the first of its word.
+CONTINUATION = "##"
 
 
 @dataclass(frozen=True, slots=True)

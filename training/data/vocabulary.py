@@ -8,10 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from scoring.input.tokenizer import CLS, SEP, SPECIALS, UNKNOWN
+from scoring.input.tokenizer import CLS, CONTINUATION, SEP, SPECIALS, UNKNOWN
 from training.data.long_words import split_long_words
 
-CONTINUATION = "##"
 MAX_CHARACTERS = 1_000
 # Replaces a character inside a word, to distinguish it from the same character at a word's start.
 PRIVATE_USE = 0xF0000
@@ -47,7 +46,8 @@ def train_pieces(words: Mapping[str, int], size: int) -> dict[str, int]:
 
     The library's WordPiece trainer breaks ties between equally frequent pairs by the order of its
     hash table, which differs in each process. Its BPE trainer sorts, so this function uses that one
-    and renames the characters inside words.
+    and renames the characters inside words. Each letter is a piece both at the start of a word and
+    inside one, as far as half of `size` allows, so that any word of known letters can be read.
     """
     renamed = {c: chr(PRIVATE_USE + n) for n, c in enumerate(_alphabet(words))}
     original = {replacement: c for c, replacement in renamed.items()}
@@ -56,7 +56,11 @@ def train_pieces(words: Mapping[str, int], size: int) -> dict[str, int]:
     bpe.train_from_iterator(
         _renamed_words(words, renamed),
         trainers.BpeTrainer(
-            vocab_size=size, min_frequency=2, special_tokens=list(SPECIALS), show_progress=False
+            vocab_size=size,
+            min_frequency=2,
+            special_tokens=list(SPECIALS),
+            initial_alphabet=_letters(words, renamed)[: size // 2 - len(SPECIALS)],
+            show_progress=False,
         ),
     )
 
@@ -86,6 +90,15 @@ def _alphabet(words: Mapping[str, int]) -> Sequence[str]:
         for character in word:
             counts[character] += count
     return sorted(sorted(counts, key=lambda c: (-counts[c], c))[:MAX_CHARACTERS])
+
+
+def _letters(words: Mapping[str, int], renamed: Mapping[str, str]) -> list[str]:
+    """Return both forms of each character of the alphabet that occurs in a word with another one.
+
+    Punctuation and Chinese characters are words of their own.
+    """
+    joined = {c for word in words if len(word) > 1 for c in word}
+    return [form for c in renamed if c in joined for form in (c, renamed[c])]
 
 
 def _renamed_words(words: Mapping[str, int], renamed: Mapping[str, str]) -> Iterable[str]:

@@ -68,4 +68,4 @@ def test_tokens_in_a_script_that_training_did_not_contain_are_unread() -> None:
 
 def test_token_that_training_never_contained_is_read_if_its_letters_are_known() -> None:
     vocabulary = {"[UNK]": 0, "win": 1, "##ni": 2, "inn": 3}
-    assert unread_ids(vocabulary, 0, np.array([False, True, True, False])) == {0}
+    assert unread_ids(vocabulary, 0, np.array([False, True, False, False])) == {0}

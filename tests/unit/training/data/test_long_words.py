@@ -1,10 +1,20 @@
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import tokenizers
 from tokenizers import models, pre_tokenizers
 
+from scoring.artifact.artifact import Artifact
+from scoring.input.familiarity import Familiarity
 from scoring.input.tokenizer import Tokenizer
+from scoring.runtime.fakes import ConstantRuntime
+from scoring.score import Decision
+from scoring.scorer import Scorer
+from tests.artifacts import write_artifact
 from tests.paths import SHIPPED
 from training.data.long_words import split_long_words
+from training.data.vocabulary import train_vocabulary
 
 
 @pytest.fixture
@@ -45,3 +55,24 @@ def test_model_without_a_limit_is_left_alone() -> None:
     before = tokenizer.to_str()
     split_long_words(tokenizer)
     assert tokenizer.to_str() == before
+
+
+def test_new_version_decides_on_a_long_word_that_an_old_version_drops(tmp_path: Path) -> None:
+    texts = ["win a prize now", "see you at six"] * 5
+    new = train_vocabulary(texts, 100, lowercase=True)
+    old = tokenizers.Tokenizer.from_str(new.to_str())
+    old.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    decisions = []
+    for tokenizer in map(Tokenizer, (new, old)):
+        familiarity = Familiarity.learn(texts, map(tokenizer.encode, texts), 100)
+        artifact = replace(
+            Artifact.load(write_artifact(tmp_path, version=f"1.0.{len(decisions)}")),
+            tokenizer=tokenizer,
+            familiarity=familiarity,
+        )
+        score = Scorer(artifact, ConstantRuntime(9.0)).score("see you at six " + "winaprize" * 40)
+        decisions.append((score.decision, score.notes))
+    assert decisions == [
+        (Decision.POSITIVE, ()),
+        (Decision.REVIEW, ("long_word_unread", "mostly_unread")),
+    ]

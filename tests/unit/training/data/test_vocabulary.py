@@ -40,6 +40,16 @@ def test_long_word_is_read_and_so_are_the_long_words_of_the_training_texts() -> 
     assert tokens == ["prize" * 20] * 50
 
 
+def test_word_of_known_letters_is_read_wherever_training_had_them() -> None:
+    tokenizer = train_vocabulary(["pa zo, pa zo. 我 我"] * 2, 60, lowercase=True)
+    for word in ("opaz", "ppp", "oza" * 200):
+        tokens = tokenizer.encode(word, add_special_tokens=False).tokens
+        assert "[UNK]" not in tokens
+    vocabulary = tokenizer.get_vocab()
+    assert {"##p", "o", "##o", "a", "我", ",", "."} <= vocabulary.keys()
+    assert {"##我", "##,", "##."}.isdisjoint(vocabulary)
+
+
 def test_same_digits_reads_every_digit_alike() -> None:
     tokenizer = train_vocabulary(TEXTS, 200, lowercase=True, same_digits=True)
     assert tokenizer.encode("call 0871").ids == tokenizer.encode("CALL 1234").ids
