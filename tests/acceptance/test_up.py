@@ -32,8 +32,9 @@ STOP_TIMEOUT_S = 60.0
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Settings with a state folder whose path is long and contains a space."""
-    return Settings(state_dir=tmp_path / "a folder" / ("deep" * 30) / "state", _env_file=None)
+    """Settings with a state folder whose path is long and has characters that parsers mishandle."""
+    awkward = tmp_path / "a folder" / "100%d %(here)s: é\n[b]" / ("deep" * 30)
+    return Settings(state_dir=awkward / "state", _env_file=None)
 
 
 @contextmanager
