@@ -76,4 +76,6 @@ class Poller(redis.MultiChannelPoller):  # type: ignore[misc]
     def get(self, callback: Any, timeout: float | None = None) -> Any:
         if self.turn():
             return None
-        return super().get(callback, timeout=timeout)
+        # Turns follow from time to time, not only after an event.
+        longest = TURN_EVERY_S if timeout is None else min(timeout, TURN_EVERY_S)
+        return super().get(callback, timeout=longest)
