@@ -29,7 +29,7 @@ GLOBAL_OPTIONS = {str(parameter.name).upper() for parameter in celery_command.pa
 VARIABLES = sorted(
     {f"CELERY_{name}" for name in SETTINGS | OPTIONS | GLOBAL_OPTIONS}
     | {"CELERYD_OPTS", "CELERYBEAT_OPTS", "KOMBU_LOG_CONNECTION", "NO_COLOR"}
-    | (NAMES - USED_BY_RUNNING_CELERY)
+    | NAMES
 )
 VALUES = ["redis://127.0.0.1:1/5", "django-db", "config.production", "1", "0", "emails", "auto"]
 CONFIGURATION = read_configuration()
@@ -74,8 +74,14 @@ def environment_changes_nothing(variables: dict[str, str]) -> None:
     for name, value in variables.items():
         os.environ[name] = value
     celery_plugin.clean(os.environ)
-    assert effective() == EXPECTED, variables
-    assert set(os.environ) - {"NO_COLOR"} == INHERITED - {"NO_COLOR"}
+    differences = {
+        name: (value, EXPECTED[name])
+        for name, value in effective().items()
+        if value != EXPECTED[name]
+    }
+    assert not differences, differences
+    remaining = set(os.environ) - INHERITED - USED_BY_RUNNING_CELERY - {"NO_COLOR"}
+    assert not remaining, remaining
 
 
 EXPECTED = effective()

@@ -30,8 +30,8 @@ from plumbline.system_errors import describe, is_known
 from plumbline_client.errors import PlumblineError, ServicesMissing
 from worker.pool.memory_limit import recycle_kib
 
-# The app would read them. The plug-in of the `celery` command does the same for the options that are
-# parsed before this module is imported.
+# The app would read them. The plug-in of the `celery` command does the same for the options, which
+# are parsed before this module is imported.
 celery_environment.clean(os.environ)
 # The tokenizer's own threads would not survive the fork, and a process that scores one text at a
 # time needs none.
