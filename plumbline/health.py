@@ -15,7 +15,12 @@ from plumbline.clocks import Clocks, clock_warnings
 from plumbline.heartbeat import Heartbeat, Survey, WorkerStatus
 from plumbline.queues import SWEEP_TASK, UPKEEP_QUEUE
 from plumbline_client.broker import translate_redis_errors
-from plumbline_client.errors import BrokerUnavailable, DatabaseRefused, StorageError
+from plumbline_client.errors import (
+    BrokerUnavailable,
+    DatabaseNotReady,
+    DatabaseRefused,
+    StorageError,
+)
 from plumbline_client.services import Services
 
 # Probes start often, so SQLAlchemy is imported only by the check that needs it.
@@ -68,7 +73,7 @@ def check(services: Services, stalled_after_s: float) -> HealthReport:
     try:
         survey = survey_heartbeats(services.broker_url)
         progress = recent_progress(services.database_url, stalled_after_s)
-    except DatabaseRefused as error:
+    except (DatabaseRefused, DatabaseNotReady) as error:
         return HealthReport(Health.NOT_READY, str(error))
     except (BrokerUnavailable, StorageError) as error:
         return HealthReport(Health.NOT_LIVE, str(error))
