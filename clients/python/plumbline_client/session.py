@@ -53,6 +53,7 @@ SELECT pg_catalog.pg_backend_pid(), (pg_catalog.current_schemas(true))[1],
 FROM pg_catalog.unnest(%s::pg_catalog.text[]) AS setting (name)
 """
 SET_ONE = "pg_catalog.set_config(%s, %s, false)"
+READ_TRIES = 3
 # libpq sends the first three with every login and searches for the fourth, whatever its parameters
 # are, so a wrong value prevents every connection of the process.
 UNAVOIDABLE_VARIABLES = {
@@ -136,10 +137,7 @@ def _prepare(connection: Connection, url: DatabaseUrl) -> None:
     options = url.parameters.get("options", "")
     limits = {name: NO_LIMIT for name in LIMITS if name not in options}
     names = [*WANTED, *limits, "synchronous_commit"]
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        row = cursor.execute(READ_SESSION, (names,), prepare=False).fetchone()
-    assert row is not None, "an aggregate always returns one row"
-    backend_pid, first_schema, values = row
+    backend_pid, first_schema, values = _read(connection, names)
     actual = dict(zip(names, values, strict=True))
     # A pooler gives its clients other process ids than the server's.
     connection.pooled = backend_pid != connection.info.backend_pid
@@ -154,6 +152,21 @@ def _prepare(connection: Connection, url: DatabaseUrl) -> None:
     if actual["synchronous_commit"] == "off":
         wanted |= {"synchronous_commit": "on"}
     _set(connection, _different(wanted, actual))
+
+
+def _read(connection: Connection, names: list[str]) -> tuple[int, str, list[str | None]]:
+    """Return the session's process id, the first schema of its path, and these settings."""
+    canceled = psycopg.errors.QueryCanceled()
+    for _ in range(READ_TRIES):
+        try:
+            with connection.cursor(row_factory=tuple_row) as cursor:
+                row = cursor.execute(READ_SESSION, (names,), prepare=False).fetchone()
+                assert row is not None, "an aggregate always returns one row"
+                return row
+        except psycopg.errors.QueryCanceled as error:
+            # A statement_timeout of the role still applies, and a first statement takes longer.
+            canceled = error
+    raise canceled
 
 
 def _different(wanted: Mapping[str, str], actual: Mapping[str, str | None]) -> dict[str, str]:
