@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -13,6 +16,9 @@ from typer.core import TyperCommand, TyperGroup
 from plumbline.cli.output.broken_pipe import exit_after_broken_pipe
 from plumbline.program import run_program
 from plumbline.version import __version__
+
+# How Python keeps a byte that it cannot decode.
+SURROGATE = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +152,20 @@ def common_options(
 
 def main() -> None:
     """Run a command; see `plumbline.program`."""
+    if any(not argument.isascii() and SURROGATE.search(argument) for argument in sys.argv):
+        restart_in_utf_8()
     run_program(app)
+
+
+def restart_in_utf_8() -> None:
+    """Start this command again if the locale is to blame for undecodable arguments.
+
+    Without UTF-8, as in the POSIX locale, Python keeps the bytes of a text as surrogates.
+    """
+    # With `python -E` the variable has no effect, and a second restart would not help.
+    tried = os.environ.get("PYTHONUTF8") == "1"
+    if not tried and sys.getfilesystemencoding() != "utf-8":
+        os.execve(sys.executable, sys.orig_argv, os.environ | {"PYTHONUTF8": "1"})
 
 
 def _no_options() -> None:

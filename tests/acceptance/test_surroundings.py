@@ -92,8 +92,8 @@ def test_watched_status_in_a_pipe_prints_each_refresh_and_ends_with_its_reader(c
 
 
 def test_data_are_utf_8_in_every_locale(cli: Cli) -> None:
-    cli.run("submit", "--text", f"party {EMOJI}", "--source", EMOJI)
     posix = replace(cli, environment={**cli.environment, **POSIX})
+    posix.run("submit", "--text", f"party {EMOJI}", "--source", EMOJI)
     assert EMOJI in posix.run("results", "--format", "csv")
     assert json.loads(posix.run("results", "--json"))["results"][0]["source"] == EMOJI
     # A table shows what the locale lacks as its escape sequence.
