@@ -46,16 +46,19 @@ def _plain(column: str) -> str:
     return column.strip().casefold()
 
 
+def missing_sentence(column: str, present: Sequence[str]) -> str:
+    """Return that a column is missing, and which there are, without a full stop."""
+    names = [_quoted(other) for other in present[:MAX_NAMES]]
+    names += [f"and {len(present) - MAX_NAMES} more"] if len(present) > MAX_NAMES else []
+    return f"has no column {column!r}; its columns are: {', '.join(names) or 'none'}"
+
+
 def _missing(name: str, column: str, present: Sequence[str]) -> str:
     alike = next((other for other in present if _plain(other) == _plain(column)), None)
     advice = "" if alike is None else f" Did you mean {alike!r}?"
     if any(other[:1].isdigit() or len(other.split()) > LONGEST_WORDS for other in present):
         advice = advice or " A file needs a first line with the names of its columns."
-    names = [_quoted(other) for other in present[:MAX_NAMES]]
-    names += [f"and {len(present) - MAX_NAMES} more"] if len(present) > MAX_NAMES else []
-    return (
-        f"{name} has no column {column!r}; its columns are: {', '.join(names) or 'none'}.{advice}"
-    )
+    return f"{name} {missing_sentence(column, present)}.{advice}"
 
 
 def _doubled(name: str, count: int, column: str) -> str:

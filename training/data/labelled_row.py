@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from plumbline.files import InvalidRow, Problem
-from plumbline.files.header import optional_value
-from plumbline.files.rows import is_missing, missing_column, parse_text, type_name
+from plumbline.files.header import missing_sentence, optional_value
+from plumbline.files.rows import is_missing, parse_text, type_name
 from plumbline.labels import label_text, parse_label
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -56,7 +56,7 @@ class TextColumns:
 
     def parse_row(self, line: int, values: Mapping[str, Any]) -> LabelledRow | InvalidRow:
         """Return the row, with the label 0."""
-        if (missing := missing_column(line, self.names, values)) is not None:
+        if (missing := _missing_column(line, self.names, values)) is not None:
             return missing
         value = values[self.text]
         # A missing text is an empty one: training leaves it out and counts it.
@@ -97,7 +97,7 @@ class LabelledColumns:
         return [self.split] if self.split else []
 
     def parse_row(self, line: int, values: Mapping[str, Any]) -> LabelledRow | InvalidRow:
-        if (missing := missing_column(line, self.names, values)) is not None:
+        if (missing := _missing_column(line, self.names, values)) is not None:
             return missing
         row = TextColumns(self.text, self.split).parse_row(line, values)
         if isinstance(row, InvalidRow):
@@ -115,3 +115,13 @@ class LabelledColumns:
             f"its label {self.label!r} is {quoted}, which is neither 0 nor 1 nor "
             f"{' nor '.join(self.labels)}; name the classes with --labels"
         )
+
+
+def _missing_column(
+    line: int, names: Sequence[str], values: Mapping[str, Any]
+) -> InvalidRow | None:
+    """Return an invalid row if a JSON object lacks a column."""
+    missing = next((name for name in names if name not in values), None)
+    if missing is None:
+        return None
+    return InvalidRow(line, f"it {missing_sentence(missing, list(values))}", Problem.MISSING)

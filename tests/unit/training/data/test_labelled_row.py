@@ -58,4 +58,6 @@ def test_missing_text_is_an_empty_one(text: Any) -> None:
 def test_text_of_another_type_is_invalid() -> None:
     row = LabelledColumns().parse_row(2, {"text": 5, "label": 1})
     assert row == InvalidRow(2, "its 'text' is a number, not a string")
-    assert LabelledColumns().parse_row(2, {"text": "a"}) == InvalidRow(2, "it has no 'label'")
+    assert LabelledColumns().parse_row(2, {"text": "a"}) == InvalidRow(
+        2, "it has no column 'label'; its columns are: text"
+    )
