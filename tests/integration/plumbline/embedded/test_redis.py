@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from redis import Redis
@@ -27,6 +28,20 @@ def test_redis_keeps_its_data_and_its_url(tmp_path: Path) -> None:
 
 def test_redis_of_a_killed_run_is_stopped(tmp_path: Path) -> None:
     embedded_servers.check_server_of_a_killed_run_is_stopped(redis_server, tmp_path, write, read)
+
+
+def test_a_redis_that_is_killed_has_everything_that_it_answered(tmp_path: Path) -> None:
+    """With `appendfsync everysec`, it would answer before it writes while an fsync is running."""
+    sent = 0
+    with redis_server(tmp_path / "redis") as server, Redis.from_url(server.url) as connection:
+        assert connection.config_get("appendfsync") == {"appendfsync": "no"}
+        written_until = time.monotonic() + 1.2  # an fsync begins every second
+        while time.monotonic() < written_until:
+            sent = connection.lpush("messages", "x" * 20_000)
+        server.process.kill()
+        server.process.wait()
+    with redis_server(tmp_path / "redis") as server, Redis.from_url(server.url) as connection:
+        assert connection.llen("messages") == sent
 
 
 def test_port_that_is_taken_is_not_used(tmp_path: Path) -> None:
