@@ -60,20 +60,17 @@ def connect(url: str, pool_size: int = 4, *, autocommit: bool = False) -> Engine
 
 
 def sqlalchemy_url(server: DatabaseUrl) -> URL:
-    """Return the URL as SQLAlchemy shows it. The connections are libpq's: it parses no other."""
-    values = dict(server.parameters)
-    # SQLAlchemy writes a list of hosts, and the folder of a socket, as options.
+    """Return the URL as SQLAlchemy shows it, without options. It does not connect with it."""
+    values = server.parameters
+    # SQLAlchemy's own rules for lists of hosts and for sockets are others than libpq's.
     one_host = not re.search("[,/@]", values.get("host", "") + values.get("port", ""))
-    address = {name: values.pop(name, None) for name in ("host", "port")} if one_host else {}
-    port = address.get("port")
     return URL.create(
         "postgresql+psycopg",
-        username=values.pop("user", None),
-        password=values.pop("password", None),
-        host=address.get("host"),
-        port=int(port) if port else None,
-        database=values.pop("dbname", None),
-        query=values,
+        username=values.get("user"),
+        password=values.get("password"),
+        host=values.get("host") if one_host else None,
+        port=int(values["port"]) if one_host and values.get("port") else None,
+        database=values.get("dbname"),
     )
 
 

@@ -26,6 +26,7 @@ STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # A part that contains anything else may contain a piece of the password.
 SAFE_HOST = re.compile(r"[\w.-]*|[/@][\w./@ +-]*|[0-9A-Fa-f:.]+(%[\w.-]+)?")
 SAFE_PORT = re.compile(r"[0-9]{0,5}")
+PORTS = range(1, 65_536)
 # Another program's variables must not reach in. These may: they complete a URL that leaves out the
 # password or how to use TLS, and decide neither where to connect nor as whom.
 FROM_ENVIRONMENT = re.compile("password|passfile|ssl.*")
@@ -145,12 +146,14 @@ def _encoded(address: str) -> str:
 def _checked(parts: dict[str, str]) -> dict[str, str]:
     if parts.get("service") is not None:
         raise ValueError("names a service of libpq; write its host, port, user and database")
-    hosts = parts.get("host", "").split(",") + parts.get("hostaddr", "").split(",")
+    hosts, addresses = (parts.get(name, "").split(",") for name in ("host", "hostaddr"))
     ports = parts.get("port", "").split(",")
-    if not all(SAFE_HOST.fullmatch(host) for host in hosts):
+    if not all(SAFE_HOST.fullmatch(host) for host in hosts + addresses):
         raise ValueError(f"cannot be parsed, since it has no valid host; {ENCODE}")
-    if not all(SAFE_PORT.fullmatch(port) for port in ports):
+    if not all(SAFE_PORT.fullmatch(port) and int(port or 1) in PORTS for port in ports):
         raise ValueError(f"cannot be parsed, since it has no valid port; write it as {FORM}")
+    if len(ports) not in (1, max(len(hosts), len(addresses))):
+        raise ValueError("names more or fewer ports than hosts; write one for each, or one for all")
     if not parts.get("user"):
         _process_user()
     return parts

@@ -71,6 +71,8 @@ def test_password_needs_no_percent_encoding_where_its_end_is_clear(password: str
         ("", "must start with postgresql://"),
         ("postgresql://[host/name", "cannot be parsed; write it as postgresql://"),
         ("postgresql://me:secret@host:port/name", "no valid port; write it as postgresql://"),
+        ("postgresql://host:65536/name", "no valid port"),
+        ("postgresql://a:1,b/name?port=1,2,3", "names more or fewer ports than hosts"),
         ("postgresql://host/%ff", "cannot be parsed; write it as"),
         ("postgresql://me:%ff@host/name", "not UTF-8"),
         ("postgresql://me:secret@host/name?unknown=1", "cannot be parsed"),
