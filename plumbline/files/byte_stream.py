@@ -69,7 +69,7 @@ class ByteStream:
 
 def name_of(source: str) -> str:
     """Return how sentences name a file."""
-    return "standard input" if source == STDIN else source
+    return "Standard input" if source == STDIN else source
 
 
 class _Prefixed(io.RawIOBase):

@@ -33,6 +33,7 @@ SIGNATURES = (
     (0, b"\x00asm", "a program (WebAssembly)"),
     (0, b"\x89PNG", "a PNG image"),
     (0, b"\xff\xd8\xff", "a JPEG image"),
+    (4, b"TFL3", "a TensorFlow Lite model"),
     (0, b"II*\x00", "a TIFF image"),
     (0, b"MM\x00*", "a TIFF image"),
 )
