@@ -95,10 +95,19 @@ class Plan:
     disturbances: Sequence[Disturbance] = ()
 
 
-def make_plan(count: int, kills: int, seed: int, *, poisons: int, outage_s: float) -> Plan:
+def make_plan(
+    count: int,
+    kills: int,
+    seed: int,
+    *,
+    poisons: int,
+    outage_s: float,
+    paths: Sequence[SubmissionPath] = tuple(SubmissionPath),
+) -> Plan:
     """Draw a plan with `poisons` jobs of each poison and one long outage of each server.
 
-    `outage_s` is also the duration of each disturbance.
+    `outage_s` is also the duration of each disturbance. `paths` needs one that takes deadlines,
+    which the command line does not.
     """
     random = Random(seed)
     jobs = [_draw_job(number, random) for number in range(count)]
@@ -107,7 +116,7 @@ def make_plan(count: int, kills: int, seed: int, *, poisons: int, outage_s: floa
             jobs[number] = Job(number, JobKind.POISON, f"{mark} #{number} ", f"job {number}")
     return Plan(
         jobs,
-        _draw_batches(jobs, random),
+        _draw_batches(jobs, random, paths),
         _draw_kills(kills, random, outage_s),
         _draw_disturbances(1 + kills // KILLS_PER_DISTURBANCE, random, outage_s),
     )
@@ -119,13 +128,15 @@ def _draw_job(number: int, random: Random) -> Job:
     return Job(number, kind, f"#{number} " + " ".join(words), f"job {number}")
 
 
-def _draw_batches(jobs: Sequence[Job], random: Random) -> dict[SubmissionPath, list[Sequence[Job]]]:
+def _draw_batches(
+    jobs: Sequence[Job], random: Random, all_paths: Sequence[SubmissionPath]
+) -> dict[SubmissionPath, list[Sequence[Job]]]:
     """Submit every job through one path, and every sixth a second time through any path."""
-    by_path: dict[SubmissionPath, list[Job]] = {path: [] for path in SubmissionPath}
+    by_path: dict[SubmissionPath, list[Job]] = {path: [] for path in all_paths}
     for job in jobs:
         # The command line takes no deadline per text.
         without_deadline = job.kind in (JobKind.NORMAL, JobKind.POISON)
-        paths = [p for p in SubmissionPath if p is not SubmissionPath.CLI or without_deadline]
+        paths = [p for p in all_paths if p is not SubmissionPath.CLI or without_deadline]
         path = random.choice(paths)
         if random.random() < 1 / 6:
             by_path[random.choice(paths)].append(job)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -19,7 +19,7 @@ from storage import migrate
 from storage.database import connect
 from tests.chaos.audit import Audit, audit_ledger, read_ledger, record_changes
 from tests.chaos.fleet import MAX_SKEW_S, Fleet, start_fleet
-from tests.chaos.plan import Plan, make_plan
+from tests.chaos.plan import Plan, SubmissionPath, make_plan
 from tests.chaos.producers import Producers, Throttle
 from worker.broker.unacknowledged import Unacknowledged
 
@@ -55,6 +55,7 @@ class Size:
     poisons: int = 1
     outage_s: float = 3.0
     timeout_s: float = 240.0
+    paths: Sequence[SubmissionPath] = tuple(SubmissionPath)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,14 @@ def list_counts(counts: Counter[str]) -> str:
 
 def run(size: Size, folder: Path, print_line: Callable[[str], None]) -> RunReport:
     """Run and audit. Raises AssertionError if jobs are still open after `timeout_s`."""
-    plan = make_plan(size.jobs, size.kills, size.seed, poisons=size.poisons, outage_s=size.outage_s)
+    plan = make_plan(
+        size.jobs,
+        size.kills,
+        size.seed,
+        poisons=size.poisons,
+        outage_s=size.outage_s,
+        paths=size.paths,
+    )
     started = time.monotonic()
     with start_fleet(folder, SETTINGS, size.seed) as fleet:
         engine = connect(fleet.postgres.url)

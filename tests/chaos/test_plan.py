@@ -44,3 +44,10 @@ def test_job_that_is_submitted_twice_has_a_key() -> None:
     ]
     numbers = submitted_numbers(drawn)
     assert keyless and all(numbers.count(number) == 1 for number in keyless)
+
+
+def test_plan_can_be_limited_to_bare_messages() -> None:
+    paths = [SubmissionPath.MESSAGE]
+    drawn = make_plan(300, 3, 1, poisons=1, outage_s=1.0, paths=paths)
+    assert list(drawn.batches) == paths
+    assert set(submitted_numbers(drawn)) == set(range(300))
