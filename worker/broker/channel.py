@@ -321,7 +321,7 @@ class Channel(redis.Channel):  # type: ignore[misc]
         try:
             bind(*binding)
         except redis_py.ResponseError as error:
-            self._binding.add(str(error))
+            self._binding.add(server_answer(error) or str(error))
             self._unbound.append(binding)
 
     def _size(self, queue: str) -> int:
@@ -341,10 +341,16 @@ class Channel(redis.Channel):  # type: ignore[misc]
     # Remote control, which a worker can do without
 
     def _put_fanout(self, *args: Any, **options: Any) -> None:
+        # Celery would stop its event loop and repeat an event until Redis accepts it.
         try:
             super()._put_fanout(*args, **options)
-        except redis_py.exceptions.NoPermissionError as error:
-            self._broadcasting.add(str(error))
+        except redis_py.RedisError as error:
+            answer = server_answer(error)
+            if answer is None:
+                raise
+            self._broadcasting.add(answer)
+        else:
+            self._broadcasting.end()
 
     def _subscribe(self) -> None:
         if monotonic() < self._subscribe_at:
@@ -376,7 +382,7 @@ class Channel(redis.Channel):  # type: ignore[misc]
         try:
             return super()._receive_one(client)
         except redis_py.ResponseError as error:
-            self._broadcasting.add(str(error))
+            self._broadcasting.add(server_answer(error) or str(error))
             self._subscribe_at = monotonic() + SUBSCRIBE_EVERY_S
             self._in_listen = None
             return None

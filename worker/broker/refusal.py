@@ -34,5 +34,5 @@ class Refusals:
     def end(self) -> None:
         """Record that the operation succeeded."""
         if self._count:
-            self._log.info("over after %d attempts: %s", self._count, self._consequence)
+            self._log.info("over: %s", self._consequence)
         self._count, self._reason = 0, ""
