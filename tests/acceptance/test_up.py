@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+import redis
 
 from plumbline.health import Health, check
 from plumbline.services import Services, address_file, connected, lock_file, open_client
@@ -169,6 +170,42 @@ def test_a_dead_worker_is_restarted_and_a_dead_server_stops_everything(
         assert "PostgreSQL was killed by SIGKILL, so `plumbline up` stops" in errors
         assert "Traceback" not in errors
     assert_nothing_left(settings, services)
+
+
+def test_up_waits_for_a_redis_that_answers_with_errors_and_survives_them(
+    settings: Settings,
+    tmp_path: Path,
+    database_url: str,
+    broker_url: str,
+) -> None:
+    urls = {"DATABASE": database_url, "BROKER": broker_url}
+    (tmp_path / ".env").write_text("".join(f"PLUMBLINE_{k}_URL={v}\n" for k, v in urls.items()))
+    with redis.Redis.from_url(broker_url) as keys:
+        keys.replicaof("127.0.0.1", "1")
+        try:
+            with run_command(settings.state_dir, tmp_path, "up", "--json") as running:
+                waits = "Waiting, since Redis at redis://:***@127.0.0.1:"
+
+                def notes() -> str:
+                    return running.stderr.read_text(encoding="utf-8")
+
+                eventually(lambda: waits in notes() and "READONLY You can't write" in notes(), 60.0)
+                keys.replicaof("NO", "ONE")
+                eventually(lambda: running.stdout.read_text().endswith("\n"), 90.0, notes())
+                keys.replicaof("127.0.0.1", "1")
+                worker = worker_process(settings)
+                # Its successor waits as well.
+                worker.kill()
+                log = settings.state_dir / "logs" / "worker.log"
+                eventually(lambda: "the worker waits: Redis at " in log.read_text(), 60.0)
+                assert running.process.poll() is None
+                keys.replicaof("NO", "ONE")
+                with Client(database_url, broker_url) as client:
+                    job = client.submit("WINNER!! Claim your prize now").job_id
+                    assert client.wait([job], timeout_s=90)[0].state == JobState.SCORED
+                assert "Traceback" not in log.read_text() and running.process.poll() is None
+        finally:
+            keys.replicaof("NO", "ONE")
 
 
 def test_a_second_ctrl_c_does_not_wait_for_the_texts_in_flight(
