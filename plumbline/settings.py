@@ -56,7 +56,9 @@ class Settings(BaseSettings):
     )
     broker_url: SecretStr | None = Field(
         None,
-        description="redis://:password@host:6379/0, rediss:// or unix://. Unset: the embedded server.",
+        description=(
+            "redis://:password@host:6379/0, rediss:// or unix://. Unset: the embedded server."
+        ),
     )
     state_dir: Path = Field(
         Path(defaults.STATE_DIR),

@@ -27,8 +27,8 @@ START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
 POLL_S = 0.02
 LOG_LINES = 3
-# With `appendfsync everysec`, its default, Redis answers before it writes while an fsync is running,
-# so a killed Redis loses what it has answered. With `always`, a full disk ends Redis. With `no`, it
+# With `appendfsync everysec`, its default, Redis answers before it writes while an fsync runs, so
+# a killed Redis loses what it has answered. With `always`, a full disk ends Redis. With `no`, it
 # writes before it answers; only a power cut can lose what the kernel has not written.
 CONFIG = """\
 bind {host}

@@ -51,7 +51,7 @@ def test_unwritable_path_is_reported_in_one_sentence(tmp_path: Path) -> None:
 def test_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     with (
-        pytest.raises(FileUnwritable, match=r"cannot be written: No space left on device; free space there"),
+        pytest.raises(FileUnwritable, match="cannot be written: No space left"),
         translate_write_errors(path),
         replacing(path),
     ):

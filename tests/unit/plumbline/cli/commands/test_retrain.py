@@ -80,7 +80,7 @@ def test_failed_export_leaves_no_file(tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(
-        FileUnwritable, match=r"cannot be written: No space left on device; free space there"
+        FileUnwritable, match="cannot be written: No space left on device; free space there"
     ):
         export_labels(fail_on_full_disk(), tmp_path, COLUMNS, NOON)
     assert list(tmp_path.iterdir()) == []

@@ -89,7 +89,7 @@ def test_failed_export_leaves_the_existing_file(tmp_path: Path) -> None:
 
 def test_missing_folder_is_reported_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(
-        FileUnwritable, match=r"cannot be written: No such file or directory; check the path"
+        FileUnwritable, match="cannot be written: No such file or directory; check the path"
     ):
         exports.save(results(1), "csv", tmp_path / "absent" / "a.csv")
 
