@@ -120,8 +120,8 @@ def body(notice: Notice) -> bytes:
 def signature(content: bytes, secret: str, at: int) -> str:
     """Return `t=<unix time>,v1=<hex HMAC-SHA256 of "t.body">`.
 
-    The time lets a receiver reject a replayed notice; it is PostgreSQL's, since a worker's clock may be
-    wrong. The scheme is that of Stripe's webhooks.
+    The time lets a receiver reject a replayed notice; it is PostgreSQL's, since a worker's clock
+    may be wrong. The scheme is that of Stripe's webhooks.
     """
     digest = hmac.new(secret.encode(), f"{at}.".encode() + content, hashlib.sha256)
     return f"t={at},v1={digest.hexdigest()}"

@@ -16,8 +16,8 @@ STREAMED_ROWS = 1_000
 LONGEST_LABEL = 500
 
 # One statement for a whole batch. A value other than "0" and "1" is a class name of the version
-# that scored the job, or another spelling of 0 or 1. `before` is the label before this statement, because a statement does not see
-# its own changes.
+# that scored the job, or another spelling of 0 or 1. `before` is the label before this statement,
+# because a statement does not see its own changes.
 ADD = text("""
 WITH entries AS (
     SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:sources AS text[]), CAST(:labels AS text[]),

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import uuid
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
