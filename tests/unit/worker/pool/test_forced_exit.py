@@ -8,6 +8,8 @@ import time
 
 import psutil
 
+from tests.waiting import eventually
+
 # A process that hangs, with one child; prints the child's pid.
 HANGS = """
 import os, time
@@ -34,6 +36,13 @@ def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
 
 
+def has_ended(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def test_a_process_that_hangs_exits_and_kills_its_children() -> None:
     started = time.monotonic()
     process = run(HANGS.format(exit_after_s=0.2, runs_s=30))
@@ -41,7 +50,8 @@ def test_a_process_that_hangs_exits_and_kills_its_children() -> None:
     assert time.monotonic() - started < 20
     assert "Redis did not respond during shutdown; exiting." in process.stderr
     child = int(process.stdout)
-    assert not psutil.pid_exists(child) or psutil.Process(child).status() == "zombie"
+    # The signal is sent; on a busy machine the process may not have handled it yet.
+    eventually(lambda: has_ended(child), 20, "the child was not killed")
 
 
 def test_a_process_that_shuts_down_in_time_is_not_delayed() -> None:
