@@ -7,7 +7,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.plan import SubmissionPath
 from tests.chaos.run import Size, run
 
 MIN_TIMEOUT_S = 1_800.0
@@ -28,7 +27,9 @@ def main() -> int:
     )
     parser.add_argument("--timeout-s", type=float, help="default: half an hour, or 0.1 s per job")
     parser.add_argument(
-        "--bare-only", action="store_true", help="submit through bare Celery messages alone"
+        "--bare-only",
+        action="store_true",
+        help="submit only bare Celery messages, with one text each",
     )
     parser.add_argument("--folder", type=Path, help="folder for the logs; default: a temporary one")
     options = parser.parse_args()
@@ -38,7 +39,7 @@ def main() -> int:
         options.seed,
         poisons=options.poisons,
         outage_s=options.outage_s,
-        paths=[SubmissionPath.MESSAGE] if options.bare_only else list(SubmissionPath),
+        bare_only=options.bare_only,
         timeout_s=options.timeout_s or max(MIN_TIMEOUT_S, JOB_TIMEOUT_S * options.jobs),
     )
     folder = options.folder or Path(tempfile.mkdtemp(prefix="plumbline-chaos-"))

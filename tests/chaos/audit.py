@@ -98,7 +98,7 @@ class Audit:
             f"accepted {self.accepted} · scored {self.scored} · lost {len(self.lost)} · "
             f"scored twice {len(self.twice)} · quarantined {self.quarantined} of {self.poison} · "
             f"expired {self.expired} of {self.late} · "
-            f"bare messages lost {len(self.broker_lost)} of {self.bare}"
+            f"lost by the broker {len(self.broker_lost)} of {self.bare}"
         )
 
     @property

@@ -103,11 +103,12 @@ def make_plan(
     poisons: int,
     outage_s: float,
     paths: Sequence[SubmissionPath] = tuple(SubmissionPath),
+    batch_sizes: Sequence[int] = BATCH_SIZES,
 ) -> Plan:
     """Draw a plan with `poisons` jobs of each poison and one long outage of each server.
 
     `outage_s` is also the duration of each disturbance. `paths` needs one that takes deadlines,
-    which the command line does not.
+    which the command line does not. `batch_sizes` are those of the paths that take several texts.
     """
     random = Random(seed)
     jobs = [_draw_job(number, random) for number in range(count)]
@@ -116,7 +117,7 @@ def make_plan(
             jobs[number] = Job(number, JobKind.POISON, f"{mark} #{number} ", f"job {number}")
     return Plan(
         jobs,
-        _draw_batches(jobs, random, paths),
+        _draw_batches(jobs, random, paths, batch_sizes),
         _draw_kills(kills, random, outage_s),
         _draw_disturbances(1 + kills // KILLS_PER_DISTURBANCE, random, outage_s),
     )
@@ -129,7 +130,10 @@ def _draw_job(number: int, random: Random) -> Job:
 
 
 def _draw_batches(
-    jobs: Sequence[Job], random: Random, all_paths: Sequence[SubmissionPath]
+    jobs: Sequence[Job],
+    random: Random,
+    all_paths: Sequence[SubmissionPath],
+    batch_sizes: Sequence[int],
 ) -> dict[SubmissionPath, list[Sequence[Job]]]:
     """Submit every job through one path, and every sixth a second time through any path."""
     by_path: dict[SubmissionPath, list[Job]] = {path: [] for path in all_paths}
@@ -145,10 +149,12 @@ def _draw_batches(
         ):
             job = Job(job.number, job.kind, job.text, None)
         by_path[path].append(job)
-    return {path: list(_split(path, group, random)) for path, group in by_path.items()}
+    return {path: list(_split(path, group, random, batch_sizes)) for path, group in by_path.items()}
 
 
-def _split(path: SubmissionPath, jobs: Sequence[Job], random: Random) -> Iterator[Sequence[Job]]:
+def _split(
+    path: SubmissionPath, jobs: Sequence[Job], random: Random, batch_sizes: Sequence[int]
+) -> Iterator[Sequence[Job]]:
     position = 0
     while position < len(jobs):
         if path is SubmissionPath.CLI:
@@ -156,7 +162,7 @@ def _split(path: SubmissionPath, jobs: Sequence[Job], random: Random) -> Iterato
         elif path is SubmissionPath.CLIENT:
             size = 1
         else:
-            size = random.choice(BATCH_SIZES)
+            size = random.choice(batch_sizes)
         yield jobs[position : position + size]
         position += size
 

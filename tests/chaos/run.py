@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import psycopg
 import redis
@@ -44,6 +45,8 @@ SELECT count(*) FILTER (WHERE state NOT IN ('queued', 'leased')),
        count(*) FILTER (WHERE state IN ('queued', 'leased'))
 FROM plumbline.jobs
 """
+# One text per message, so that as many messages as possible meet a kill.
+BARE_ONLY: dict[str, Any] = {"paths": [SubmissionPath.MESSAGE], "batch_sizes": [1]}
 UNACKED, UNACKED_INDEX = "unacked", "unacked_index"
 
 
@@ -55,7 +58,7 @@ class Size:
     poisons: int = 1
     outage_s: float = 3.0
     timeout_s: float = 240.0
-    paths: Sequence[SubmissionPath] = tuple(SubmissionPath)
+    bare_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ def run(size: Size, folder: Path, print_line: Callable[[str], None]) -> RunRepor
         size.seed,
         poisons=size.poisons,
         outage_s=size.outage_s,
-        paths=size.paths,
+        **(BARE_ONLY if size.bare_only else {}),
     )
     started = time.monotonic()
     with start_fleet(folder, SETTINGS, size.seed) as fleet:

@@ -45,7 +45,7 @@ def test_audit_passes_if_every_job_is_scored_once(engine: Engine) -> None:
     assert audit.passed
     assert audit.line == (
         "accepted 3 · scored 3 · lost 0 · scored twice 0 · quarantined 0 of 0 · expired 0 of 0 · "
-        "bare messages lost 0 of 0"
+        "lost by the broker 0 of 0"
     )
 
 
@@ -112,5 +112,5 @@ def test_bare_message_that_is_missing_was_lost_by_the_broker(engine: Engine) -> 
     record_changes(engine)
     with engine.begin() as connection:
         audit = audit_ledger(JOBS[:1], read_ledger(connection), {}, {0})
-    assert audit.line.endswith("bare messages lost 1 of 1")
+    assert audit.line.endswith("lost by the broker 1 of 1")
     assert audit.broker_lost == [0] and not audit.lost and not audit.passed

@@ -48,6 +48,7 @@ def test_job_that_is_submitted_twice_has_a_key() -> None:
 
 def test_plan_can_be_limited_to_bare_messages() -> None:
     paths = [SubmissionPath.MESSAGE]
-    drawn = make_plan(300, 3, 1, poisons=1, outage_s=1.0, paths=paths)
+    drawn = make_plan(300, 3, 1, poisons=1, outage_s=1.0, paths=paths, batch_sizes=[1])
     assert list(drawn.batches) == paths
+    assert {len(jobs) for jobs in drawn.batches[SubmissionPath.MESSAGE]} == {1}
     assert set(submitted_numbers(drawn)) == set(range(300))
