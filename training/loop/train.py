@@ -80,7 +80,7 @@ def train_classifier(
         tokenizer,
         actual,
         options,
-        run_key(splits.fingerprint, asdict(config), weights.fingerprint),
+        run_key(splits.fingerprint, asdict(config), weights.fingerprint, tokenizer.to_str()),
     )
 
 
@@ -113,7 +113,7 @@ def train_masked_language_model(
         tokenizer,
         actual,
         options,
-        run_key("masked language", fingerprint, asdict(config)),
+        run_key("masked language", fingerprint, asdict(config), tokenizer.to_str()),
     )
 
 
@@ -143,7 +143,10 @@ def tokenizer_for(texts: Sequence[str], config: TrainingConfig) -> tokenizers.To
 
 
 def run_key(*about: object) -> str:
-    """Return the name of a run: the same data, settings, initial weights and code version."""
+    """Return the name of a run: of its data, settings, initial weights, tokenizer and code version.
+
+    A checkpoint of another vocabulary would not fit into the model.
+    """
     return hashlib.sha256(json.dumps([__version__, *about]).encode()).hexdigest()[:16]
 
 

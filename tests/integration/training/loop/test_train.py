@@ -69,6 +69,19 @@ def test_run_with_another_setting_has_another_folder(tf_modules: Any, tmp_path: 
 
 
 @pytest.mark.usefixtures("without_training")
+def test_run_with_another_vocabulary_has_another_folder(
+    tf_modules: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same texts give another vocabulary if how pieces are learned has changed."""
+    before = train(tf_modules, tmp_path)
+    fewer = tf_modules.train.train_vocabulary(TEXTS[:8], CONFIG.model.vocabulary, lowercase=True)
+    monkeypatch.setattr(tf_modules.train, "train_vocabulary", lambda *_, **__: fewer)
+    after = train(tf_modules, tmp_path)
+    assert after.tokenizer.get_vocab_size() < before.tokenizer.get_vocab_size()
+    assert after.folder != before.folder
+
+
+@pytest.mark.usefixtures("without_training")
 def test_pretrained_weights_decide_the_shape_and_the_tokenizer(
     tf_modules: Any, tmp_path: Path
 ) -> None:
