@@ -27,6 +27,7 @@ from plumbline.queues import (
 from plumbline.services import Services, connected
 from plumbline.settings import Settings
 from plumbline.system_errors import describe, is_known
+from plumbline_client.database_url import DatabaseUrl
 from plumbline_client.errors import PlumblineError, ServicesMissing
 from worker.pool.memory_limit import recycle_kib
 
@@ -41,7 +42,7 @@ TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "worker.broker.trans
 
 
 def read_configuration() -> tuple[Settings, Services]:
-    """Read the settings, which must contain both URLs; otherwise exit with one sentence.
+    """Read the settings, which must contain both URLs in a valid form; else exit with one sentence.
 
     Celery would print a traceback for any other exception.
     """
@@ -52,6 +53,7 @@ def read_configuration() -> tuple[Settings, Services]:
                 "A worker needs PLUMBLINE_DATABASE_URL and PLUMBLINE_BROKER_URL; "
                 "`plumbline up` sets both and starts everything."
             )
+        DatabaseUrl.parse(settings.database_url.get_secret_value())
         return settings, connected(settings)
     except PlumblineError as error:
         raise SystemExit(str(error)) from error
@@ -99,7 +101,7 @@ def make_app(settings: Settings, services: Services) -> Celery:
         "plumbline",
         include=["worker.tasks", "worker.lifecycle"],
         # Both defaults come from the environment.
-        loader="celery.loaders.app:AppLoader",
+        loader="worker.loader:Loader",
         fixups=(),
     )
     broker = broker_config(services.broker_url)

@@ -124,13 +124,18 @@ def check_before_start(**_: Any) -> None:
             check_limit(settings.child_memory_mb, artifact, load_scorer)
         EXPORTER.prepare()
     # Celery logs an Exception raised here and starts anyway; SystemExit ends the worker.
-    except PlumblineError as error:
-        raise SystemExit(f"The worker does not start: {error}") from error
     except Exception as error:
-        if not is_known(error):
-            log.exception("unexpected error during start-up")
-        raise SystemExit(f"The worker does not start: {describe(error)}") from error
+        raise SystemExit(f"The worker does not start: {sentence_of(error)}") from error
     STARTUP.live_model = artifact.name
+
+
+def sentence_of(error: Exception) -> str:
+    """Return the sentence with which the process ends; log the traceback of a defect."""
+    if isinstance(error, PlumblineError):
+        return str(error)
+    if not is_known(error):
+        log.exception("unexpected error during start-up")
+    return describe(error)
 
 
 def log_ignored_variables() -> None:
@@ -184,10 +189,11 @@ def drain(**_: Any) -> None:
 def start_beat(**_: Any) -> None:
     try:
         check_broker(app, services.broker_url)
-    except PlumblineError as error:
-        raise SystemExit(f"Beat does not start: {error}") from error
-    log_ignored_variables()
-    start_beat_heartbeat()
-    relay = Relay(settings, services)
-    relay.start()
+        log_ignored_variables()
+        start_beat_heartbeat()
+        relay = Relay(settings, services)
+        relay.start()
+    # Celery logs an Exception raised here and continues, as beat without a relay would.
+    except Exception as error:
+        raise SystemExit(f"Beat does not start: {sentence_of(error)}") from error
     atexit.register(relay.stop)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 from plumbline_client.errors import BrokerUnavailable
+from plumbline_client.url_syntax import USUAL_USER
 
 DEFAULT_HOST = "localhost"
 DEFAULT_PORT = 6379
 TLS_FILES = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
-USUAL_USER = re.compile(r"[A-Za-z0-9_.-]*")
 
 Tls = Mapping[str, str | bool]
 

@@ -15,7 +15,7 @@ from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from plumbline_client.errors import DatabaseUrlInvalid
-from plumbline_client.url_syntax import cleaned, decoded, split_scheme
+from plumbline_client.url_syntax import USUAL_USER, cleaned, decoded, split_scheme
 
 CONNECT_TIMEOUT_S = 5
 # SQLAlchemy's form postgresql+psycopg:// is accepted, too.
@@ -66,7 +66,8 @@ class DatabaseUrl:
         """The URL as it may be printed: user, hosts, ports and database, without any option."""
         values = self.parameters
         password = ":***" if values.get("password") else ""
-        login = f"{quote(values.get('user', ''))}{password}"
+        user = values.get("user", "")
+        login = f"{user if USUAL_USER.fullmatch(user) else '***'}{password}"
         login += "@" if login else ""
         database = f"/{quote(values['dbname'])}" if values.get("dbname") else ""
         hosts = (values.get("host") or values.get("hostaddr", "")).split(",")
@@ -105,7 +106,8 @@ class DatabaseUrl:
             # A shorter one would match ordinary words.
             if len(secret) >= 4:
                 text = text.replace(secret, "***")
-        return text
+        user = self.parameters.get("user", "")
+        return text if USUAL_USER.fullmatch(user) else text.replace(user, "***")
 
     def _open_to_environment(self) -> re.Pattern[str]:
         # Without TLS, a variable about it could only prevent the connection.

@@ -15,6 +15,8 @@ CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 # What secret files, `.env` files and `docker --env-file` leave around a value; U+FEFF is the mark
 # at the beginning of files that some editors write.
 SURROUNDING = " \t\r\n\f\v\ufeff"
+# A user's name as it may be printed; any other may contain a piece of a password.
+USUAL_USER = re.compile(r"[A-Za-z0-9_.-]*")
 QUOTES = ('"', "'")
 
 

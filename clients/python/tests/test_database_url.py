@@ -103,6 +103,7 @@ def test_url_that_cannot_work_is_refused_in_a_sentence(url: str, reason: str) ->
             "postgresql://host/name?sslpassword={}&user=me",
             "postgresql://me:{}",
             "postgres://:{}@host",
+            "postgres://q/{}@host/name",
             "{}",
             "redis://:{}@host",
         ]
@@ -117,6 +118,8 @@ def test_secret_is_never_shown(secret: str, form: str) -> None:
     else:
         if "password" in shown.parameters or "sslpassword" in shown.parameters:
             assert secret not in shown.server and secret not in repr(shown)
+        elif "/" in shown.parameters.get("user", ""):
+            assert secret not in shown.server
 
 
 @given(
@@ -186,6 +189,14 @@ def test_process_without_a_user_name_needs_one_in_the_url(monkeypatch: pytest.Mo
     assert DatabaseUrl.parse("postgresql://me@host/name").user == "me"
     with pytest.raises(DatabaseUrlInvalid, match="names no user"):
         DatabaseUrl.parse("postgresql://host/name")
+
+
+def test_user_that_may_be_a_password_is_not_shown() -> None:
+    for form in ("postgresql://swo/rd@host/name", "postgresql://swo%2Frd:pw@host/name"):
+        url = DatabaseUrl.parse(form)
+        assert "swo" not in url.server
+        assert url.without_secrets('failed for user "swo/rd"') == 'failed for user "***"'
+    assert DatabaseUrl.parse("postgresql://me_1.x-y@h/n").masked == "postgresql://me_1.x-y@h/n"
 
 
 def test_secrets_are_removed_from_the_servers_words() -> None:

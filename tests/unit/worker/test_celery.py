@@ -104,7 +104,7 @@ def test_the_environment_of_another_celery_program_is_ignored(
         monkeypatch.setenv(name, value)
     assert app(tmp_path) == expected
     assert expected["url"].endswith("@127.0.0.1:1/0") and expected["results"] is None
-    assert (expected["loader"], expected["tokenizers"]) == ("celery.loaders.app", "false")
+    assert (expected["loader"], expected["tokenizers"]) == ("worker.loader", "false")
 
 
 def test_no_environment_changes_a_setting_or_an_option(tmp_path: Path) -> None:
@@ -125,6 +125,14 @@ def test_an_unknown_log_level_is_one_sentence(tmp_path: Path) -> None:
     assert process.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("url", ["mysql://me:hunter2@h/d", "postgresql://me:hunter2@h:port/d"])
+def test_an_invalid_database_url_is_one_sentence(tmp_path: Path, url: str) -> None:
+    process = run(tmp_path, "import worker.celery", "redis://127.0.0.1:1/0", {"database_url": url})
+    assert process.returncode == 1
+    assert process.stderr.startswith("The database URL ") and process.stderr.count("\n") == 1
+    assert "hunter2" not in process.stderr
+
+
 def test_a_missing_url_is_one_sentence(tmp_path: Path) -> None:
     process = run(tmp_path, "import worker.celery", "", {})
     assert process.returncode == 1
@@ -132,3 +140,45 @@ def test_a_missing_url_is_one_sentence(tmp_path: Path) -> None:
         "A worker needs PLUMBLINE_DATABASE_URL and PLUMBLINE_BROKER_URL; "
         "`plumbline up` sets both and starts everything.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("app_name", "module", "error", "sentence"),
+    [
+        (
+            "worker",
+            "redis",
+            "ModuleNotFoundError",
+            "The module redis is not installed; install plumbline-scoring again.",
+        ),
+        (
+            "worker.celery:app",
+            "tokenizers",
+            "ModuleNotFoundError",
+            "The module tokenizers is not installed; install the extra plumbline-scoring[worker].",
+        ),
+        (
+            "worker",
+            "numpy",
+            "ImportError",
+            "numpy cannot be imported (no libgomp.so.1); install it again.",
+        ),
+    ],
+)
+def test_failed_import_ends_the_celery_command_with_one_sentence(
+    tmp_path: Path, app_name: str, module: str, error: str, sentence: str
+) -> None:
+    code = f"""
+import sys
+class Missing:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] == {module!r}:
+            raise {error}("no libgomp.so.1", name=name)
+sys.meta_path.insert(0, Missing())
+sys.argv = ["celery", "-A", {app_name!r}, "beat"]
+from celery.__main__ import main
+main()
+"""
+    process = run(tmp_path, code, "redis://127.0.0.1:1/0", {})
+    assert process.returncode == 1
+    assert process.stderr.splitlines() == [sentence]

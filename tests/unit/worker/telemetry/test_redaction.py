@@ -167,6 +167,7 @@ def test_a_warning_about_an_unreadable_message_is_reduced_to_its_class() -> None
         ("to postgresql://me:hunter2@h/d, and", "to postgresql://me:***@h/d, and"),
         ("connection failed: host=h password='hunter2' user=me", "password=*** user=me"),
         ("rediss://h?ssl_password=hunter2", "rediss://h?ssl_password=***"),
+        ("postgresql://h/d?oauth_client_secret=hunter2&x", "oauth_client_secret=***&x"),
     ],
 )
 def test_passwords_of_urls_are_removed(line: str, shown: str) -> None:
