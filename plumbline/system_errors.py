@@ -1,7 +1,7 @@
 """Errors of the operating system and of Python as one sentence that names the cause and the cure.
 
 The only place that words them: the command line, the start of workers and training use it. It
-imports the standard library alone.
+imports nothing beyond the standard library, so that it can report any missing package.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
+
+from plumbline.extras import DISTRIBUTION, extra_of
 
 # Errors whose words in a message of a library leave no doubt about the cause.
 QUOTED = (
@@ -164,7 +167,11 @@ def _describe_recursion_error(error: BaseException) -> str:
 
 def _describe_import_error(error: BaseException) -> str:
     assert isinstance(error, ImportError)
-    name = one_line(error.name or "A module")
+    name = one_line(error.name or _raising_module(error))
+    if isinstance(error, ModuleNotFoundError):
+        extra = extra_of(error.name or "")
+        package = f"the extra {DISTRIBUTION}[{extra}]" if extra else f"{DISTRIBUTION} again"
+        return f"The module {name} is not installed; install {package}."
     # NumPy explains at length; the cause is in the last line.
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     reason = one_line((lines or ["no reason is given"])[-1]).rstrip(".")
@@ -194,11 +201,23 @@ def _has_folder() -> bool:
     return True
 
 
-def _place(error: BaseException) -> str:
-    """Return where the exception was raised, without its values."""
+def _raising_module(error: BaseException) -> str:
+    """Return the package that raised the exception; psycopg names none if libpq is missing."""
+    trace = _innermost(error)
+    name = str(trace.tb_frame.f_globals.get("__name__", "")) if trace is not None else ""
+    return name.partition(".")[0] or "A module"
+
+
+def _innermost(error: BaseException) -> TracebackType | None:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
+    return trace
+
+
+def _place(error: BaseException) -> str:
+    """Return where the exception was raised, without its values."""
+    trace = _innermost(error)
     if trace is None:
         return ""
     return f" in {Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno},"

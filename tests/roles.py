@@ -20,6 +20,7 @@ HOSTILE_SETTINGS = {
     "standard_conforming_strings": "off",
     "search_path": "shadow, pg_catalog",
     "transform_null_equals": "on",
+    "exit_on_error": "on",
     "default_transaction_isolation": "serializable",
     "default_transaction_read_only": "on",
     "default_transaction_deferrable": "on",

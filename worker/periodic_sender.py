@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
 
 import redis
@@ -14,13 +14,11 @@ from plumbline_client.errors import BrokerUnavailable, DatabaseRefused, StorageE
 from plumbline_client.services import Services
 from storage import periodic_tasks
 from storage.database import connect, translate_errors
-from worker.backoff import backoff_s
+from worker.broker.refusal import Refusals
 from worker.periodic import PeriodicTask, send_unless_waiting
 from worker.timetable import Timetable
 
 log = logging.getLogger(__name__)
-# The longest pause before another attempt to reach a server.
-LONGEST_PAUSE_S = 5.0
 
 
 class PeriodicSender:
@@ -41,19 +39,17 @@ class PeriodicSender:
         self._engine: Engine | None = None
         self._redis: redis.Redis | None = None
         self._timetable: Timetable | None = None
-        self._failures = 0
+        self._scheduling = Refusals(log, "no periodic task is sent")
+        self._sending = Refusals(log, "periodic tasks are not sent")
 
     def send_due(self) -> float:
         """Send what is due; return the seconds until something is due again."""
         if self._timetable is None:
-            self._timetable = self._read_timetable()
-        if self._timetable is None:
-            return self._pause_s()
-        for name in self._timetable.due(self._clock()):
-            if self._send(self._tasks[name]):
-                self._timetable.advance(name, self._clock())
-            else:
-                self._timetable.postpone(name, self._clock(), self._pause_s())
+            try:
+                self._timetable = self._read_timetable()
+            except StorageError as error:
+                return self._scheduling.add(str(error))
+        self._send_all(self._timetable, self._timetable.due(self._clock()))
         return self._timetable.wait_s(self._clock())
 
     def close(self) -> None:
@@ -62,8 +58,8 @@ class PeriodicSender:
         if self._redis is not None:
             self._redis.close()
 
-    def _read_timetable(self) -> Timetable | None:
-        """Return None if PostgreSQL is unavailable.
+    def _read_timetable(self) -> Timetable:
+        """Raises StorageError if PostgreSQL is unavailable.
 
         Without PostgreSQL no periodic task can run, so nothing is lost by waiting for it. Tables of
         an earlier release have no ages; every task is then due after a whole interval.
@@ -76,34 +72,36 @@ class PeriodicSender:
         except DatabaseRefused as error:
             log.warning("every periodic task waits for one interval: %s", error)
             ages = {}
-        except StorageError as error:
-            log.warning("no periodic task is sent: %s", error)
-            return None
         # The connection is not needed again.
         self._engine.dispose()
-        self._failures = 0
+        self._scheduling.end()
         return Timetable(intervals, ages, self._clock())
 
-    def _send(self, task: PeriodicTask) -> bool:
-        """Send a task, unless one waits already; return False if Redis did not accept it."""
-        try:
-            with translate_redis_errors(self._services.broker_url):
-                self._redis = self._redis or connect_redis(self._services.broker_url)
+    def _send_all(self, timetable: Timetable, names: Sequence[str]) -> None:
+        """Send the tasks in order. What Redis did not accept, and what follows, waits."""
+        for position, name in enumerate(names):
+            try:
+                self._send(self._tasks[name])
+            except BrokerUnavailable as error:
+                pause_s = self._sending.add(str(error))
+                for waiting in names[position:]:
+                    timetable.postpone(waiting, self._clock(), pause_s)
+                return
+            timetable.advance(name, self._clock())
+        if names:
+            self._sending.end()
+
+    def _send(self, task: PeriodicTask) -> None:
+        """Send a task, unless one waits already. Raises BrokerUnavailable."""
+        with translate_redis_errors(self._services.broker_url):
+            self._redis = self._redis or connect_redis(self._services.broker_url)
+            try:
                 sent = send_unless_waiting(self._redis, task)
-        except BrokerUnavailable as error:
-            log.warning("%s is not sent: %s", task.name, error)
-            if self._redis is not None:
+            except redis.RedisError:
                 # After a failover, the address may lead to another server.
                 self._redis.connection_pool.disconnect()
-            return False
-        self._failures = 0
+                raise
         if sent:
             log.info("%s is sent", task.name)
         else:
             log.info("%s is not sent, because the last one is waiting in %s", task.name, task.queue)
-        return True
-
-    def _pause_s(self) -> float:
-        pause_s = min(LONGEST_PAUSE_S, backoff_s(self._failures))
-        self._failures += 1
-        return pause_s

@@ -19,7 +19,7 @@ from plumbline_client.services import Services
 from storage.database import connect, translate_errors
 from storage.jobs import outbox
 from storage.jobs.outbox import Listener
-from worker.backoff import backoff_s
+from worker.broker.refusal import LONGEST_PAUSE_S, Refusals
 from worker.sweeper import group_into_messages, publish
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,6 @@ BATCH_JOBS = 10_000
 LISTEN_S = 0.5
 # How often to read the outbox without an announcement: a connection pooler can swallow them.
 POLL_EVERY_S = 5.0
-LONGEST_PAUSE_S = 5.0
 
 
 class Relay:
@@ -41,6 +40,8 @@ class Relay:
         self._publisher = Publisher(services.broker_url)
         self._stopping = threading.Event()
         self._polls = False
+        self._listening = Refusals(log, "the relay waits for PostgreSQL")
+        self._publishing = Refusals(log, "no wake-ups are published")
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
 
     def start(self) -> None:
@@ -54,21 +55,27 @@ class Relay:
         self._engine.dispose()
 
     def _run(self) -> None:
-        retries = 0
         while not self._stopping.is_set():
             try:
-                with translate_errors(self._engine), outbox.listen(self._engine) as listener:
-                    self._log_polling(listener)
-                    while self._publish_and_wait(listener):
-                        retries = 0
-            except StorageError as error:
-                log.warning("the relay will retry: %s", error)
+                self._stopping.wait(self._relay())
             except Exception:
                 # Without this thread jobs are only published later, so nobody would notice its end.
                 log.exception("the relay will retry")
-            if not self._stopping.is_set():
-                self._stopping.wait(min(LONGEST_PAUSE_S, backoff_s(retries)))
-                retries += 1
+                self._stopping.wait(LONGEST_PAUSE_S)
+
+    def _relay(self) -> float:
+        """Relay until it stops or a server fails. Return how long to pause, in seconds."""
+        try:
+            with translate_errors(self._engine), outbox.listen(self._engine) as listener:
+                self._listening.end()
+                self._log_polling(listener)
+                while self._publish_and_wait(listener):
+                    self._publishing.end()
+        except BrokerUnavailable as error:
+            return self._publishing.add(str(error))
+        except StorageError as error:
+            return self._listening.add(str(error))
+        return 0.0
 
     def _log_polling(self, listener: Listener) -> None:
         """Log once that the relay polls."""
@@ -82,9 +89,8 @@ class Relay:
         )
 
     def _publish_and_wait(self, listener: Listener) -> bool:
-        """Empty the outbox and wait for more; False if Redis is unavailable or the relay stops."""
-        if not relay_once(self._engine, self._publisher, self._settings, self._services):
-            return False
+        """Empty the outbox and wait for more. Return False if the relay stops."""
+        relay_once(self._engine, self._publisher, self._settings, self._services)
         for _ in range(round(POLL_EVERY_S / LISTEN_S)):
             if self._stopping.is_set():
                 return False
@@ -96,19 +102,16 @@ class Relay:
 
 def relay_once(
     engine: Engine, publisher: Publisher, settings: Settings, services: Services
-) -> bool:
+) -> None:
     """Empty the outbox.
 
-    Returns False if Redis did not accept all messages; their jobs are then in the outbox again.
+    Raises BrokerUnavailable if Redis did not accept all messages; their jobs are then in the outbox
+    again.
     """
     while True:
-        try:
-            # Before taking jobs: while Redis is unavailable, taking them and putting them back
-            # would rewrite the same rows for hours.
-            check_writable(services.broker_url)
-        except BrokerUnavailable as error:
-            log.warning("no wake-ups are published: %s", error)
-            return False
+        # Before taking jobs: while Redis is unavailable, taking them and putting them back would
+        # rewrite the same rows for hours.
+        check_writable(services.broker_url)
         with engine.begin() as connection:
             due = outbox.take_due_jobs(
                 connection, max_attempts=settings.max_attempts, limit=BATCH_JOBS
@@ -117,6 +120,6 @@ def relay_once(
         if unsent:
             with engine.begin() as connection:
                 outbox.unpublish(connection, unsent)
-            return False
+            raise BrokerUnavailable(f"Redis did not accept the wake-ups of {len(unsent)} texts.")
         if len(due.fresh) + len(due.suspects) < BATCH_JOBS:
-            return True
+            return

@@ -8,10 +8,14 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from plumbline.errors import SettingsInvalid
-from scoring.artifact.artifact import Artifact
-from scoring.scorer import Scorer
+
+# The app imports this module, and must not depend on the packages of an extra.
+if TYPE_CHECKING:
+    from scoring.artifact.artifact import Artifact
+    from scoring.scorer import Scorer
 
 MIB = 1024 * 1024
 KIB_PER_MIB = 1024

@@ -31,6 +31,8 @@ SEMANTICS = {
     "default_transaction_read_only": "off",
     "default_transaction_deferrable": "off",
     "transform_null_equals": "off",
+    # Errors are handled; none may end the session.
+    "exit_on_error": "off",
 }
 # Plumbline limits its statements itself where it should.
 LIMITS = (

@@ -32,6 +32,12 @@ def test_error_of_the_system_names_its_subject_cause_and_cure(number: int) -> No
         (ImportError("libx.so: Error 24", name="numpy"), "numpy cannot be imp", "ulimit -n"),
         (ImportError("Read this!\n\nx.so: failed to map", name="numpy"), "(x.so: f", "free memory"),
         (ImportError("no", name="numpy"), "numpy cannot be imported", "install it again"),
+        (
+            ModuleNotFoundError("no", name="alembic.command"),
+            "module alembic.command is not installed",
+            "the extra plumbline-scoring[worker]",
+        ),
+        (ModuleNotFoundError("no", name="rich"), "rich is not", "install plumbline-scoring again"),
         (type("ResourceExhaustedError", (Exception,), {})("OOM"), "memory is exhausted", "free"),
     ],
 )
@@ -77,3 +83,10 @@ def test_sentence_is_one_printable_line_whatever_the_path(
 
 def test_line_breaks_and_undecodable_bytes_are_escaped() -> None:
     assert one_line("a\nb\x1b[31m\udcff é") == r"a\nb\x1b[31m\udcff é"
+
+
+def test_failed_import_without_a_name_names_the_module_that_raised() -> None:
+    try:
+        raise ImportError("no pq wrapper available")
+    except ImportError as error:
+        assert describe(error).startswith("tests cannot be imported (no pq wrapper available); ")
