@@ -1,7 +1,9 @@
-"""Write a file whole or not at all."""
+"""Write a file whole or not at all. What is no file, such as a pipe, is never replaced by one."""
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,16 +19,24 @@ def replacing(path: Path, mode: int = 0o600) -> Iterator[Path]:
     """Yield an empty file next to `path`. It takes the place of `path` if the block succeeds.
 
     It is removed if the block fails. A file left over from a killed process is overwritten, so only
-    one process may write `path` at a time. The umask applies to `mode`. Raises OSError; for a
-    command, combine it with `translate_write_errors`.
+    one process may write `path` at a time. The umask applies to `mode`, and a file that exists does
+    not become readable for more users. A link keeps leading to its file, and a device or pipe is
+    yielded itself. Raises OSError; for a command, combine it with `translate_write_errors`.
     """
-    partial = path.with_name(path.name + SUFFIX)
+    existing = _mode(path)
+    if existing is not None and not stat.S_ISREG(existing) and not stat.S_ISDIR(existing):
+        yield path
+        return
+    target = Path(os.path.realpath(path))
+    if existing is not None and stat.S_ISREG(existing):
+        mode &= existing
+    partial = target.with_name(target.name + SUFFIX)
     try:
         # A new file, since `mode` does not apply to one that exists.
         partial.unlink(missing_ok=True)
         partial.touch(mode, exist_ok=False)
         yield partial
-        partial.replace(path)
+        partial.replace(target)
     except OSError as error:
         # An error of writing, such as a full disk, does not name the file.
         if error.filename is None:
@@ -35,6 +45,14 @@ def replacing(path: Path, mode: int = 0o600) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def _mode(path: Path) -> int | None:
+    """Return the mode of what is at the path, of which a link may be the last part."""
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return None
 
 
 @contextmanager

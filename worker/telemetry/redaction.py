@@ -58,7 +58,9 @@ FORMATTED_WARNING = re.compile(r"(Exception raised outside body: [\w.]+)\(.*", r
 LOGIN = re.compile(r"://([^\s:/?#@]*):\S*@")
 # In a URL of Redis, a user without a password may be a password that lacks its colon.
 REDIS_USER = re.compile(r"\b((?:rediss?|unix|redis\+socket)://)[^\s:@]+@", re.IGNORECASE)
-PASSWORD_PARAMETER = re.compile(r"((?:password|passwd|secret)\s*=\s*)('[^']*'|[^\s&'\",;)]+)", re.IGNORECASE)
+PASSWORD_PARAMETER = re.compile(
+    r"((?:password|passwd|secret)\s*=\s*)('[^']*'|[^\s&'\",;)]+)", re.IGNORECASE
+)
 
 
 class RedactedError:
