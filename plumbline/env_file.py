@@ -5,25 +5,20 @@ The file belongs to the project around Plumbline, so other lines may contain any
 
 from __future__ import annotations
 
-import codecs
 import io
+import re
 import stat
 from pathlib import Path
 
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
+from plumbline.byte_order_marks import marked_encoding
 from plumbline.errors import SettingsInvalid
 from plumbline.system_errors import cause_and_cure
 
-# The mark of UTF-32 starts with that of UTF-16.
-MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-)
+# What a copied line may begin with, unseen: spaces of any width, zero-width characters, a mark.
+UNSEEN = re.compile(r"^[^\w!-~]+")
 
 
 def read_env_file(path: Path, prefix: str) -> dict[str, str]:
@@ -39,7 +34,10 @@ def read_env_file(path: Path, prefix: str) -> dict[str, str]:
                 f"{path} is not usable: line {binding.original.line} is not NAME=value, or its "
                 "quotes do not match."
             )
-    values = dotenv_values(stream=io.StringIO(text))
+    values = {
+        UNSEEN.sub("", name): value
+        for name, value in dotenv_values(stream=io.StringIO(text)).items()
+    }
     # An empty value is unset, as in the environment.
     return {
         name.upper(): _checked(name, value, path)
@@ -62,7 +60,7 @@ def _read(path: Path) -> bytes:
 
 
 def _decode(content: bytes, path: Path) -> str:
-    encoding = next((name for mark, name in MARKS if content.startswith(mark)), None)
+    encoding = marked_encoding(content)
     try:
         if encoding is not None:
             return content.decode(encoding)

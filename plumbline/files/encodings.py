@@ -9,19 +9,12 @@ from __future__ import annotations
 import codecs
 import re
 
+from plumbline.byte_order_marks import marked_encoding
 from plumbline.errors import OptionInvalid
 
 DEFAULT = "utf-8"
 UNDECODABLE = re.compile("[\ud800-\udfff]")
 MARK_UNDECODABLE = "plumbline.mark_undecodable"
-# The mark of UTF-32 in little-endian order begins with that of UTF-16.
-BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 # Python calls these text encodings, but no file is in them.
 NOT_OF_FILES = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"})
 LONGEST_NAME = 40
@@ -53,10 +46,7 @@ def parse_encoding(name: str) -> str:
 
 def encoding_of(head: bytes, named: str | None) -> str:
     """Return the encoding to decode a file with that has these first bytes."""
-    for mark, encoding in BYTE_ORDER_MARKS:
-        if head.startswith(mark):
-            return encoding
-    return named or DEFAULT
+    return marked_encoding(head) or named or DEFAULT
 
 
 def encoding_name(encoding: str) -> str:

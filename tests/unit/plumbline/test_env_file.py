@@ -108,3 +108,9 @@ def test_any_bytes_are_read_or_refused_in_one_sentence(
         assert str(error).endswith(".")
     else:
         assert all(value.encode() for value in values.values())
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\u00a0", "\ufeff", "\u2003\u2060"])
+def test_unseen_characters_before_a_name_do_not_hide_it(path: Path, unseen: str) -> None:
+    path.write_text(f"A=1\n{unseen}PLUMBLINE_SOURCE=shop\n", encoding="utf-8")
+    assert read_env_file(path, PREFIX) == {"PLUMBLINE_SOURCE": "shop"}
