@@ -19,7 +19,7 @@ from plumbline.files.rows import InvalidRow, Problem
 
 DELIMITERS = (",", ";", "\t", "|")
 # The first line that Excel writes or reads to name the delimiter.
-EXCEL_DELIMITER = re.compile(r'"?sep=(.)"?[\r\n]*')
+EXCEL_DELIMITER = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
 # Reading a line that belonged to a failed row resumes at most this far, so that a file of quotes
 # that are never closed takes linear time.
 RECOVERED_LINES = 100
@@ -29,6 +29,7 @@ QUOTE = '"'
 OPEN_QUOTE = "the quote that opens in this line is not closed"
 TEXT_AFTER_QUOTE = "text follows a closing quote; a quote within a quoted text is written twice"
 BARE_QUOTE = "a quote stands within a value that is not quoted"
+REPEATED_HEADER = "it repeats the names of the columns"
 DELIMITER_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a pipe"}
 
 
@@ -71,11 +72,16 @@ class CsvFile:
 
     def __iter__(self) -> Iterator[Record | InvalidRow]:
         for record in records(self._lines, self._delimiter, len(self.header)):
-            if isinstance(record, Record) and len(record.values) != len(self.header):
+            if isinstance(record, InvalidRow):
+                yield record
+            elif len(record.values) != len(self.header):
                 if "".join(record.values).isspace() and len(record.values) == 1:
                     continue
                 # Its first part alone would be a silently truncated text.
                 yield _invalid_width(record, len(self.header), self._delimiter)
+            elif record.values == self.header and len(self.header) > 1:
+                # The file was joined from several.
+                yield InvalidRow(record.line, REPEATED_HEADER, Problem.HEADER)
             else:
                 yield record
 
@@ -231,7 +237,8 @@ def _explain(taken: list[Line], delimiter: str, width: int, encoding: str) -> In
 def _invalid_width(record: Record, width: int, delimiter: str) -> InvalidRow:
     count = len(record.values)
     lines = f" up to line {record.last_line}" if record.last_line > record.line else ""
-    needed = DELIMITER_NAMES.get(delimiter, repr(delimiter))
+    # More values than columns come from a text with the delimiter, fewer from one that is cut.
+    needed = DELIMITER_NAMES.get(delimiter, repr(delimiter)) if count > width else "a line break"
     return InvalidRow(
         record.line,
         f"it has {count} {'value' if count == 1 else 'values'}{lines} for {width} "

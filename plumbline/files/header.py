@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from plumbline.errors import FileUnreadable
@@ -22,13 +23,13 @@ def columns_to_read(name: str, present: Sequence[str], columns: RowColumns[objec
     for column in columns.names:
         if column not in present:
             raise FileUnreadable(_missing(name, column, present))
-    optional = {_plain(column) for column in columns.optional}
-    wanted = [*columns.names, *(column for column in present if _plain(column) in optional)]
+    optional = {plain_name(column) for column in columns.optional}
+    wanted = [*columns.names, *(column for column in present if plain_name(column) in optional)]
     for column in columns.names:
         if present.count(column) > 1:
             raise FileUnreadable(_doubled(name, present.count(column), column))
     for column in optional:
-        alike = [other for other in present if _plain(other) == column]
+        alike = [other for other in present if plain_name(other) == column]
         if len(alike) > 1:
             raise FileUnreadable(_doubled(name, len(alike), column))
     return list(dict.fromkeys(wanted))
@@ -38,11 +39,12 @@ def optional_value(values: Mapping[str, object], column: str) -> object:
     """Return the value of an optional column, or None if the row has none."""
     if column in values:
         return values[column]
-    plain = _plain(column)
-    return next((value for name, value in values.items() if _plain(name) == plain), None)
+    plain = plain_name(column)
+    return next((value for name, value in values.items() if plain_name(name) == plain), None)
 
 
-def _plain(column: str) -> str:
+def plain_name(column: str) -> str:
+    """Return a name without what does not distinguish optional columns."""
     return column.strip().casefold()
 
 
@@ -54,8 +56,10 @@ def missing_sentence(column: str, present: Sequence[str]) -> str:
 
 
 def _missing(name: str, column: str, present: Sequence[str]) -> str:
-    alike = next((other for other in present if _plain(other) == _plain(column)), None)
+    alike = next((other for other in present if plain_name(other) == plain_name(column)), None)
     advice = "" if alike is None else f" Did you mean {alike!r}?"
+    if len(present) == 1 and re.search(rf"(?<!\w){re.escape(column)}(?!\w)", present[0]):
+        advice = advice or " Name the character between its columns with --delimiter."
     if any(other[:1].isdigit() or len(other.split()) > LONGEST_WORDS for other in present):
         advice = advice or " A file needs a first line with the names of its columns."
     return f"{name} {missing_sentence(column, present)}.{advice}"

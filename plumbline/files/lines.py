@@ -13,6 +13,8 @@ from plumbline.files.rows import InvalidRow, Problem
 # In characters, far above any accepted text. A longer line is not a text.
 LONGEST_LINE = 16 * 2**20
 BYTE_ORDER_MARK = "\ufeff"
+# Text that was appended in UTF-16 has a NUL for every character.
+MAX_NUL_SHARE = 0.4
 # The last line of a file that DOS or Windows software wrote may be this mark of its end.
 END_OF_FILE = "\x1a"
 
@@ -34,6 +36,9 @@ class Line:
         if self.too_long:
             reason = f"it has more than {LONGEST_LINE:,} characters"
             return InvalidRow(self.number, reason, Problem.TOO_LONG)
+        if "\0" in self.text and self.text.count("\0") > MAX_NUL_SHARE * len(self.text):
+            reason = "it consists of NULs to a large part, as text in UTF-16 or binary data does"
+            return InvalidRow(self.number, reason, Problem.ENCODING)
         if not self.text.isascii() and UNDECODABLE.search(self.text):
             reason = f"it has bytes that are not {encoding_name(encoding)}"
             return InvalidRow(

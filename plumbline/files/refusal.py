@@ -6,20 +6,31 @@ import codecs
 import re
 import unicodedata
 
-from plumbline.files.encodings import BYTE_ORDER_MARKS, DEFAULT
+from plumbline.byte_order_marks import marked_encoding
+from plumbline.files.encodings import DEFAULT
 
-# Families of encodings in which UTF-8 text is mistaken for other text.
 WIDE = ("utf-16", "utf-32")
-SINGLE_BYTE = ("iso8859", "cp125")
+# Encodings of one byte per character: any bytes are text in them, and UTF-8 text is garbage.
+SINGLE_BYTE = ("iso8859", "cp125", "koi8", "mac", "cp437", "cp85", "cp86")
+# Text in an encoding of several bytes per character may be UTF-8 by accident, if it is short.
+MIN_UTF8_CHARACTERS = 4
 # Blocks up to Arabic: their high byte in UTF-16 is a control character.
 HIGHEST_LOW_BLOCK = 6
 MOSTLY = 0.9
-BINARY_SHARE = 0.5
 # A damaged line in a hundred does not stop a file.
 DAMAGED_SHARE = 0.01
 LINE_END = re.compile(rb"\r\n|\r|\n")
+# Control characters but those of line ends (0x15 in EBCDIC), tabs, pages, escape sequences and the
+# end of a file.
+CONTROL = re.compile(rb"[\x00-\x08\x0e-\x14\x16-\x19\x1c-\x1f]")
+# Of bytes that are equally frequent, a tenth are control characters.
+MAX_CONTROL_SHARE = 0.05
+FEW_CONTROLS = 3
 # Control characters, and what Unicode has not assigned.
 NOT_IN_TEXT = frozenset({"Cc", "Cn", "Co", "Cs"})
+# The escape sequences that begin a script in ISO 2022, which is ASCII but for them.
+ISO_2022 = ((b"\x1b$B", "iso2022_jp"), (b"\x1b$@", "iso2022_jp"), (b"\x1b$)C", "iso2022_kr"))
+LETTERS = bytes(range(ord("a"), ord("z") + 1))
 
 
 def refusal(head: bytes, named: str | None) -> str | None:
@@ -28,14 +39,63 @@ def refusal(head: bytes, named: str | None) -> str | None:
     None means that it may be. A few lines that are not UTF-8 are damaged; half of the lines, or
     most of those with other than ASCII characters, are evidence of another encoding.
     """
-    if any(head.startswith(mark) for mark, _ in BYTE_ORDER_MARKS):
+    if marked_encoding(head) is not None:
         return None
+    if reason := _wide_contradiction(head, named):
+        return reason
+    if named is not None and named.startswith(WIDE):
+        return None
+    controls = len(CONTROL.findall(head))
+    if controls > max(FEW_CONTROLS, MAX_CONTROL_SHARE * len(head)):
+        return (
+            f"is binary data, not text: {controls:,} of its first {len(head):,} bytes are control "
+            "characters"
+        )
     if named is not None:
         return _contradiction(head, named)
-    if wide := _wide_encoding(head):
-        return f"is in {wide.upper()} without a byte order mark; add --encoding {wide}"
-    if head.count(0) > BINARY_SHARE * len(head):
-        return "is binary data, not text"
+    for escape, encoding in ISO_2022:
+        if escape in head and head.isascii():
+            return f"is in {encoding.upper().replace('_', '-')}; add --encoding {encoding}"
+    return _too_few_are_utf8(head)
+
+
+def _wide_contradiction(head: bytes, named: str | None) -> str | None:
+    """Return how the bytes show that UTF-16 or UTF-32 was named wrongly, or not named."""
+    wide = _wide_encoding(head)
+    if wide is not None:
+        if named == wide:
+            return None
+        if named is None or not named.startswith(WIDE) or named in WIDE:
+            return f"is in {wide.upper()} without a byte order mark; add --encoding {wide}"
+        return f"is in {wide.upper()}, not {named}; correct --encoding"
+    if not head or named is None or not named.startswith(WIDE):
+        return None
+    if b"\0" not in head and _is_utf8(_whole_characters(head)):
+        return f"is UTF-8, not {named}; leave out --encoding"
+    if named in WIDE:
+        return (
+            f"does not begin with the byte order mark of {named.upper()}; if it is in that "
+            f"encoding, add --encoding {named}-le or {named}-be"
+        )
+    return None
+
+
+def _contradiction(head: bytes, named: str) -> str | None:
+    """Return how the bytes show that another encoding than the named one is right."""
+    whole = _whole_characters(head)
+    if head.isascii():
+        if codecs.decode(LETTERS, named, "replace") != LETTERS.decode() and b"\x1b" not in head:
+            return f"is ASCII text, not {named}; leave out --encoding"
+        return None
+    if named.startswith(DEFAULT) or named == "ascii" or not _is_utf8(whole):
+        return None
+    characters = sum(not character.isascii() for character in whole.decode(DEFAULT))
+    if named.startswith(SINGLE_BYTE) or characters >= MIN_UTF8_CHARACTERS:
+        return f"is UTF-8, not {named}; leave out --encoding"
+    return None
+
+
+def _too_few_are_utf8(head: bytes) -> str | None:
     lines = [line for line in LINE_END.split(_whole_characters(head)) if line]
     invalid = sum(not _is_utf8(line) for line in lines)
     beyond_ascii = sum(not line.isascii() for line in lines)
@@ -46,15 +106,6 @@ def refusal(head: bytes, named: str | None) -> str | None:
             "is not UTF-8 text; if it is text in another encoding, name that, as in "
             "--encoding cp1252"
         )
-    return None
-
-
-def _contradiction(head: bytes, named: str) -> str | None:
-    """Return how UTF-8 shows that the named encoding is wrong; any bytes decode in some of them."""
-    if b"\0" in head or not head or not _is_utf8(_whole_characters(head)):
-        return None
-    if named.startswith(WIDE) or (named.startswith(SINGLE_BYTE) and not head.isascii()):
-        return f"is UTF-8, not {named}; leave out --encoding"
     return None
 
 

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
@@ -20,6 +21,7 @@ class Problem(StrEnum):
     OPEN_QUOTE = "open_quote"
     MISPLACED_QUOTE = "misplaced_quote"
     VALUE_COUNT = "wrong_number_of_values"
+    HEADER = "repeated_header"
     NOT_JSON = "not_json"
     DOUBLED_NAME = "doubled_name"
     MISSING = "missing_value"
@@ -128,13 +130,16 @@ def type_name(value: Any) -> str:
     if is_missing(value):
         return "NaN"
     names: dict[type, str] = {bool: "true or false", int: "a number", float: "a number"}
-    names |= {str: "a string", bytes: "bytes", list: "a list"}
+    names |= {Decimal: "a number", str: "a string", bytes: "bytes", list: "a list"}
     if type(value) in names:
         return names[type(value)]
     return "a time" if isinstance(value, date | time) else "an object"
 
 
 def _key(value: Any) -> str | None:
+    if isinstance(value, Decimal) and value.is_finite() and value == int(value):
+        # A whole number of a database whose only type for numbers is a decimal one.
+        return str(int(value))
     if isinstance(value, int | uuid.UUID) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, bytes):

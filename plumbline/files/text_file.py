@@ -102,7 +102,7 @@ class TextFile(Generic[R]):
         if format is Format.CSV:
             return self._csv_values(lines)
         if format is Format.JSONL:
-            return json_rows(lines, [*self._columns.names, *self._columns.optional])
+            return json_rows(self.name, lines, self._columns)
         return self._text_values(lines)
 
     def _text_values(self, lines: Lines) -> NumberedValues:

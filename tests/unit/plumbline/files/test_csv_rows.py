@@ -130,6 +130,20 @@ def test_row_of_another_width_is_invalid() -> None:
     assert last == Record(7, 7, ["5", "e"])
 
 
+def test_row_that_is_too_short_is_not_advised_to_quote_the_delimiter() -> None:
+    (row,) = read("id;text\n1,hello\n")[1]
+    assert isinstance(row, InvalidRow)
+    assert row.reason.endswith("a text with a line break needs quotes around it")
+
+
+def test_header_that_is_repeated_is_not_a_row() -> None:
+    content = "id,text\n1,a\nid,text\n2,text\n"
+    assert invalid(content) == [(3, "repeated_header")]
+    assert rows(content) == [(2, ["1", "a"]), (4, ["2", "text"])]
+    # In a file of one column, it may be a text.
+    assert rows("text\ntext\n") == [(2, ["text"])]
+
+
 def test_header_with_an_open_quote_is_refused() -> None:
     with pytest.raises(FileUnreadable, match=f"^a.csv, line 1: {OPEN}\\.$"):
         read('id,"text\n1,a\n')

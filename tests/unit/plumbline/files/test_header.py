@@ -14,6 +14,8 @@ from training.data.labelled_row import TextColumns
         (["id", " Text"], "its columns are: id, ' Text'. Did you mean ' Text'?"),
         (["1", "See you"], "1, See you. A file needs a first line with the names of its columns."),
         (["a\tb", ""], "its columns are: 'a\\tb', ''."),
+        (["id:text"], "its columns are: id:text. Name the character between its columns with"),
+        (["context"], "its columns are: context."),
         (["x" * 50], f"its columns are: '{'x' * 40}'...."),
         ([str(n) for n in range(99)], "28, 29, and 69 more."),
         (["text", "id", "text"], "a.csv has 2 columns named 'text'; rename all but one of them."),

@@ -2,12 +2,17 @@ from typing import Any
 
 import pytest
 
+from plumbline.errors import FileUnreadable
 from plumbline.files.json_rows import json_rows
-from plumbline.files.rows import InvalidRow
+from plumbline.files.rows import Columns, InvalidRow, RowColumns
+from training.data.labelled_row import LabelledColumns
 
 
-def read(*lines: str) -> list[dict[str, Any] | InvalidRow]:
-    return [values for _, values in json_rows(enumerate(lines, start=1), ["text", "id"])]
+def read(
+    *lines: str, columns: RowColumns[object] | None = None
+) -> list[dict[str, Any] | InvalidRow]:
+    rows = json_rows("a.jsonl", enumerate(lines, start=1), columns or Columns("text", "id"))
+    return [values for _, values in rows]
 
 
 def test_white_space_is_not_a_row() -> None:
@@ -31,3 +36,26 @@ def test_doubled_name_is_invalid_if_it_is_a_column() -> None:
 def test_byte_order_mark_within_a_file_is_reported() -> None:
     (row,) = read('\ufeff{"text": "a"}')
     assert isinstance(row, InvalidRow) and "it is not JSON" in row.reason
+
+
+@pytest.mark.parametrize(
+    ("lines", "tool"),
+    [
+        (['[{"text": "a"}, {"text": "b"}]'], "jq -c '.[]'"),
+        (["", " [", '  {"text": "a"},', '  {"text": "b"}', "]"], "jq -c '.[]'"),
+        (["{", '  "text": "a"', "}"], "jq -c ."),
+    ],
+)
+def test_document_of_several_lines_is_refused(lines: list[str], tool: str) -> None:
+    with pytest.raises(FileUnreadable, match=r"^a\.jsonl (is|has) .*\.$") as caught:
+        read(*lines)
+    assert f"as {tool} does" in str(caught.value)
+
+
+def test_doubled_optional_column_is_invalid_in_any_case() -> None:
+    for line in (
+        '{"text": "a", "label": 1, "split": "test", "Split": "train"}',
+        '{"text": "a", "label": 1, "Split": "test", "Split": "train"}',
+    ):
+        (row,) = read(line, columns=LabelledColumns())
+        assert row == InvalidRow(1, "it has 'split' more than once")

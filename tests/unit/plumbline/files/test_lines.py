@@ -45,3 +45,11 @@ def test_overlong_line_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
             (2, InvalidRow(2, "it has more than 10 characters")),
             (3, "d"),
         ]
+
+
+def test_line_that_was_appended_in_utf_16_is_invalid() -> None:
+    appended = "second line\n".encode("utf-16-le").decode()
+    rows = read("first line\na\0b\n" + appended + "\n")
+    assert [n for n, row in rows if isinstance(row, str)] == [1, 2]
+    (invalid, *_) = [row for _, row in rows if isinstance(row, InvalidRow)]
+    assert invalid.line == 3 and "UTF-16" in invalid.reason

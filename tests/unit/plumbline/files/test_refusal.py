@@ -77,3 +77,59 @@ def test_every_line_but_the_last_is_whole() -> None:
     # 0xC3 begins a character in UTF-8.
     assert "is not UTF-8 text" in (refusal(b"Gr\xc3\nK\xc3\n", None) or "")
     assert "is not UTF-8 text" in (refusal(b"Gr\xc3\nK\xc3\nplain", None) or "")
+
+
+@pytest.mark.parametrize("named", ["utf-16", "utf-16-be", "utf-32", "cp1252", "latin-1", "cp037"])
+def test_wide_encoding_is_stronger_than_another_named_one(named: str) -> None:
+    reason = refusal("See you at six\r\n".encode("utf-16-le"), named) or ""
+    assert "is in UTF-16-LE" in reason and "--encoding" in reason
+
+
+@pytest.mark.parametrize("content", [b"Gr\xfc\xdfe an dich\n", b"\x00\xd8\x01\n\xff\xfe"])
+def test_wide_encoding_that_is_named_without_its_order_needs_a_mark(content: bytes) -> None:
+    assert "add --encoding utf-16-le or utf-16-be" in (refusal(content, "utf-16") or "")
+
+
+@pytest.mark.parametrize(
+    "named", ["koi8-r", "mac-roman", "cp437", "cp850", "cp866", "shift_jis", "gb18030", "cp037"]
+)
+def test_utf_8_is_refused_in_any_other_encoding(named: str) -> None:
+    content = "Grüße, 漢字, привет\n".encode()
+    assert refusal(content, named) == f"is UTF-8, not {named}; leave out --encoding"
+
+
+def test_short_text_that_is_utf_8_by_accident_is_read_as_named() -> None:
+    content = "茅台".encode("gbk")
+    assert content.decode() == "é\u0328"
+    assert refusal(content, "gbk") is None
+
+
+def test_ascii_is_refused_in_an_encoding_with_other_letters() -> None:
+    assert refusal(b"See you at six\n", "cp037") == "is ASCII text, not cp037; leave out --encoding"
+    for named in ("cp1252", "shift_jis", "iso2022_jp", "utf-7", "ascii", "utf-8", "koi8-r"):
+        assert refusal(b"See you at six\n", named) is None
+
+
+@pytest.mark.parametrize("encoding", ["iso2022_jp", "iso2022_kr"])
+def test_escape_sequences_of_another_script_are_recognized(encoding: str) -> None:
+    content = {"iso2022_jp": "こんにちは\n", "iso2022_kr": "안녕하세요\n"}[encoding].encode(
+        encoding
+    )
+    assert f"add --encoding {encoding}" in (refusal(content, None) or "")
+    assert refusal(content, encoding) is None
+    assert refusal(b"\x1b[31mred\x1b[0m\n", None) is None
+
+
+@pytest.mark.parametrize("named", [None, "latin-1", "utf-8"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        bytes(range(32)) * 9,
+        b"a\x00b\x00c\x00d\x00efg\n" * 9,
+        b"hello\n" + bytes(4096),
+        b"first line\n" + "second line\r\n".encode("utf-16-le"),
+        bytes(range(256)) * 9,
+    ],
+)
+def test_many_control_characters_are_binary_data(content: bytes, named: str | None) -> None:
+    assert "is binary data, not text" in (refusal(content, named) or "")

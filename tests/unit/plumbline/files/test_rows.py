@@ -19,7 +19,7 @@ from plumbline.files.rows import Columns, InvalidRow, Problem, Row
         ([1], "a list, not a string", Problem.TYPE),
         ({"a": 1}, "an object, not a string", Problem.TYPE),
         (datetime(2026, 1, 1, tzinfo=UTC), "a time, not a string", Problem.TYPE),
-        (Decimal(1), "an object, not a string", Problem.TYPE),
+        (Decimal(1), "a number, not a string", Problem.TYPE),
     ],
 )
 def test_text_is_a_string(value: Any, reason: str, problem: Problem) -> None:
@@ -35,13 +35,23 @@ def test_bytes_of_a_column_without_a_type_are_utf_8() -> None:
 
 @pytest.mark.parametrize(
     ("key", "expected"),
-    [(7, "7"), ("x", "x"), (b"x", "x"), (uuid.UUID(int=1), str(uuid.UUID(int=1)))],
+    [
+        *((7, "7"), ("x", "x"), (b"x", "x"), (uuid.UUID(int=1), str(uuid.UUID(int=1)))),
+        # Numbers of databases whose only type for numbers is a decimal one.
+        *((Decimal(7), "7"), (Decimal("7.00"), "7"), (Decimal("1e3"), "1000")),
+    ],
 )
 def test_key_may_be_a_whole_number_or_an_id(key: Any, expected: str) -> None:
     assert Columns("text", "id").parse_row(1, {"text": "a", "id": key}) == Row(1, "a", expected)
 
 
-@pytest.mark.parametrize("key", [None, "", True, 1.0, [], date(2026, 1, 1), b"\xff", float("nan")])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(None, "", True, 1.0, [], date(2026, 1, 1), b"\xff", float("nan")),
+        *(Decimal("1.5"), Decimal("NaN"), Decimal("sNaN"), Decimal("-Infinity")),
+    ],
+)
 def test_other_keys_are_invalid(key: Any) -> None:
     row = Columns("text", "id").parse_row(1, {"text": "a", "id": key})
     assert isinstance(row, InvalidRow) and row.problem is Problem.KEY
