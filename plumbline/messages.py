@@ -20,7 +20,6 @@ from pydantic import (
     model_validator,
 )
 
-from plumbline.labels import spelled_label
 from plumbline_client.defaults import SOURCE
 from plumbline_client.errors import PlumblineError
 from plumbline_client.identity import LONGEST_KEY, LONGEST_SOURCE, invalid_reason, keyed_id
@@ -136,7 +135,7 @@ class MessageLabel(BaseModel):
         if job_id is None:
             assert self.key is not None, "names_one_job checks it"
             job_id = keyed_id(self.source, self.key)
-        return LabelEntry(job_id, self.label, self.by, spelled_label(self.label))
+        return LabelEntry(job_id, self.label, self.by)
 
 
 class LabelMessage(_Message):

@@ -8,6 +8,7 @@ from typing import Any
 
 from celery import Task
 
+from plumbline.labels import parse_label
 from plumbline.messages import LabelMessage, MessageRejected, ScoreMessage
 from plumbline.queues import (
     ALERTS_TASK,
@@ -140,7 +141,7 @@ def write_labels(message: LabelMessage) -> LabelOutcome:
     """Write the usable labels in one transaction."""
     engine = current_process().engine
     with translate_errors(engine), engine.begin() as connection:
-        return labels.add(connection, message.entries())
+        return labels.add(connection, message.entries(), parse_label)
 
 
 @app.task(name=DRIFT_TASK, bind=True, acks_late=False, typing=False)

@@ -3,45 +3,46 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from plumbline_client.identity import invalid_reason
-
 STREAMED_ROWS = 1_000
 # Far above any class name; a longer value is not a label.
 LONGEST_LABEL = 500
+LITERALS = {"0": 0, "1": 1}
 
-# One statement for a whole batch. A value other than "0" and "1" is a class name of the version
-# that scored the job, or another spelling of 0 or 1. `before` is the label before this statement,
-# because a statement does not see its own changes.
+# Returns 0 or 1 for a label that may be one of the class names, or None.
+LabelParser = Callable[[str, Sequence[str]], int | None]
+
+# The class names of the version that scored each job, for what is not "0" or "1".
+CLASS_NAMES = text("""
+SELECT live.job_id, versions.labels
+FROM plumbline.predictions AS live
+JOIN plumbline.model_versions AS versions ON versions.model = live.model
+WHERE live.job_id = ANY(CAST(:ids AS uuid[])) AND live.role = 'live'
+""")
+
+# One statement for a whole batch. `before` is the label before this statement, because a statement
+# does not see its own changes.
 ADD = text("""
 WITH entries AS (
-    SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:sources AS text[]), CAST(:labels AS text[]),
-                         CAST(:spelled AS int[]))
-        AS entries (job_id, source, value, spelled)
-), resolved AS (
-    SELECT entries.job_id, entries.source, jobs.id IS NOT NULL AS known,
-           coalesce(versions.labels, '{}') AS names,
-           CASE WHEN value IN ('0', '1') THEN CAST(value AS int)
-                ELSE coalesce(array_position(versions.labels, value) - 1, spelled) END AS label
-    FROM entries
+    SELECT entries.*, jobs.id IS NOT NULL AS known
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:sources AS text[]), CAST(:labels AS int[]))
+        AS entries (job_id, source, label)
     LEFT JOIN plumbline.jobs AS jobs ON jobs.id = entries.job_id
-    LEFT JOIN plumbline.predictions AS live ON live.job_id = jobs.id AND live.role = 'live'
-    LEFT JOIN plumbline.model_versions AS versions ON versions.model = live.model
 ), written AS (
     INSERT INTO plumbline.labels (job_id, source, label)
-    SELECT job_id, source, label FROM resolved
+    SELECT job_id, source, label FROM entries
     WHERE known AND label IS NOT NULL
     ORDER BY job_id, source
     ON CONFLICT (job_id, source) DO UPDATE
     SET label = excluded.label, labelled_at = excluded.labelled_at
 )
-SELECT resolved.job_id, resolved.known, resolved.names, resolved.label, before.label AS before
-FROM resolved LEFT JOIN plumbline.labels AS before USING (job_id, source)
+SELECT entries.job_id, entries.known, entries.label, before.label AS before
+FROM entries LEFT JOIN plumbline.labels AS before USING (job_id, source)
 """)
 
 # If several sources labelled a job, the newest label wins.
@@ -61,15 +62,11 @@ ORDER BY newest.job_id
 
 @dataclass(frozen=True, slots=True)
 class LabelEntry:
-    """A label that `source` gives a job: "0", "1", or a class name of the job's version.
-
-    `spelled` is 0 or 1 if the label is another spelling of it, unless a class has that name.
-    """
+    """A label, as it is written, that `source` gives a job."""
 
     job_id: uuid.UUID
     label: str
     source: str
-    spelled: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,26 +94,45 @@ class LabelledText:
     job_id: uuid.UUID
 
 
-def add(connection: Connection, entries: Sequence[LabelEntry]) -> LabelOutcome:
-    """Write the usable labels. The last of several entries for one job and source wins."""
+def add(
+    connection: Connection, entries: Sequence[LabelEntry], parse_label: LabelParser
+) -> LabelOutcome:
+    """Write the usable labels. The last of several entries for one job and source wins.
+
+    "0" and "1" are labels whatever the classes are called; `parse_label` reads all others.
+    """
     unique = {(entry.job_id, entry.source): entry for entry in entries}.values()
+    names = _class_names(connection, [e.job_id for e in unique if e.label not in LITERALS])
+    labels = [
+        LITERALS.get(entry.label, parse_label(entry.label, names.get(entry.job_id, ())))
+        for entry in unique
+    ]
     rows = connection.execute(
         ADD,
         {
             "ids": [entry.job_id for entry in unique],
             "sources": [entry.source for entry in unique],
-            "labels": [_storable(entry.label) for entry in unique],
-            "spelled": [entry.spelled for entry in unique],
+            "labels": labels,
         },
     ).all()
     usable = [row for row in rows if row.known and row.label is not None]
+    unusable = [row.job_id for row in rows if row.known and row.label is None]
     return LabelOutcome(
         accepted=sum(row.before is None for row in usable),
         changed=sum(row.before is not None and row.before != row.label for row in usable),
         known=sum(row.before == row.label for row in usable),
         unknown=frozenset(row.job_id for row in rows if not row.known),
-        unusable={row.job_id: row.names for row in rows if row.known and row.label is None},
+        unusable={job_id: names.get(job_id, []) for job_id in unusable},
     )
+
+
+def _class_names(
+    connection: Connection, job_ids: Sequence[uuid.UUID]
+) -> dict[uuid.UUID, list[str]]:
+    if not job_ids:
+        return {}
+    rows = connection.execute(CLASS_NAMES, {"ids": list(job_ids)})
+    return {row.job_id: list(row.labels) for row in rows}
 
 
 def labelled_texts(
@@ -131,8 +147,3 @@ def labelled_texts(
     )
     for row in rows:
         yield LabelledText(*row)
-
-
-def _storable(label: str) -> str | None:
-    """Return None for a label that PostgreSQL cannot store; no class name is such a value."""
-    return label if invalid_reason(label, LONGEST_LABEL) is None else None

@@ -29,7 +29,7 @@ from plumbline.files import (
     TextFile,
     format_of,
 )
-from plumbline.labels import label_text, spelled_label
+from plumbline.labels import label_text, parse_label, spelled_label
 from plumbline.services import connected
 from plumbline.settings import Settings
 from plumbline_client.errors import SourceInvalid, StorageError
@@ -238,7 +238,7 @@ def parse_rows(
         except ValueError as reason:
             yield InvalidRow(row.line, str(reason), Problem.KEY)
             continue
-        yield LabelRow(row.line, LabelEntry(job_id, label, labeller, spelled_label(label)))
+        yield LabelRow(row.line, LabelEntry(job_id, label, labeller))
 
 
 def batches(
@@ -265,7 +265,7 @@ def add_labels(
     """Store the labels of a batch in one transaction; return also the rows without a usable one."""
     entries = [row.entry for row in batch if isinstance(row, LabelRow)]
     with engine.begin() as connection:
-        outcome = labels.add(connection, entries)
+        outcome = labels.add(connection, entries, parse_label)
     skipped = (skipped_row(row, outcome) for row in batch)
     return outcome, [row for row in skipped if row is not None]
 

@@ -73,16 +73,6 @@ def test_a_job_is_named_by_its_id_or_by_its_key() -> None:
     ]
 
 
-def test_a_label_may_be_spelled_as_in_a_file() -> None:
-    spellings = [{**BY_ID, "label": label} for label in ("True", "0.0", "spam")]
-    entries = LabelMessage.parse(label_message(*spellings)).entries()
-    assert [(entry.label, entry.spelled) for entry in entries] == [
-        ("True", 1),
-        ("0.0", 0),
-        ("spam", None),
-    ]
-
-
 def test_the_source_of_a_key_is_optional() -> None:
     label = {"key": "k-1", "label": "1", "by": "support"}
     (entry,) = LabelMessage.parse(label_message(label)).entries()

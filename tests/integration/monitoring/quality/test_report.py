@@ -13,6 +13,7 @@ from sqlalchemy import Engine, text
 
 from monitoring.quality.estimated import CalibrationErrors, WindowSums, estimated_metrics
 from monitoring.quality.report import ReportCounts, make_reports
+from plumbline.labels import parse_label
 from plumbline.settings import Settings
 from scoring.artifact.artifact import Artifact
 from storage.jobs.labels import LabelEntry, add
@@ -86,6 +87,7 @@ def add_labels(engine: Engine, ids: Sequence[uuid.UUID], labels: str, by: str = 
         add(
             connection,
             [LabelEntry(job, label, by) for job, label in zip(ids, labels, strict=False)],
+            parse_label,
         )
 
 

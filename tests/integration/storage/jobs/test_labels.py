@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, text
 
+from plumbline.labels import parse_label
 from plumbline_client.new_job import new_job
 from storage.jobs import labels
 from storage.jobs.labels import LabelEntry, LabelledText, LabelOutcome
@@ -41,7 +42,8 @@ def deploy(engine: Engine, *names: str) -> None:
 
 def add(engine: Engine, *pairs: tuple[uuid.UUID, str], by: str = "ann") -> LabelOutcome:
     with engine.begin() as connection:
-        return labels.add(connection, [LabelEntry(job_id, label, by) for job_id, label in pairs])
+        entries = [LabelEntry(job_id, label, by) for job_id, label in pairs]
+        return labels.add(connection, entries, parse_label)
 
 
 def backdate(engine: Engine, by: str, age: timedelta) -> None:
@@ -91,7 +93,7 @@ def test_class_names_of_the_version_that_scored_a_job_are_labels(
     one, two, three, queued = accept(ledger, "one", "two", "three", "queued")
     for job_id in (one, two, three):
         score(ledger, job_id)
-    pairs = [(one, "spam"), (two, "ham"), (three, "Spam"), (queued, "spam")]
+    pairs = [(one, "spam"), (two, " Ham"), (three, "eggs"), (queued, "spam")]
     unusable = {three: ["ham", "spam"], queued: []}
     assert add(engine, *pairs) == LabelOutcome(accepted=2, unusable=unusable)
     assert labels_by_text(engine) == {"one": 1, "two": 0}
@@ -104,13 +106,8 @@ def test_class_name_is_preferred_to_another_spelling_of_0_or_1(
     one, two, queued = accept(ledger, "one", "two", "queued")
     for job_id in (one, two):
         score(ledger, job_id)
-    entries = [
-        LabelEntry(one, "true", "ann", spelled=1),
-        LabelEntry(two, "1.0", "ann", spelled=1),
-        LabelEntry(queued, "true", "ann", spelled=1),
-    ]
-    with engine.begin() as connection:
-        assert labels.add(connection, entries) == LabelOutcome(accepted=3)
+    pairs = [(one, "true"), (two, "1.0"), (queued, "true")]
+    assert add(engine, *pairs) == LabelOutcome(accepted=3)
     assert labels_by_text(engine) == {"one": 0, "two": 1, "queued": 1}
 
 

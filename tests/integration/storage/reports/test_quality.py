@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from plumbline.labels import parse_label
 from storage.jobs.labels import LabelEntry, add
 from storage.reports import quality
 from storage.reports.quality import MetricValues, QualityWindow, WindowCounts
@@ -51,7 +52,7 @@ def add_prediction(
 
 def add_label(engine: Engine, job: uuid.UUID, label: str, by: str = "ann") -> None:
     with engine.begin() as connection:
-        add(connection, [LabelEntry(job, label, by)])
+        add(connection, [LabelEntry(job, label, by)], parse_label)
 
 
 def promote(engine: Engine) -> None:

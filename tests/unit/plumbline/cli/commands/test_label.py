@@ -91,20 +91,6 @@ def test_invalid_id_or_key_makes_its_row_invalid() -> None:
     assert invalid == InvalidRow(3, "its key has 600 characters, and at most 500 are accepted")
 
 
-def test_every_spelling_of_a_label_is_known() -> None:
-    rows = [Row(line, label, str(ONE)) for line, label in enumerate(["1.0", " False ", "x"])]
-    entries = [
-        row.entry
-        for row in parse_rows(rows, job_id_parser(None, None, SETTINGS), "ann")
-        if isinstance(row, LabelRow)
-    ]
-    assert [(entry.label, entry.spelled) for entry in entries] == [
-        ("1.0", 1),
-        ("False", 0),
-        ("x", None),
-    ]
-
-
 def test_repeated_job_starts_a_new_batch() -> None:
     first, second, again = (
         LabelRow(line, LabelEntry(job, "1", "ann")) for line, job in ((2, ONE), (3, TWO), (5, ONE))
