@@ -6,6 +6,7 @@ row is reported with its line, and the next one is read. Nothing is guessed sile
 
 from __future__ import annotations
 
+from plumbline.files.byte_stream import name_of
 from plumbline.files.formats import STDIN, Format, ReadOptions, format_of
 from plumbline.files.rows import Columns, InvalidRow, Problem, Row, RowColumns
 from plumbline.files.text_file import TextFile
@@ -23,5 +24,6 @@ __all__ = [
     "TextFile",
     "check_argument",
     "format_of",
+    "name_of",
     "read_text",
 ]

@@ -54,6 +54,8 @@ def format_of(source: str) -> Format:
     """Return the format that the file's name implies. Standard input has one text per line."""
     if source == STDIN:
         return Format.TEXT
+    if not source:
+        raise FileUnreadable("The name of the file is empty; name a file, or - for standard input.")
     name = source.lower()
     format = SUFFIXES.get(Path(name.removesuffix(".gz")).suffix)
     if format is None or (format is Format.PARQUET and name.endswith(".gz")):

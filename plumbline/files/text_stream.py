@@ -7,7 +7,7 @@ import zlib
 from typing import Any, cast
 
 from plumbline.errors import FileUnreadable, OptionInvalid
-from plumbline.files.byte_stream import ByteStream
+from plumbline.files.byte_stream import ByteStream, name_of
 from plumbline.files.encodings import (
     MARK_UNDECODABLE,
     UNDECODABLE,
@@ -48,8 +48,7 @@ def read_text(source: str, encoding: str | None = None) -> str:
         stream = open_text(content, content.name, encoding)
         text = stream.read()
     except READ_ERRORS as error:
-        name = source if content is None else content.name
-        raise FileUnreadable(f"{name} cannot be read: {reason_of(error)}.") from error
+        raise FileUnreadable(f"{name_of(source)} cannot be read: {reason_of(error)}.") from error
     finally:
         if content is not None:
             content.close()

@@ -65,17 +65,25 @@ class InvalidRows:
             lines.append(row.line)
 
     def sentence(self, path: Path) -> str:
+        """Return why the file is refused because of these rows."""
+        rows, them = ("a row", "it") if self.count == 1 else (f"{self.count:,} rows", "them")
+        return (
+            f"{path} has {rows} that cannot be used ({self._reasons()}); correct {them}, or leave "
+            "out such rows with --skip-invalid."
+        )
+
+    def sentence_of_all(self, path: Path) -> str:
+        """Return that no row is left after these have been left out."""
+        return f"{path} has no row that can be used ({self._reasons()})."
+
+    def _reasons(self) -> str:
         reasons = [
             f"{_lines(lines, self.counts[reason])}: {reason}"
             for reason, lines in self.lines.items()
         ]
         more = self.count - sum(self.counts.values())
         reasons += [f"and {more:,} more"] if more else []
-        rows = "a row" if self.count == 1 else f"{self.count:,} rows"
-        return (
-            f"{path} has {rows} that cannot be used ({'; '.join(reasons)}); correct "
-            f"{'it' if self.count == 1 else 'them'}, or leave out such rows with --skip-invalid."
-        )
+        return "; ".join(reasons)
 
 
 def _description(kind: str) -> str:

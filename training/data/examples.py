@@ -107,22 +107,25 @@ class DataSource:
         self, path: Path, columns: RowColumns[LabelledRow], report: DataReport
     ) -> Iterator[LabelledRow]:
         """Yield the rows that can be used. Raises DataInvalid for others, unless left out."""
-        invalid = InvalidRows()
+        invalid, used = InvalidRows(), 0
         try:
             if (format := format_of(str(path))) is Format.TEXT:
                 raise FileUnreadable(f"{path} has no columns; use a .csv, .jsonl or .parquet file.")
             with TextFile(str(path), format, columns, self.options) as rows:
                 for row in rows:
                     if not isinstance(row, InvalidRow):
+                        used += 1
                         yield row
-                    elif self.skip_invalid:
+                        continue
+                    invalid.add(row)
+                    if self.skip_invalid:
                         report.left_out.add(row.problem, f"{path}:{row.line}")
-                    else:
-                        invalid.add(row)
         except FileUnreadable as error:
             raise DataInvalid(str(error)) from error
-        if invalid.count:
+        if invalid.count and not self.skip_invalid:
             raise DataInvalid(invalid.sentence(path))
+        if invalid.count and not used:
+            raise DataInvalid(invalid.sentence_of_all(path))
 
 
 def read_examples(

@@ -28,6 +28,7 @@ from plumbline.files import (
     Row,
     TextFile,
     format_of,
+    name_of,
 )
 from plumbline.labels import label_text, parse_label, spelled_label
 from plumbline.services import connected
@@ -176,7 +177,7 @@ def label(
         details = {"skipped": counts.errors.kinds.document()}
         print_json({"kind": "summary", "source": labeller, **counts.counts(), **details})
     else:
-        print_counts(counts, file)
+        print_counts(counts, name_of(file))
     if counts.unusable:
         raise typer.Exit(1)
 

@@ -31,6 +31,7 @@ from plumbline.files import (
     Row,
     TextFile,
     check_argument,
+    name_of,
 )
 from plumbline.files.row_tally import RowTally
 from plumbline.services import connected, open_client
@@ -162,7 +163,7 @@ def submit(
                 if wait:
                     ids.append(receipt.job_id)
         if not as_json:
-            print_counts(counts, file or "the text")
+            print_counts(counts, "the text" if file is None else name_of(file))
         if counts.unpublished:
             print_broker_error(services.broker_url)
         ended = wait_for_jobs(client, ids, as_json)
@@ -270,8 +271,8 @@ def print_counts(counts: SubmissionCounts, name: str) -> None:
     out.print(counts.table())
     counts.errors.print()
     for note in counts.replaced.counts:
-        name = "NULs" if note == NUL_REPLACED else "lone surrogates"
-        print_kind(f"{name} were replaced", counts.replaced, note)
+        replaced = "NULs" if note == NUL_REPLACED else "lone surrogates"
+        print_kind(f"{replaced} were replaced", counts.replaced, note)
     if not any(counts.counts().values()):
         out.print(f"{name} contains no texts.", markup=False, soft_wrap=True)
 

@@ -25,6 +25,11 @@ def test_an_unknown_file_name_suffix_is_refused(name: str) -> None:
         format_of(name)
 
 
+def test_empty_name_is_refused() -> None:
+    with pytest.raises(FileUnreadable, match=r"^The name of the file is empty; name a file, or -"):
+        format_of("")
+
+
 @pytest.mark.parametrize(
     ("named", "delimiter"), [("tab", "\t"), (r"\t", "\t"), ("Semicolon", ";"), ("^", "^")]
 )

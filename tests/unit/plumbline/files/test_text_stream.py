@@ -47,6 +47,15 @@ def test_missing_file_is_reported(tmp_path: Path) -> None:
         read_text(str(tmp_path / "absent"))
 
 
+def test_standard_input_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    descriptor = os.open(os.devnull, os.O_WRONLY)
+    with os.fdopen(descriptor, "w") as closed, open(descriptor, closefd=False) as stream:
+        monkeypatch.setattr("sys.stdin", stream)
+        with pytest.raises(FileUnreadable, match=r"^Standard input cannot be read: Bad file desc"):
+            read_text("-")
+        assert not closed.closed
+
+
 def test_argument_that_could_not_be_decoded_is_refused() -> None:
     assert check_argument("Grüße") == "Grüße"
     with pytest.raises(OptionInvalid, match="on standard input with --encoding"):

@@ -230,6 +230,13 @@ def test_invalid_rows_are_left_out_and_counted_on_request(tmp_path: Path) -> Non
     assert DataSource(skip_invalid=True).read_texts(path, report) == ["a", "e", "f"]
 
 
+def test_file_of_which_all_rows_are_left_out_is_refused_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("label,text\n1,a, b\n0,c, d\n", encoding="utf-8")
+    with pytest.raises(DataInvalid, match=r"no row that can be used \(lines 2, 3: it has 3 values"):
+        DataSource(skip_invalid=True).read(path)
+
+
 def test_class_names_are_those_of_the_model(tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text("text,label\na,Bad\nb,good\nc,0\n", encoding="utf-8")
