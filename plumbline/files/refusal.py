@@ -87,7 +87,8 @@ def _contradiction(head: bytes, named: str) -> str | None:
         if codecs.decode(LETTERS, named, "replace") != LETTERS.decode() and b"\x1b" not in head:
             return f"is ASCII text, not {named}; leave out --encoding"
         return None
-    if named.startswith(DEFAULT) or named == "ascii" or not _is_utf8(whole):
+    # A last byte that begins a character of UTF-8 may as well be a whole one, as in "café".
+    if whole.isascii() or not _is_utf8(whole) or named.startswith(DEFAULT) or named == "ascii":
         return None
     characters = sum(not character.isascii() for character in whole.decode(DEFAULT))
     if named.startswith(SINGLE_BYTE) or characters >= MIN_UTF8_CHARACTERS:

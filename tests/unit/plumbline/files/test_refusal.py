@@ -61,6 +61,7 @@ def test_utf_8_named_otherwise_is_refused(content: str, named: str) -> None:
 def test_named_encoding_is_believed() -> None:
     assert refusal(b"plain", "cp1252") is None
     assert refusal("Grüße".encode("cp1252"), "cp1252") is None
+    assert refusal("café".encode("cp1252"), "cp1252") is None
     assert refusal("Grüße".encode("cp1252"), "utf-8") is None
     assert refusal(b"", "utf-16") is None
 
