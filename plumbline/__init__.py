@@ -1,1 +1,4 @@
-"""The application: settings, command line, embedded servers, demo."""
+import os
+
+# psycopg reads it at its import, and what another program chose may not be installed here.
+os.environ.pop("PSYCOPG_IMPL", None)

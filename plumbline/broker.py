@@ -10,28 +10,12 @@ import redis
 
 from plumbline.queues import BULK_QUEUE, KEY_PREFIX, SCORE_QUEUE
 from plumbline_client.broker import connect_redis, translate_redis_errors
-from plumbline_client.broker_url_parser import masked_broker_url
 from plumbline_client.errors import BrokerRefuses, BrokerUnavailable
 
 PROBE = KEY_PREFIX + "probe"
 # How often to ask a Redis that refuses, and how often to report the same answer.
 ASK_EVERY_S = 1.0
 REPORT_EVERY_S = 30.0
-LOGIN = "correct the user and the password in PLUMBLINE_BROKER_URL"
-# Answers that do not pass by themselves, by a part of their words, and what to do.
-CURES = {
-    "NOAUTH": LOGIN,
-    "WRONGPASS": LOGIN,
-    "invalid password": LOGIN,
-    "without any password": "remove the password from PLUMBLINE_BROKER_URL",
-    "no password is set": "remove the password from PLUMBLINE_BROKER_URL",
-    "NOPERM": "allow the user all commands but the dangerous ones, with "
-    f"`ACL SETUSER … ~{KEY_PREFIX}* &{KEY_PREFIX}* +@all -@dangerous`",
-    "unknown command": "use Redis 6.2 or later",
-    "DB index": "use one of its database numbers in PLUMBLINE_BROKER_URL",
-    "DENIED": "let it accept connections from this machine",
-    "NOPROTO": "use Redis 6.2 or later",
-}
 
 
 def queue_depth(url: str, *queues: str) -> int:
@@ -76,11 +60,6 @@ def check_takes(url: str) -> None:
                 raise answer
 
 
-def cure(answer: str) -> str | None:
-    """Return what to do about an answer of Redis that does not pass by itself, otherwise None."""
-    return next((what for words, what in CURES.items() if words in answer), None)
-
-
 def wait_until_usable(
     url: str, report: Callable[[str], None], pause: Callable[[float], None] = time.sleep
 ) -> None:
@@ -93,12 +72,8 @@ def wait_until_usable(
         try:
             return check_takes(url)
         except BrokerRefuses as error:
-            remedy = cure(error.answer)
-            if remedy is not None:
-                raise BrokerUnavailable(
-                    f"Redis at {masked_broker_url(url)} refuses: {error.answer.rstrip('.')}; "
-                    f"{remedy}."
-                ) from error
+            if not error.may_pass:
+                raise BrokerUnavailable(str(error)) from error
             sentence = str(error)
         except BrokerUnavailable as error:
             # A server that is being replaced may be away for a moment.

@@ -67,10 +67,9 @@ class Relay:
         """Relay until it stops or a server fails. Return how long to pause, in seconds."""
         try:
             with translate_errors(self._engine), outbox.listen(self._engine) as listener:
-                self._listening.end()
                 self._log_polling(listener)
                 while self._publish_and_wait(listener):
-                    self._publishing.end()
+                    pass
         except BrokerUnavailable as error:
             return self._publishing.add(str(error))
         except StorageError as error:
@@ -91,6 +90,8 @@ class Relay:
     def _publish_and_wait(self, listener: Listener) -> bool:
         """Empty the outbox and wait for more. Return False if the relay stops."""
         relay_once(self._engine, self._publisher, self._settings, self._services)
+        self._listening.end()
+        self._publishing.end()
         for _ in range(round(POLL_EVERY_S / LISTEN_S)):
             if self._stopping.is_set():
                 return False

@@ -17,8 +17,11 @@ from plumbline_client.services import Services
 from storage.jobs import outbox
 from storage.jobs.outbox import DueJobs
 from storage.jobs.sweep import SweepResult, sweep
+from worker.broker.refusal import Refusals
 
 log = logging.getLogger(__name__)
+# Of all sweeps of this process, since each would log the same.
+_publishing = Refusals(log, "no wake-ups are published")
 # With this many messages in Redis, lost wake-ups do not matter: the workers are busy, or none is
 # running.
 DEEP_QUEUE = 1_000
@@ -53,10 +56,12 @@ def queue_depth_if_writable(services: Services) -> int | None:
     """Return the number of messages in Redis; None if Redis is unavailable or full."""
     try:
         check_writable(services.broker_url)
-        return queue_depth(services.broker_url)
+        depth = queue_depth(services.broker_url)
     except BrokerUnavailable as error:
-        log.warning("no wake-ups are published: %s", error)
+        _publishing.add(str(error))
         return None
+    _publishing.end()
+    return depth
 
 
 def group_into_messages(due: DueJobs, size: int) -> list[list[uuid.UUID]]:

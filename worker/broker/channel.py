@@ -128,7 +128,7 @@ class Channel(redis.Channel):  # type: ignore[misc]
         """Settle what is processed and take what fits. Return whether a message was delivered."""
         if self._unacknowledged is None or self.closed or monotonic() < self._paused_until:
             return False
-        delivered = False
+        delivered = asked = False
         with self._pausing():
             self._renew_if_due()
             self._return_settled()
@@ -136,6 +136,7 @@ class Channel(redis.Channel):  # type: ignore[misc]
                 if not self._has_slot():
                     break
                 taken = self._take()
+                asked = True
                 if taken is None:
                     self._wait_for_messages()
                     break
@@ -144,7 +145,9 @@ class Channel(redis.Channel):  # type: ignore[misc]
             else:
                 self._wait_for_messages()
             self._acknowledge()
-            self._taking.end()
+            # A turn between two looks at the queues says nothing about what Redis answers.
+            if asked:
+                self._taking.end()
         return delivered
 
     def _has_slot(self) -> bool:

@@ -32,11 +32,12 @@ class BrokerUnavailable(PlumblineError):
 
 
 class BrokerRefuses(BrokerUnavailable):
-    """Redis answers with an error. `answer` is in its own words."""
+    """Redis answers with an error. `answer` is in its own words; waiting may help if `may_pass`."""
 
-    def __init__(self, sentence: str, answer: str = "") -> None:
+    def __init__(self, sentence: str, answer: str = "", *, may_pass: bool = True) -> None:
         super().__init__(sentence)
         self.answer = answer
+        self.may_pass = may_pass
 
 
 class BrokerUrlInvalid(BrokerUnavailable):

@@ -199,9 +199,13 @@ def _require(actual: Mapping[str, str | None], first_schema: str, url: DatabaseU
         wrong.pop("synchronous_commit", None)
     if first_schema != "pg_catalog" and not first_schema.startswith("pg_temp"):
         wrong["search_path"] = "public"
-    for name, value in wrong.items():
+    if wrong:
+        role = quoted(url.user)
+        statements = (
+            f"ALTER ROLE {role} SET {name} = {value if name == 'search_path' else repr(value)}"
+            for name, value in wrong.items()
+        )
         raise DatabaseRefused(
             f"{url.server} is behind a connection pooler, through which Plumbline cannot set "
-            f"{name}: run ALTER ROLE {quoted(url.user)} SET {name} = "
-            f"{value if name == 'search_path' else repr(value)}, and reconnect the pooler."
+            f"{' and '.join(wrong)}: run {'; '.join(statements)}, and reconnect the pooler."
         )

@@ -102,6 +102,7 @@ def test_the_environment_of_another_celery_program_is_ignored(
     expected = app(tmp_path)
     for name, value in FOREIGN.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PSYCOPG_IMPL", "unknown")
     assert app(tmp_path) == expected
     assert expected["url"].endswith("@127.0.0.1:1/0") and expected["results"] is None
     assert (expected["loader"], expected["tokenizers"]) == ("worker.loader", "false")

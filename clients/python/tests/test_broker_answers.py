@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from plumbline.broker import cure
+from plumbline_client.broker_answers import cure
 
 
 @pytest.mark.parametrize(
