@@ -19,6 +19,12 @@ import psutil
 LOCALHOST = "127.0.0.1"
 PR_SET_PDEATHSIG = 1
 ORPHAN_TIMEOUT_S = 10.0
+# What sends a signal that no program sends, or hardly any.
+LIMITS = {
+    signal.SIGXFSZ: "raise the limit of the size of a file, `ulimit -f`",
+    signal.SIGXCPU: "raise the limit of CPU time, `ulimit -t`",
+    signal.SIGBUS: "the disk or /dev/shm may be full",
+}
 MIB = 1024 * 1024
 # A PostgreSQL needs more to start.
 LITTLE_SPACE_MB = 64
@@ -147,7 +153,9 @@ def quote_log(log: Path, lines: int = 1) -> str:
 def describe_exit(status: int) -> str:
     """Return how a process ended, for a sentence with the process as its subject."""
     if status < 0:
-        return f"was killed by {signal.Signals(-status).name}"
+        killer = signal.Signals(-status)
+        why = LIMITS.get(killer)
+        return f"was killed by {killer.name}" + (f" ({why})" if why else "")
     return f"exited with status {status}"
 
 

@@ -253,8 +253,8 @@ def _wait_until_ready(running: Stack) -> None:
         elif time.monotonic() > deadline:
             names = ", ".join(process.name for process in waiting)
             raise EmbeddedFailed(
-                f"Not ready within {READY_TIMEOUT_S:g} s: {names}; see "
-                f"{state_dir.logs_dir(running.settings)}."
+                f"Not ready within {READY_TIMEOUT_S:g} s: {names}; of {waiting[0].name}, "
+                f"{quote_log(waiting[0].log, LOG_LINES)}."
             )
         time.sleep(POLL_S)
         waiting = unready(running.services.broker_url, waiting)

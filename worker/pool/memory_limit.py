@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plumbline.errors import SettingsInvalid
+from plumbline_client.errors import PlumblineError
 
 # The app imports this module, and must not depend on the packages of an extra.
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ PRIVATE_MEMORY = "VmData:"
 LONG_TEXT = "word " * 600
 
 
+class MemoryLimited(PlumblineError):
+    """The process may not use as much memory as the model takes."""
+
+
 def limit_memory(mb: int) -> None:
     """Make allocations fail beyond `mb` MiB of private memory of this process; 0 sets no limit.
 
@@ -54,20 +59,33 @@ def recycle_kib(mb: int) -> int | None:
 
 
 def check_limit(mb: int, artifact: Artifact, load: Callable[[Path], Scorer]) -> None:
-    """Raise SettingsInvalid if a process of `mb` MiB cannot hold the model and score a text.
+    """Raise an error if a process of `mb` MiB cannot hold the model and score a text.
 
+    It is SettingsInvalid, or MemoryLimited if the limits of this process (`ulimit`) are too low.
     Every process would end while it starts, and be replaced by the next one, without an end.
     """
     model_mb = artifact.model_path.stat().st_size // MIB
-    if mb == 0 or mb >= AMPLE_MB + AMPLE_FACTOR * model_mb:
+    limited = is_limited()
+    if not limited and (mb == 0 or mb >= AMPLE_MB + AMPLE_FACTOR * model_mb):
         return
     needed = measure_mb(lambda: load(artifact.folder).window_logits(LONG_TEXT))
-    if needed is not None and mb < needed + RESERVE_MB:
+    if needed is None and limited:
+        raise MemoryLimited(
+            f"{artifact.name} cannot be loaded within the limit of memory of this process; raise "
+            "the limit (`ulimit -v` and `ulimit -d`)."
+        )
+    if needed is not None and 0 < mb < needed + RESERVE_MB:
         raise SettingsInvalid(
             f"PLUMBLINE_CHILD_MEMORY_MB={mb} is too little for {artifact.name}: a scoring process "
             f"takes {needed} MiB before its first text; set it to {round_up(needed)} or more, or "
             "to 0 for no limit."
         )
+
+
+def is_limited() -> bool:
+    """Return whether this process may not use all the memory of the machine."""
+    kinds = (resource.RLIMIT_AS, resource.RLIMIT_DATA)
+    return any(resource.getrlimit(kind)[0] != resource.RLIM_INFINITY for kind in kinds)
 
 
 def round_up(needed_mb: int) -> int:

@@ -7,9 +7,11 @@ logs it once and continues to try: the owner may be the worker that this one rep
 from __future__ import annotations
 
 import atexit
+import errno
 import logging
 import os
 import shutil
+import socket
 import tempfile
 import threading
 from collections.abc import Mapping
@@ -20,6 +22,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from plumbline.settings import Settings
+from plumbline.system_errors import cause_and_cure
 from plumbline_client.services import Services
 from worker.pool.in_flight import InFlightTable
 from worker.telemetry import metrics
@@ -82,10 +85,8 @@ class Exporter:
             except OSError as error:
                 if not warned:
                     log.warning(
-                        "metrics are not served until http://%s:%d is free: %s; give each worker "
-                        "on a machine a PLUMBLINE_METRICS_PORT of its own",
-                        host, port, error.strerror,
-                    )  # fmt: skip
+                        "metrics are not served at http://%s:%d: %s", host, port, _reason(error)
+                    )
                 warned = True
                 pause.wait(RETRY_PORT_S)
         log.info("metrics are served at http://%s:%d/metrics", host, port)
@@ -99,6 +100,17 @@ def make_registry(database_url: str, folder: Path, pids: Pids) -> CollectorRegis
     registry.register(GpuCollector())
     registry.register(LedgerCollector(database_url))
     return registry
+
+
+def _reason(error: OSError) -> str:
+    """Return why the address cannot be served, and what to do."""
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"{error.strerror}; give each worker on a machine a PLUMBLINE_METRICS_PORT of its own"
+        )
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return f"{error.strerror}; PLUMBLINE_METRICS_HOST must be an address of this machine"
+    return cause_and_cure(error)
 
 
 def _remove(folder: Path, owner: int) -> None:

@@ -10,7 +10,8 @@ from plumbline.embedded.child_process import describe_exit, quote_log
 
 def test_an_exit_is_described_in_words() -> None:
     assert describe_exit(3) == "exited with status 3"
-    assert describe_exit(-9) == "was killed by SIGKILL"
+    assert describe_exit(-15) == "was killed by SIGTERM"
+    assert describe_exit(-25).startswith("was killed by SIGXFSZ (raise the limit")
 
 
 def test_log_is_quoted_and_never_said_to_be_the_cause(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from plumbline.errors import SettingsInvalid
 from scoring.artifact.artifact import Artifact
 from scoring.scorer import Scorer
 from tests.paths import SHIPPED
-from worker.pool.memory_limit import check_limit, measure_mb, recycle_kib
+from worker.pool.memory_limit import MemoryLimited, check_limit, measure_mb, recycle_kib
 
 SENTENCE = (
     r"^PLUMBLINE_CHILD_MEMORY_MB=100 is too little for sms-spam/1\.0\.0: .* set it to (\d+) or more"
@@ -64,6 +65,20 @@ def test_no_limit_and_an_ample_one_are_not_measured() -> None:
     artifact = Artifact.load(SHIPPED)
     for limit in (0, 2_048):
         check_limit(limit, artifact, fail)
+
+
+def test_a_limit_of_the_process_that_the_model_exceeds_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(folder: Path) -> Scorer:
+        raise MemoryError
+
+    artifact = Artifact.load(SHIPPED)
+    check_limit(0, artifact, fail)
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (300 * 2**20, resource.RLIM_INFINITY))
+    for limit in (0, 2_048):
+        with pytest.raises(MemoryLimited, match="raise the limit"):
+            check_limit(limit, artifact, fail)
 
 
 def test_the_memory_of_a_copy_of_the_process_is_measured() -> None:

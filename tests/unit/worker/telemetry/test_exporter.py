@@ -1,3 +1,4 @@
+import errno
 import logging
 import os
 import socket
@@ -79,11 +80,25 @@ def test_a_taken_port_is_logged_once_and_served_when_it_is_free(
         exporters.append(make_exporter(port))
         exporters[0].prepare()
         exporters[0].start()
-        eventually(lambda: "metrics are not served until" in caplog.text)
+        eventually(lambda: "metrics are not served at" in caplog.text)
     eventually(lambda: "metrics are served at" in caplog.text)
-    assert caplog.text.count("metrics are not served until") == 1
+    assert caplog.text.count("metrics are not served at") == 1
     assert "PLUMBLINE_METRICS_PORT" in caplog.text
     assert scrape(port)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.EADDRNOTAVAIL, "cannot"), "PLUMBLINE_METRICS_HOST must be an address"),
+        (socket.gaierror(-2, "not known"), "not known; PLUMBLINE_METRICS_HOST must be an address"),
+        (PermissionError(errno.EACCES, "denied"), "denied; change the mode or the owner"),
+    ],
+)
+def test_reason_why_the_page_is_not_served_is_not_always_the_port(
+    error: OSError, reason: str
+) -> None:
+    assert reason in exporter._reason(error)
 
 
 def test_processes_are_named_by_their_pool_index() -> None:
