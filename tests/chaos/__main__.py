@@ -11,6 +11,7 @@ from tests.chaos.run import Size, run
 
 MIN_TIMEOUT_S = 1_800.0
 JOB_TIMEOUT_S = 0.1
+KILL_TIMEOUT_S = 15.0
 
 
 def main() -> int:
@@ -25,7 +26,7 @@ def main() -> int:
         default=20.0,
         help="how long Redis and PostgreSQL stay down once, and how long Redis answers errors",
     )
-    parser.add_argument("--timeout-s", type=float, help="default: half an hour, or 0.1 s per job")
+    parser.add_argument("--timeout-s", type=float, help="default: by jobs and kills")
     parser.add_argument(
         "--bare-only",
         action="store_true",
@@ -40,7 +41,7 @@ def main() -> int:
         poisons=options.poisons,
         outage_s=options.outage_s,
         bare_only=options.bare_only,
-        timeout_s=options.timeout_s or max(MIN_TIMEOUT_S, JOB_TIMEOUT_S * options.jobs),
+        timeout_s=options.timeout_s or default_timeout_s(options.jobs, options.kills),
     )
     folder = options.folder or Path(tempfile.mkdtemp(prefix="plumbline-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,6 +50,10 @@ def main() -> int:
     for line in report.lines():
         print(line)  # noqa: T201
     return 0 if report.passed else 1
+
+
+def default_timeout_s(jobs: int, kills: int) -> float:
+    return max(MIN_TIMEOUT_S, JOB_TIMEOUT_S * jobs + KILL_TIMEOUT_S * kills)
 
 
 def print_progress(line: str) -> None:
