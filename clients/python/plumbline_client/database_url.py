@@ -25,6 +25,7 @@ ENCODE = "in a password, write / as %2F, ? as %3F, @ as %40 and % as %25"
 STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # A part that contains anything else may contain a piece of the password.
 SAFE_HOST = re.compile(r"[\w.-]*|[/@][\w./@ +-]*|[0-9A-Fa-f:.]+(%[\w.-]+)?")
+USUAL_DATABASE = re.compile(r"[\w. -]*")
 SAFE_PORT = re.compile(r"[0-9]{0,5}")
 PORTS = range(1, 65_536)
 # Another program's variables must not reach in. These may: they complete a URL that leaves out the
@@ -69,7 +70,8 @@ class DatabaseUrl:
         user = values.get("user", "")
         login = f"{user if USUAL_USER.fullmatch(user) else '***'}{password}"
         login += "@" if login else ""
-        database = f"/{quote(values['dbname'])}" if values.get("dbname") else ""
+        name = values.get("dbname", "")
+        database = f"/{quote(name) if USUAL_DATABASE.fullmatch(name) else '***'}" if name else ""
         hosts = (values.get("host") or values.get("hostaddr", "")).split(",")
         if any(host.startswith(("/", "@")) for host in hosts):
             return f"postgresql://{login}{database or '/'}?host={','.join(hosts)}"

@@ -191,11 +191,12 @@ def test_process_without_a_user_name_needs_one_in_the_url(monkeypatch: pytest.Mo
         DatabaseUrl.parse("postgresql://host/name")
 
 
-def test_user_that_may_be_a_password_is_not_shown() -> None:
+def test_user_or_database_that_may_hold_a_password_is_not_shown() -> None:
     for form in ("postgresql://swo/rd@host/name", "postgresql://swo%2Frd:pw@host/name"):
         url = DatabaseUrl.parse(form)
         assert "swo" not in url.server
         assert url.without_secrets('failed for user "swo/rd"') == 'failed for user "***"'
+    assert DatabaseUrl.parse("postgresql://me@h/n#swo").masked == "postgresql://me@h/***"
     assert DatabaseUrl.parse("postgresql://me_1.x-y@h/n").masked == "postgresql://me_1.x-y@h/n"
 
 
