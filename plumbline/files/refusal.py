@@ -11,9 +11,12 @@ from plumbline.files.encodings import DEFAULT
 
 WIDE = ("utf-16", "utf-32")
 # Encodings of one byte per character: any bytes are text in them, and UTF-8 text is garbage.
-SINGLE_BYTE = ("iso8859", "cp125", "koi8", "mac", "cp437", "cp85", "cp86")
+SINGLE_BYTE = ("iso8859", "cp125", "koi8", "mac", "cp437", "cp85")
 # Text in an encoding of several bytes per character may be UTF-8 by accident, if it is short.
 MIN_UTF8_CHARACTERS = 4
+# In bytes. Some characters of UTF-16 look like two of ASCII, but seldom like words or lines.
+SHORT_IN_UTF16 = 16
+WORD_ENDS = frozenset(b" \r\n")
 # Blocks up to Arabic: their high byte in UTF-16 is a control character.
 HIGHEST_LOW_BLOCK = 6
 MOSTLY = 0.9
@@ -70,7 +73,8 @@ def _wide_contradiction(head: bytes, named: str | None) -> str | None:
         return f"is in {wide.upper()}, not {named}; correct --encoding"
     if not head or named is None or not named.startswith(WIDE):
         return None
-    if b"\0" not in head and _is_utf8(_whole_characters(head)):
+    is_long = len(head) >= SHORT_IN_UTF16 or not WORD_ENDS.isdisjoint(head)
+    if is_long and b"\0" not in head and _is_utf8(_whole_characters(head)):
         return f"is UTF-8, not {named}; leave out --encoding"
     if named in WIDE:
         return (

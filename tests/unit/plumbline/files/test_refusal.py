@@ -100,9 +100,10 @@ def test_utf_8_is_refused_in_any_other_encoding(named: str) -> None:
 
 
 def test_short_text_that_is_utf_8_by_accident_is_read_as_named() -> None:
-    content = "茅台".encode("gbk")
-    assert content.decode() == "é\u0328"
-    assert refusal(content, "gbk") is None
+    for text, named in (("茅台", "gbk"), ("раз\r\nраз", "cp866"), ("你好", "utf-16-le")):
+        content = text.encode(named)
+        assert content.decode() != text
+        assert refusal(content, named) is None
 
 
 def test_ascii_is_refused_in_an_encoding_with_other_letters() -> None:
