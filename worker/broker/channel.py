@@ -355,6 +355,16 @@ class Channel(redis.Channel):  # type: ignore[misc]
         else:
             self._broadcasting.end()
 
+    def maybe_refresh_binding_expiry(self) -> None:
+        # Of the queues of remote control alone. kombu would log a traceback every second.
+        try:
+            super().maybe_refresh_binding_expiry()
+        except redis_py.RedisError as error:
+            answer = server_answer(error)
+            if answer is None:
+                raise
+            self._broadcasting.add(answer)
+
     def _subscribe(self) -> None:
         if monotonic() < self._subscribe_at:
             return
