@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import tempfile
 from pathlib import Path
@@ -26,6 +27,12 @@ def main() -> int:
         default=20.0,
         help="how long Redis and PostgreSQL stay down once, and how long Redis answers errors",
     )
+    parser.add_argument(
+        "--stop-after-s",
+        type=float,
+        default=math.inf,
+        help="submit and kill for so long only, and audit what was submitted",
+    )
     parser.add_argument("--timeout-s", type=float, help="default: by jobs and kills")
     parser.add_argument(
         "--bare-only",
@@ -41,6 +48,7 @@ def main() -> int:
         poisons=options.poisons,
         outage_s=options.outage_s,
         bare_only=options.bare_only,
+        stop_after_s=options.stop_after_s,
         timeout_s=options.timeout_s or default_timeout_s(options.jobs, options.kills),
     )
     folder = options.folder or Path(tempfile.mkdtemp(prefix="plumbline-chaos-"))

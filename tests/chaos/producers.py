@@ -41,6 +41,11 @@ class Submitted:
     count: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def jobs(self, plan: Plan) -> list[Job]:
+        """Return the jobs of the plan that were submitted: all, unless the run was stopped."""
+        submitted = self.sent | self.acknowledged.keys()
+        return [job for job in plan.jobs if job.number in submitted]
+
     def add_acknowledged(self, job: Job, job_id: uuid.UUID) -> None:
         with self._lock:
             self.acknowledged.setdefault(job.number, set()).add(job_id)
@@ -146,11 +151,14 @@ class Producers:
         ) as client:
             for jobs in self._throttled(batches):
                 receipts = self._submit_until_acknowledged(client, jobs)
+                if not receipts:
+                    return
                 for job, receipt in zip(jobs, receipts, strict=True):
                     assert receipt.state is not JobState.REJECTED, receipt
                     self.submitted.add_acknowledged(job, receipt.job_id)
 
     def _submit_until_acknowledged(self, client: Client, jobs: Sequence[Job]) -> list[Receipt]:
+        """Return the receipts; none if the run ended before."""
         submissions = [Submission(job.text, job.key, deadline(job)) for job in jobs]
         while not self._throttle.stopped:
             with suppress(StorageError):
@@ -190,10 +198,11 @@ class Producers:
                 "socket_connect_timeout": 5.0,
             }
             for jobs in self._throttled(batches):
-                self._send(app, jobs)
-                self.submitted.add_sent(jobs)
+                if self._send(app, jobs):
+                    self.submitted.add_sent(jobs)
 
-    def _send(self, app: Celery, jobs: Sequence[Job]) -> None:
+    def _send(self, app: Celery, jobs: Sequence[Job]) -> bool:
+        """Send until Redis has accepted the message; return False if the run ended before."""
         task_id = str(uuid.uuid4())
         while not self._throttle.stopped:
             # The type of the error depends on where the connection broke.
@@ -206,8 +215,9 @@ class Producers:
                     ignore_result=True,
                     retry=False,
                 )
-                return
+                return True
             time.sleep(RETRY_PAUSE_S)  # the pause of a producer between two attempts
+        return False
 
     def _submit_by_cli(self, batches: Sequence[Sequence[Job]]) -> None:
         for number, jobs in enumerate(self._throttled(batches)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -58,6 +59,7 @@ class Size:
     poisons: int = 1
     outage_s: float = 3.0
     timeout_s: float = 240.0
+    stop_after_s: float = math.inf
     bare_only: bool = False
 
 
@@ -119,7 +121,7 @@ def run(size: Size, folder: Path, print_line: Callable[[str], None]) -> RunRepor
         engine.dispose()
     submitted = producers.submitted
     return RunReport(
-        audit_ledger(plan.jobs, rows, submitted.acknowledged, submitted.sent),
+        audit_ledger(submitted.jobs(plan), rows, submitted.acknowledged, submitted.sent),
         submitted.count,
         loop.killed,
         loop.disturbed,
@@ -166,11 +168,17 @@ class KillLoop:
                     f"have ended and {len(self._kills)} kills remain"
                 )
             self._fleet.supervise()
+            if time.monotonic() > self._started + self._size.stop_after_s:
+                self._stop_early()
             if time.monotonic() >= self._count_at:
                 self._read_progress()
             self._kill()
             self._disturb()
             time.sleep(POLL_S)  # the interval between two polls; the deadline is above
+
+    def _stop_early(self) -> None:
+        self._kills, self._disturbances = [], []
+        self._throttle.stop()
 
     def _is_over(self) -> bool:
         if not self._producers.done() or self._kills or self._disturbances:
