@@ -45,7 +45,7 @@ def sentence(done: subprocess.CompletedProcess[bytes], code: int = 1) -> str:
         ("raise MemoryError", "The memory is exhausted"),
         ("def f(): f()\n    f()", "nested too deeply"),
         ("'\\udcff'.encode()", "PYTHONUTF8=1"),
-        ("import nothing_of_that_name", "cannot be imported"),
+        ("import nothing_of_that_name", "nothing_of_that_name is not installed; install"),
     ],
 )
 def test_error_is_one_sentence_on_standard_error(statement: str, words: str) -> None:
