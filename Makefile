@@ -27,7 +27,7 @@ check: $(VENV)/.dev ## lint, check types and run the unit tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/pytest tests/unit clients/python/tests
+	@$(BIN)/pytest -n 2 tests/unit clients/python/tests
 
 chaos: $(VENV)/.dev ## prove the promise: 10,000 jobs while everything is killed (make chaos JOBS= KILLS= SEED=)
 	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --kills $(KILLS) --seed $(SEED)

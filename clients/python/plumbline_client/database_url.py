@@ -25,6 +25,7 @@ ENCODE = "in a password, write / as %2F, ? as %3F, @ as %40 and % as %25"
 STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # A part that contains anything else may contain a piece of the password.
 SAFE_HOST = re.compile(r"[\w.-]*|[/@][\w./@ +-]*|[0-9A-Fa-f:.]+(%[\w.-]+)?")
+USER_AT_SERVER = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+")
 USUAL_DATABASE = re.compile(r"[\w. -]*")
 SAFE_PORT = re.compile(r"[0-9]{0,5}")
 PORTS = range(1, 65_536)
@@ -67,8 +68,8 @@ class DatabaseUrl:
         """The URL as it may be printed: user, hosts, ports and database, without any option."""
         values = self.parameters
         password = ":***" if values.get("password") else ""
-        user = values.get("user", "")
-        login = f"{user if USUAL_USER.fullmatch(user) else '***'}{password}"
+        user = quote(values.get("user", "")) if self._may_show_user() else "***"
+        login = f"{user}{password}"
         login += "@" if login else ""
         name = values.get("dbname", "")
         database = f"/{quote(name) if USUAL_DATABASE.fullmatch(name) else '***'}" if name else ""
@@ -108,8 +109,17 @@ class DatabaseUrl:
             # A shorter one would match ordinary words.
             if len(secret) >= 4:
                 text = text.replace(secret, "***")
+        return text if self._may_show_user() else text.replace(self.user, "***")
+
+    def _may_show_user(self) -> bool:
+        """Return whether the user cannot be a piece of a password.
+
+        `user@server` is usual at some providers, but not without a password.
+        """
         user = self.parameters.get("user", "")
-        return text if USUAL_USER.fullmatch(user) else text.replace(user, "***")
+        if USUAL_USER.fullmatch(user):
+            return True
+        return bool(self.parameters.get("password") and USER_AT_SERVER.fullmatch(user))
 
     def _open_to_environment(self) -> re.Pattern[str]:
         # Without TLS, a variable about it could only prevent the connection.
