@@ -31,10 +31,11 @@ from hypothesis.stateful import (
 from sqlalchemy import Connection, Engine, RootTransaction, create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from plumbline_client.database_url import DatabaseUrl
 from plumbline_client.identity import keyed_id
 from plumbline_client.new_job import NewJob, new_job
 from plumbline_client.states import TERMINAL, JobState
-from storage.database import database_url as sqlalchemy_url
+from storage.database import sqlalchemy_url
 from storage.jobs import leases, outbox
 from storage.jobs.claim import Lease, claim
 from storage.jobs.finish import finish, reject
@@ -347,9 +348,8 @@ def check_transition(before: dict[str, Any] | None, after: dict[str, Any]) -> No
 @pytest.fixture
 def fast_engine(database_url: str) -> Iterator[Engine]:
     """Make an engine whose commits do not wait for the disk, so that more orders are tried."""
-    engine = create_engine(
-        sqlalchemy_url(database_url), connect_args={"options": "-c synchronous_commit=off"}
-    )
+    url = sqlalchemy_url(DatabaseUrl.parse(database_url))
+    engine = create_engine(url, connect_args={"options": "-c synchronous_commit=off"})
     yield engine
     engine.dispose()
 
