@@ -1,4 +1,4 @@
-"""Write a file whole or not at all. What is no file, such as a pipe, is never replaced by one."""
+"""Write a file whole or not at all. A device, a pipe or a link is never replaced by a file."""
 
 from __future__ import annotations
 

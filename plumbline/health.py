@@ -127,7 +127,7 @@ def recent_progress(database_url: str, within_s: float) -> Progress:
 
 
 def sweep_warnings(tasks: Sequence[PeriodicTaskAge]) -> Iterator[str]:
-    """Yield a sentence if no sweep has begun for so long that a wait in the queue is no reason."""
+    """Yield a sentence if the last sweep began longer ago than a wait in the queue explains."""
     for task in tasks:
         if task.task == SWEEP_TASK and task.age_s > MISSED_SWEEPS * task.every_s + SWEEP_GRACE_S:
             yield (

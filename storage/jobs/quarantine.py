@@ -75,7 +75,7 @@ class QuarantinedJob:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The quarantined jobs with these ids, of this source; None is no condition."""
+    """The quarantined jobs with these ids, of this source; None sets no condition."""
 
     ids: Sequence[uuid.UUID] | None
     source: str | None

@@ -170,7 +170,7 @@ def find_reports(
     with_page: bool = False,
     limit: int = 20,
 ) -> list[DriftReport]:
-    """Return the newest reports first; None is no condition.
+    """Return the newest reports first; None sets no condition.
 
     `with_page` selects the reports that were written with an HTML page.
     """

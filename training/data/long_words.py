@@ -13,7 +13,7 @@ FIXED_LENGTH = "FixedLength"
 def split_long_words(tokenizer: tokenizers.Tokenizer) -> None:
     """Divide words of more characters than WordPiece reads, 100 by default; change nothing else.
 
-    WordPiece reads such a word as one [UNK]. To raise its limit is no alternative: its time grows
+    WordPiece reads such a word as one [UNK]. Raising its limit would be too slow: its time grows
     with the cube of the word's length (docs/decisions/0021).
     """
     if not isinstance(tokenizer.model, models.WordPiece) or _splits_long_words(tokenizer):

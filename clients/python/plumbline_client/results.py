@@ -55,7 +55,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultFilter:
-    """The conditions a result must meet; None is no condition.
+    """The conditions that a result must meet; None sets no condition.
 
     `since` and `until` (exclusive) refer to the acceptance. A timedelta is that long ago, by the
     clock of PostgreSQL.
