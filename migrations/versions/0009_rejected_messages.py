@@ -1,0 +1,19 @@
+"""Keep a row per rejected message, and the time before which a job is not scored.
+
+Revision: 0009
+"""
+
+from __future__ import annotations
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

@@ -1,0 +1,19 @@
+"""Key the hashes of texts, and report a key that comes with another text.
+
+Revision: 0010
+"""
+
+from __future__ import annotations
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
