@@ -12,7 +12,7 @@ EXTRA = re.compile(r"extra == ['\"]([\w-]+)['\"]")
 # For developers, who install everything.
 DEVELOPMENT = "dev"
 # Distributions that are not named like their module.
-DISTRIBUTIONS = {"pynvml": "nvidia-ml-py"}
+DISTRIBUTIONS = {"pynvml": "nvidia-ml-py", "minisign": "py-minisign"}
 
 
 def extra_of(module: str) -> str | None:

@@ -7,6 +7,7 @@ Values are read from environment variables, PLUMBLINE_ plus the field's name in 
 from __future__ import annotations
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +33,8 @@ LEVEL_ALIASES = {"WARN": "WARNING", "FATAL": "CRITICAL"}
 # PostgreSQL's integers and Python's durations end here or later.
 LARGEST_INTEGER = 2**31 - 1
 LONGEST_S = 100 * 366 * 86_400.0
+# Two letters of algorithm, eight bytes of key number and 32 of key, in base64.
+PUBLIC_KEY = re.compile(r"RW[A-Za-z0-9+/]{54}")
 
 
 class LogFormat(StrEnum):
@@ -68,6 +71,10 @@ class Settings(BaseSettings):
     model: str = Field(
         "sms-spam",
         description="Model that serves until a version is promoted: NAME or NAME/VERSION.",
+    )
+    model_public_key: str | None = Field(
+        None,
+        description="minisign key in base64. If set, only versions signed with it are loaded.",
     )
     source: str = Field(
         defaults.SOURCE,
@@ -293,6 +300,13 @@ class Settings(BaseSettings):
             *others, last = LOG_LEVELS
             raise ValueError(f"it must be {', '.join(others)} or {last}, not {one_line(level)!r}")
         return name
+
+    @field_validator("model_public_key")
+    @classmethod
+    def is_public_key(cls, key: str | None) -> str | None:
+        if key is not None and not PUBLIC_KEY.fullmatch(key):
+            raise ValueError("it is not a public key of minisign, 56 characters from RW on")
+        return key
 
     @field_validator("database_url", "broker_url")
     @classmethod

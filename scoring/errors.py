@@ -5,6 +5,9 @@
     * ArtifactMissing
     * ArtifactDamaged
     * ArtifactInvalid
+    * ArtifactUntrusted
+      * ArtifactChanged
+      * ArtifactUnsigned
 
 `plumbline_client.errors.TextRefused` is the error for a text that cannot be scored.
 """
@@ -32,3 +35,15 @@ class ArtifactDamaged(ArtifactError):
 
 class ArtifactInvalid(ArtifactError):
     """A file of the model version matches its hash but has invalid content."""
+
+
+class ArtifactUntrusted(ArtifactError):
+    """The model version is complete, but not the one that may serve."""
+
+
+class ArtifactChanged(ArtifactUntrusted):
+    """The content of the model version is not what the database has registered."""
+
+
+class ArtifactUnsigned(ArtifactUntrusted):
+    """The model version has no signature of the key that is required."""

@@ -11,8 +11,9 @@ import numpy as np
 from plumbline_client.defaults import MAX_TEXT_CHARS
 from plumbline_client.errors import TextRefused
 from plumbline_client.text import clean
-from scoring.artifact.artifact import Artifact
+from scoring.artifact.artifact import ANY, Artifact
 from scoring.artifact.config import SPECIAL_TOKENS
+from scoring.artifact.trust import Trust
 from scoring.input.coverage import unread_ids, unread_notes
 from scoring.input.features import plain_features
 from scoring.input.windows import combine, split_into_windows
@@ -36,9 +37,9 @@ class Scorer:
         )
 
     @classmethod
-    def load(cls, folder: Path, max_chars: int = MAX_TEXT_CHARS) -> Scorer:
+    def load(cls, folder: Path, trust: Trust = ANY, max_chars: int = MAX_TEXT_CHARS) -> Scorer:
         """Verify and load the version in `folder`. Raises ArtifactError."""
-        return cls(Artifact.load(folder), max_chars=max_chars)
+        return cls(Artifact.load(folder, trust), max_chars=max_chars)
 
     def warm_up(self) -> None:
         """Run the model once, so that the first real text does not wait for its initialization."""

@@ -5,11 +5,13 @@
   * DatabaseUnsuitable
   * RightsMissing
   * SchemaOutdated
+* PlumblineError
+  * VersionChanged
 """
 
 from __future__ import annotations
 
-from plumbline_client.errors import StorageError
+from plumbline_client.errors import PlumblineError, StorageError
 
 
 class DatabaseUnsuitable(StorageError):
@@ -22,3 +24,7 @@ class RightsMissing(StorageError):
 
 class SchemaOutdated(StorageError):
     """The database schema is not at the revision of this release; run `plumbline db upgrade`."""
+
+
+class VersionChanged(PlumblineError):
+    """A model version is registered with other content, and a version never changes."""

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     false,
     func,
+    true,
 )
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, BYTEA, DOUBLE_PRECISION, JSONB, SMALLINT
@@ -66,6 +67,12 @@ class Job(Base):
         ),
         Index("jobs_created_idx", "created_at"),
         Index("jobs_source_idx", "source", "created_at"),
+        # Jobs whose wake-up was never sent, by the time when it is due: delayed jobs may be many.
+        Index(
+            "jobs_unpublished_idx",
+            sql("coalesce(not_before, '-infinity'::timestamptz)"),
+            postgresql_where=sql("state = 'queued' AND published_at IS NULL"),
+        ),
         Index(
             "jobs_set_aside_idx",
             "finished_at",
@@ -77,7 +84,8 @@ class Job(Base):
     source: Mapped[str]
     key: Mapped[str | None]
     text: Mapped[str | None]
-    text_sha256: Mapped[bytes] = mapped_column(BYTEA)
+    # A plain hash, of a job that an earlier release accepted; `storage.jobs.text_hashes` keys it.
+    text_sha256: Mapped[bytes | None] = mapped_column(BYTEA)
     notes: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"))
     state: Mapped[str]
     attempts: Mapped[int] = mapped_column(SMALLINT, server_default=sql("0"))
@@ -89,6 +97,10 @@ class Job(Base):
     published_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    # The job is queued, but not due, until then.
+    not_before: Mapped[datetime | None]
+    # The hash of the submitted text, keyed with the secret of the `Installation`.
+    text_hash: Mapped[bytes | None] = mapped_column(BYTEA)
 
 
 class Prediction(Base):
@@ -134,6 +146,8 @@ class Label(Base):
     source: Mapped[str] = mapped_column(primary_key=True)
     label: Mapped[int] = mapped_column(SMALLINT)
     labelled_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    # Who wrote the row, whatever name it has: see `storage.jobs.labels`. None before 0011.
+    recorded_by: Mapped[str | None]
 
 
 class ModelVersion(Base):
@@ -149,6 +163,17 @@ class ModelVersion(Base):
     labels: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"))
     metrics: Mapped[dict[str, Any]]
     registered_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ModelFault(Base):
+    """A machine that refuses to load a version, because it is not the one that was registered."""
+
+    __tablename__ = "model_faults"
+
+    model: Mapped[str] = mapped_column(primary_key=True)
+    machine: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+    last_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Action(StrEnum):
@@ -386,3 +411,74 @@ class AlertNotice(Base):
     delivered_at: Mapped[datetime | None]
     given_up_at: Mapped[datetime | None]
     error: Mapped[str | None]
+
+
+class Source(Base):
+    """A source that an operator bound, so that only its owners may use it.
+
+    A row stays when the source is released, because its list in Redis may still hold messages.
+    """
+
+    __tablename__ = "sources"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    # Whether messages in the source's own list may bring its texts.
+    queue: Mapped[bool] = mapped_column(server_default=false())
+    changed_by: Mapped[str]
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SourceRole(Base):
+    """A role of PostgreSQL whose members may use a source. It is kept by name."""
+
+    __tablename__ = "source_roles"
+
+    source: Mapped[str] = mapped_column(
+        ForeignKey(Source.name, ondelete="CASCADE"), primary_key=True
+    )
+    role: Mapped[str] = mapped_column(primary_key=True)
+
+
+class SourcePolicy(Base):
+    """One row: whether a source that is not bound may be used by everybody."""
+
+    __tablename__ = "source_policy"
+    __table_args__ = (CheckConstraint("singleton", name="singleton"),)
+
+    singleton: Mapped[bool] = mapped_column(primary_key=True, server_default=true())
+    closed: Mapped[bool] = mapped_column(server_default=false())
+    changed_by: Mapped[str | None]
+    changed_at: Mapped[datetime | None]
+
+
+class GranteeKind(StrEnum):
+    """Who may use a labeller's name: the members of a role, or messages in a source's list."""
+
+    ROLE = "role"
+    SOURCE = "source"
+
+
+class Labeller(Base):
+    """The right of a role or of a source to label under this name."""
+
+    __tablename__ = "labellers"
+    __table_args__ = (CheckConstraint(one_of("kind", GranteeKind), name="kind"),)
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    grantee: Mapped[str] = mapped_column(primary_key=True)
+    granted_by: Mapped[str]
+    granted_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Installation(Base):
+    """One row: the secret of the keyed hashes, as the two padded keys of HMAC (RFC 2104)."""
+
+    __tablename__ = "installation"
+    __table_args__ = (CheckConstraint("only", name="only"),)
+
+    only: Mapped[bool] = mapped_column(primary_key=True, server_default=true())
+    inner_key: Mapped[bytes] = mapped_column(BYTEA)
+    outer_key: Mapped[bytes] = mapped_column(BYTEA)
+    # When the plain hashes of earlier releases had all been replaced.
+    hashes_keyed_at: Mapped[datetime | None]

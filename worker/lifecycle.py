@@ -24,6 +24,7 @@ from celery.utils.log import current_process_index, get_multiprocessing_logger
 from plumbline import celery_environment
 from plumbline.broker import wait_until_usable
 from plumbline.queues import BULK_QUEUE, SCORE_QUEUE
+from plumbline.registered_trust import registered_trust
 from plumbline.services import Services
 from plumbline.settings import LogFormat, Settings
 from plumbline.shipped import resolve_model
@@ -32,6 +33,7 @@ from plumbline.version_record import version_record
 from plumbline_client.errors import PlumblineError
 from scoring.artifact.artifact import Artifact
 from scoring.artifact.gates import failed_gates
+from scoring.artifact.registry import model_name
 from storage import migrate
 from storage.database import connect, translate_errors
 from storage.patience import call_when_ready
@@ -89,7 +91,9 @@ def check_database(settings: Settings, services: Services) -> tuple[Artifact, li
             with engine.begin() as connection:
                 check_use(connection)
                 live = deployments.live_model(connection)
-                artifact = Artifact.load(resolve_model(settings.models_dir, live or settings.model))
+                folder = resolve_model(settings.models_dir, live or settings.model)
+                trust = registered_trust(connection, settings, model_name(folder))
+                artifact = Artifact.load(folder, trust)
                 first = deployments.promote_first(connection, version_record(artifact))
     finally:
         engine.dispose()

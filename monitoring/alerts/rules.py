@@ -165,6 +165,19 @@ def queue_age(facts: AlertFacts, settings: Settings) -> Iterator[Condition]:
     )
 
 
+def refused_model(facts: AlertFacts, settings: Settings) -> Iterator[Condition]:
+    """A machine refuses to load a version, because it is not the one that was registered."""
+    for fault in facts.model_faults:
+        yield Condition(
+            "model_refused",
+            f"{fault.model} on {fault.machine}",
+            Severity.CRITICAL,
+            1.0,
+            1.0,
+            f"{fault.machine} does not load {fault.model}: {fault.reason}",
+        )
+
+
 def format_duration(duration_s: float) -> str:
     """Return a duration for people: 45 s, 12 min, 3.5 h, 2 d."""
     for unit, seconds in (("d", 86_400), ("h", 3_600), ("min", 60)):
@@ -180,4 +193,5 @@ RULES: tuple[Rule, ...] = (
     realized_quality,
     error_rate,
     queue_age,
+    refused_model,
 )

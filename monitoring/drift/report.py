@@ -23,6 +23,7 @@ from monitoring.drift.reference import (
     window_reference,
 )
 from monitoring.drift.request import DriftReportRequest
+from plumbline.registered_trust import registered_trust
 from plumbline.settings import Settings
 from scoring.artifact.artifact import Artifact
 from scoring.artifact.registry import model_name, resolve
@@ -132,8 +133,10 @@ def assess_window(
     kind = request.reference or ReferenceKind(settings.drift_reference)
     data = AssessmentInput((), empty_reference(kind))
     try:
-        artifact = Artifact.load(resolve(settings.models_dir, window.model))
+        folder = resolve(settings.models_dir, window.model)
         with translate_errors(engine), engine.connect() as connection:
+            trust = registered_trust(connection, settings, window.model)
+            artifact = Artifact.load(folder, trust)
             data = read_input(connection, artifact, settings, request, window, kind)
         return data, assess(data, alpha, settings.drift_min_rows)
     except ScoringError as error:

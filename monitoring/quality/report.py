@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
@@ -21,6 +20,7 @@ from monitoring.quality.estimated import (
     estimated_metrics,
 )
 from monitoring.quality.realized import ConfusionCounts, RealizedMetric, realized_metrics
+from plumbline.registered_trust import registered_trust
 from plumbline.settings import Settings
 from scoring.artifact.artifact import Artifact
 from scoring.artifact.registry import resolve
@@ -67,7 +67,7 @@ def make_reports(
         current = window_start(now or database_now(connection), width_s)
         if task_id is not None:
             starts.add(current)
-        calibrations = CalibrationCache(settings.models_dir)
+        calibrations = CalibrationCache(connection, settings)
         reports = [
             report
             for start in sorted(starts)
@@ -101,8 +101,9 @@ def window_reports(
 class CalibrationCache:
     """The calibration errors of each version, read from its files once."""
 
-    def __init__(self, models_dir: Path) -> None:
-        self._models_dir = models_dir
+    def __init__(self, connection: Connection, settings: Settings) -> None:
+        self._connection = connection
+        self._settings = settings
         self._by_model: dict[str, CalibrationErrors | None] = {}
 
     def of(self, model: str) -> CalibrationErrors | None:
@@ -113,7 +114,8 @@ class CalibrationCache:
 
     def _read(self, model: str) -> CalibrationErrors | None:
         try:
-            artifact = Artifact.load(resolve(self._models_dir, model))
+            trust = registered_trust(self._connection, self._settings, model)
+            artifact = Artifact.load(resolve(self._settings.models_dir, model), trust)
             calibration = CalibrationErrors.of(artifact.profile(), artifact.manifest.metrics)
         except ScoringError as error:
             log.warning("the estimates of %s are not corrected: %s", model, error)

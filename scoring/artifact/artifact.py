@@ -9,6 +9,7 @@ from scoring.artifact.config import ScoringConfig
 from scoring.artifact.manifest import Manifest
 from scoring.artifact.model_ref import ModelRef
 from scoring.artifact.profile import Profile
+from scoring.artifact.trust import Trust
 from scoring.errors import ArtifactInvalid
 from scoring.input.familiarity import Familiarity
 from scoring.input.tokenizer import Tokenizer
@@ -20,6 +21,8 @@ PROFILE = "profile.json"
 FAMILIARITY = "familiarity.npz"
 CARD = "MODEL_CARD.md"
 SERVING_FILES = (MODEL, TOKENIZER, CONFIG, PROFILE, FAMILIARITY, CARD)
+# A version that was never registered, where no signature is required.
+ANY = Trust()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +34,10 @@ class Artifact:
     familiarity: Familiarity
 
     @classmethod
-    def load(cls, folder: Path) -> Artifact:
+    def load(cls, folder: Path, trust: Trust = ANY) -> Artifact:
         """Verify and open a version. Raises an `ArtifactError` that names the invalid file."""
         manifest = Manifest.read(folder)
+        trust.check(folder, manifest)
         missing = [name for name in SERVING_FILES if name not in manifest.files]
         if missing:
             raise ArtifactInvalid(f"{folder}'s manifest does not list {', '.join(missing)}.")

@@ -13,6 +13,8 @@ from scoring.errors import ArtifactDamaged, ArtifactInvalid, ArtifactMissing
 
 FILE_NAME = "manifest.json"
 FORMAT = 1
+# A version with a thousand files has a manifest of 200 kB.
+LARGEST_BYTES = 16_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,10 @@ class Manifest:
         Raises ArtifactMissing or ArtifactInvalid.
         """
         path = folder / FILE_NAME
+        check_contained(folder, FILE_NAME)
         try:
+            if path.stat().st_size > LARGEST_BYTES:
+                raise ArtifactInvalid(f"{path} is too large for a manifest.")
             content = path.read_bytes()
         except OSError as error:
             raise ArtifactMissing(
@@ -74,10 +79,12 @@ class Manifest:
     def verify(self, folder: Path) -> None:
         """Raise `ArtifactMissing` or `ArtifactDamaged` for the first missing or changed file."""
         for name, expected in self.files.items():
+            check_contained(folder, name)
             if not (folder / name).is_file():
                 raise ArtifactMissing(f"{folder / name} is missing; copy the version again.")
             _verify_file(folder / name, expected)
         for name, expected in self.training_files.items():
+            check_contained(folder, name)
             if (folder / name).is_file():
                 _verify_file(folder / name, expected)
 
@@ -92,6 +99,26 @@ class Manifest:
 def hashes(folder: Path, names: Iterable[str]) -> dict[str, FileHash]:
     """Return the hash of each of these files in the folder."""
     return {name: FileHash.of(folder / name) for name in sorted(names)}
+
+
+def check_contained(folder: Path, name: str) -> None:
+    """Raise ArtifactInvalid if a symbolic link leads from the version out of the models folder.
+
+    Links within the folder are usual: Kubernetes mounts volumes with them. What is neither a file
+    nor a folder, such as a FIFO, could block its reader for ever.
+    """
+    path = folder / name
+    try:
+        root, target = folder.parent.parent.resolve(), path.resolve()
+    except RuntimeError as error:
+        # Before Python 3.13, a loop of symbolic links.
+        raise ArtifactInvalid(f"{path} is a symbolic link that leads back to itself.") from error
+    if not target.is_relative_to(root):
+        raise ArtifactInvalid(
+            f"{path} is a symbolic link out of {root}; copy the version instead of linking to it."
+        )
+    if target.exists() and not target.is_file():
+        raise ArtifactInvalid(f"{path} is not a regular file.")
 
 
 def _verify_file(path: Path, expected: FileHash) -> None:

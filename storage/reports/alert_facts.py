@@ -13,7 +13,8 @@ from storage.jobs.queue import queue_length
 from storage.reports import drift, quality
 from storage.reports.drift import LatestDrift
 from storage.reports.quality import LatestQuality
-from storage.serving import deployments
+from storage.serving import deployments, model_faults
+from storage.serving.model_faults import Fault
 
 # Jobs that ended in the window, by whether they were scored; both counts use an index.
 ERRORS = text("""
@@ -41,6 +42,7 @@ class AlertFacts:
     oldest_queued_s: float | None = None
     live_model: str | None = None
     live_since: datetime | None = None
+    model_faults: Sequence[Fault] = ()
 
 
 def read_alert_facts(
@@ -57,4 +59,5 @@ def read_alert_facts(
         oldest_queued_s=queue_length(connection).oldest_queued_s,
         live_model=deployments.live_model(connection),
         live_since=deployments.live_since(connection),
+        model_faults=model_faults.current(connection),
     )

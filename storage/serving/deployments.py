@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, desc, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from storage.errors import VersionChanged
 from storage.locks import Lock, lock
 from storage.tables import Action, Deployment, ModelVersion
 
@@ -138,8 +139,24 @@ def lock_deployments(connection: Connection) -> None:
     lock(connection, Lock.DEPLOY)
 
 
-def register(connection: Connection, version: VersionRecord) -> None:
-    """Record a version that may serve, or update its record."""
+def registered_sha256(connection: Connection, model: str) -> str | None:
+    """Return the hash of the version's manifest when it was registered; None if it never was."""
+    query = select(ModelVersion.manifest_sha256).where(ModelVersion.model == model)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def register(connection: Connection, version: VersionRecord, *, replace: bool = False) -> None:
+    """Record a version that may serve.
+
+    Raises VersionChanged if it is registered with other content, unless `replace` is set.
+    """
+    registered = registered_sha256(connection, version.model)
+    if registered not in (None, version.manifest_sha256) and not replace:
+        raise VersionChanged(
+            f"{version.model} is registered with other content (the SHA-256 of its manifest was "
+            f"{str(registered)[:12]}... and is {version.manifest_sha256[:12]}...); restore its "
+            "files, or give the new content a version number of its own."
+        )
     # psycopg writes a tuple as a composite type, not as an array.
     values = asdict(version) | {"labels": list(version.labels)}
     changes = {name: value for name, value in values.items() if name != "model"}
@@ -157,13 +174,15 @@ def promote(
     deployed_by: str,
     reason: str,
     forced: bool = False,
+    replace: bool = False,
 ) -> None:
     """Register a version and make it live, without a shadow or a canary.
 
-    Workers switch to it before their next message. `forced` records that it failed its gates.
+    Workers switch to it before their next message. `forced` records that it failed its gates, and
+    `replace` accepts other content than was registered. Raises VersionChanged.
     """
     lock_deployments(connection)
-    register(connection, version)
+    register(connection, version, replace=replace)
     current = _current(connection)
     if current is None:
         returns_to = None

@@ -9,15 +9,21 @@ from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from time import monotonic
+from typing import Protocol
 
-from scoring.artifact.registry import resolve
-from scoring.errors import ScoringError
+from sqlalchemy.exc import DBAPIError
+
+from scoring.artifact.artifact import ANY
+from scoring.artifact.registry import model_name, resolve
+from scoring.artifact.trust import Trust
+from scoring.errors import ArtifactUntrusted, ScoringError
 from scoring.scorer import Scorer
 from storage.serving.deployments import Serving, in_canary_share
 
 log = logging.getLogger(__name__)
 # A version may be deployed before its files have reached this machine.
 RETRY_S = 30.0
+NOT_LOADED = (ScoringError, OSError, MemoryError, DBAPIError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,29 @@ class Scorers:
         return self.live
 
 
+class Versions(Protocol):
+    """What a version must prove, and what became of it; see `worker.pool.registered_versions`."""
+
+    def trust(self, model: str) -> Trust: ...
+
+    def refuse(self, model: str, reason: str) -> None: ...
+
+    def accept(self, model: str) -> None: ...
+
+
+class AnyVersions:
+    """Accepts every version whose files belong together."""
+
+    def trust(self, model: str) -> Trust:
+        return ANY
+
+    def refuse(self, model: str, reason: str) -> None:
+        pass
+
+    def accept(self, model: str) -> None:
+        pass
+
+
 class LoadedModels:
     """Keeps the live version loaded, and canary and shadow if deployed; drops all others.
 
@@ -43,11 +72,16 @@ class LoadedModels:
     """
 
     def __init__(
-        self, models_dir: Path, default: str, load: Callable[[Path], Scorer] = Scorer.load
+        self,
+        models_dir: Path,
+        default: str,
+        load: Callable[[Path, Trust], Scorer] = Scorer.load,
+        registered: Versions | None = None,
     ) -> None:
         self._models_dir = models_dir
         self._default = default
         self._load = load
+        self._registered = registered or AnyVersions()
         self._loaded: dict[str, Scorer] = {}
         self._live: str | None = None
         self._retry_at: dict[str, float] = {}
@@ -55,7 +89,7 @@ class LoadedModels:
     def scorers_for(self, serving: Serving | None, now: Callable[[], float] = monotonic) -> Scorers:
         """Return the scorers for a deployment; without one, for the version in the settings.
 
-        Raises ScoringError, OSError or MemoryError if no live version is loaded.
+        Raises one of NOT_LOADED if no live version is loaded.
         """
         serving = serving or Serving(self._default)
         self._drop_all_but(serving)
@@ -82,7 +116,9 @@ class LoadedModels:
             return self._loaded.get(name)
         try:
             self._loaded[name] = self._load_version(name)
-        except (ScoringError, OSError, MemoryError) as error:
+        except NOT_LOADED as error:
+            if isinstance(error, ArtifactUntrusted):
+                self._registered.refuse(name, str(error))
             if self._live is None:
                 raise
             log.error("%s cannot be loaded; %s continues to serve: %s", name, self._live, error)
@@ -90,8 +126,11 @@ class LoadedModels:
         return self._loaded.get(name)
 
     def _load_version(self, name: str) -> Scorer:
-        scorer = self._load(resolve(self._models_dir, name))
+        folder = resolve(self._models_dir, name)
+        model = model_name(folder)
+        scorer = self._load(folder, self._registered.trust(model))
         scorer.warm_up()
+        self._registered.accept(model)
         return scorer
 
     def _drop_all_but(self, serving: Serving) -> None:

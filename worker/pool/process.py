@@ -18,6 +18,7 @@ from worker.pool.drain import Drain
 from worker.pool.in_flight import InFlightRecord, InFlightTable
 from worker.pool.lease_renewal import LeaseRenewal
 from worker.pool.loaded_models import LoadedModels
+from worker.pool.registered_versions import RegisteredVersions
 from worker.pool.watchdog import Watchdog
 
 # Allocated in the parent: shared memory must exist before the fork.
@@ -68,15 +69,17 @@ class WorkerProcess:
         guards.watchdog.install()
         lease_renewal = LeaseRenewal(statements, settings.lease_s, DRAIN)
         lease_renewal.start()
+        engine = connect(services.database_url)
         return cls(
             settings,
             services,
-            connect(services.database_url),
+            engine,
             PersistentConnection(statements),
             LoadedModels(
                 settings.models_dir,
                 settings.model,
                 partial(load_scorer, max_chars=settings.max_text_chars),
+                RegisteredVersions(engine, settings),
             ),
             guards,
             lease_renewal,

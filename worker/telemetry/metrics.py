@@ -40,6 +40,7 @@ class ErrorKind(StrEnum):
 
     MESSAGE = "message"
     MODEL = "model"
+    ARTIFACT = "artifact"
     MEMORY = "memory"
     TIME_LIMIT = "time_limit"
     CRASH = "crash"

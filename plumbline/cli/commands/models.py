@@ -18,6 +18,7 @@ from plumbline.cli.commands.serving import (
     rollback,
     shadow,
 )
+from plumbline.cli.commands.signing import keygen, sign
 from plumbline.cli.database import database
 from plumbline.cli.output.console import (
     column_table,
@@ -31,6 +32,7 @@ from plumbline.cli.output.console import (
 )
 from plumbline.cli.output.gate_results import gates_table, version_status
 from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.trust import known_trust
 from plumbline.services import connected
 from plumbline.settings import Settings
 from plumbline.shipped import (
@@ -134,13 +136,16 @@ def verify(
     model: Annotated[str | None, typer.Argument(help="NAME/VERSION. Default: all.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check every file of a version against its manifest. Exit 1 if one does not match."""
+    """Check every file of a version against its manifest, and that against what is registered.
+
+    Exit 1 if one does not match.
+    """
     settings = Settings.read()
     if model is None:
         paths = [folder(settings.models_dir, ref) for ref in versions(settings.models_dir)]
     else:
         paths = [resolve_model(settings.models_dir, model)]
-    results = [(model_name(path), verification_error(path)) for path in paths]
+    results = [(model_name(path), verification_error(path, settings)) for path in paths]
     if as_json:
         models = [{"model": name, "ok": not error, "error": error} for name, error in results]
         print_json({"models": models})
@@ -164,9 +169,10 @@ def install_shipped_model(as_json: JsonOption = False) -> None:
         out.print(f"Installed {model_name(path)} in {path}.", markup=False, soft_wrap=True)
 
 
-def verification_error(path: Path) -> str | None:
+def verification_error(path: Path, settings: Settings) -> str | None:
+    trust = known_trust(settings, model_name(path))
     try:
-        load_verified(path)
+        load_verified(path, trust.public_key, trust.sha256)
     except ScoringError as error:
         return str(error)
     return None
@@ -307,5 +313,5 @@ def history_line(entry: DeploymentRecord) -> str:
     return f"{change} {at} by {entry.deployed_by}{forced}: {entry.reason}"
 
 
-for command in (promote, rollback, shadow, canary):
+for command in (promote, rollback, shadow, canary, keygen, sign):
     app.command()(command)

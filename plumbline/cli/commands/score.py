@@ -11,10 +11,12 @@ from plumbline.cli.extras import extra_needed
 from plumbline.cli.file_options import EncodingOption
 from plumbline.cli.output.console import colored_text, format_number, out, property_table
 from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.trust import known_trust
 from plumbline.files import STDIN, ReadOptions, check_argument, read_text
 from plumbline.settings import Settings
 from plumbline.shipped import resolve_model
 from plumbline_client.errors import TextRefused
+from scoring.artifact.registry import model_name
 from scoring.score import Score
 
 
@@ -34,7 +36,8 @@ def score(
         from scoring.artifact.artifact import Artifact
         from scoring.scorer import Scorer
 
-        artifact = Artifact.load(resolve_model(settings.models_dir, model or settings.model))
+        folder = resolve_model(settings.models_dir, model or settings.model)
+        artifact = Artifact.load(folder, known_trust(settings, model_name(folder)))
         scorer = Scorer(artifact, max_chars=settings.max_text_chars)
     try:
         result = scorer.score(text)

@@ -22,8 +22,7 @@ from plumbline.settings import Settings
 from plumbline.shipped import resolve_model
 from plumbline.version_record import version_record
 from scoring.artifact.gates import failed_gates
-from scoring.artifact.registry import model_name
-from scoring.errors import ArtifactInvalid
+from scoring.artifact.trust import Trust
 from storage.serving import deployments
 from storage.serving.deployments import Serving
 
@@ -45,6 +44,10 @@ def promote(
     model: ModelArgument,
     reason: ReasonOption = "none given",
     force: ForceOption = False,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Accept that its content is not what was registered."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a version live if it passed its gates and can score a text.
@@ -52,22 +55,23 @@ def promote(
     This removes a shadow and a canary.
     """
     settings = Settings.read()
-    artifact = load_verified(resolve_model(settings.models_dir, model))
+    artifact = load_verified(resolve_model(settings.models_dir, model), settings.model_public_key)
     failures = failed_gates(artifact.manifest)
     with database(connected(settings)) as engine:
         with engine.connect() as connection:
-            check_not_live(connection, artifact)
+            check_not_live(connection, artifact, replace)
         check_gates(artifact, failures, force)
         smoke_test(artifact.name, artifact.folder)
         with engine.begin() as connection:
             deployments.lock_deployments(connection)
-            before = check_not_live(connection, artifact)
+            before = check_not_live(connection, artifact, replace)
             deployments.promote(
                 connection,
                 version_record(artifact),
                 deployed_by=current_user(),
                 reason=reason,
                 forced=bool(failures),
+                replace=replace,
             )
     print_live(artifact.name, before, as_json, failures)
 
@@ -88,7 +92,8 @@ def rollback(
         previous = deployments.previous_model(connection)
         if before is None or previous is None:
             raise ModelUnchanged("No other version was live before, so a rollback is not possible.")
-        artifact = load_verified(resolve_model(settings.models_dir, previous))
+        folder = resolve_model(settings.models_dir, previous)
+        artifact = load_verified(folder, settings.model_public_key)
         deployments.register(connection, version_record(artifact))
         reason = reason or f"rolled back from {before.live}"
         deployments.roll_back(connection, deployed_by=current_user(), reason=reason)
@@ -103,7 +108,7 @@ def shadow(
 ) -> None:
     """Let a version score jobs for comparison only; its scores never become results."""
     settings = Settings.read()
-    artifact = load_candidate(settings.models_dir, model, off)
+    artifact = load_candidate(settings, model, off)
     name = artifact.name if artifact else None
     with database(connected(settings)) as engine:
         check_can_serve(engine, artifact, "shadow")
@@ -133,7 +138,7 @@ def canary(
     """Let a version answer a share of jobs, if it passed its gates and can score a text."""
     check_share(share, off)
     settings = Settings.read()
-    artifact = load_candidate(settings.models_dir, model, off)
+    artifact = load_candidate(settings, model, off)
     name = artifact.name if artifact else None
     failures = failed_gates(artifact.manifest) if artifact else []
     with database(connected(settings)) as engine:
@@ -174,23 +179,26 @@ def check_share(share: float | None, off: bool) -> None:
         )
 
 
-def load_candidate(models_dir: Path, model: str | None, off: bool) -> Artifact | None:
+def load_candidate(settings: Settings, model: str | None, off: bool) -> Artifact | None:
     """Load and verify the named version; return None for --off."""
     if off == (model is not None):
         raise OptionInvalid("Name either a version or --off.")
-    return load_verified(resolve_model(models_dir, model)) if model is not None else None
+    if model is None:
+        return None
+    return load_verified(resolve_model(settings.models_dir, model), settings.model_public_key)
 
 
-def load_verified(folder: Path) -> Artifact:
-    """Load a version and verify it as a worker would. Raises ScoringError."""
+def load_verified(
+    folder: Path, public_key: str | None = None, sha256: str | None = None
+) -> Artifact:
+    """Load a version and verify it as a worker would. Raises ScoringError.
+
+    `sha256` is the registered hash of its manifest; registering compares it in any case.
+    """
     with extra_needed("Checking a model", "worker"):
         from scoring.artifact.artifact import Artifact
 
-        artifact = Artifact.load(folder)
-    if artifact.name != model_name(folder):
-        raise ArtifactInvalid(
-            f"The manifest in {folder} is that of {artifact.name}; the folder must have that name."
-        )
+        artifact = Artifact.load(folder, Trust(sha256, public_key))
     artifact.profile()
     return artifact
 
@@ -215,10 +223,15 @@ def check_gates(artifact: Artifact, failures: Sequence[str], force: bool) -> Non
         raise gates_failed(artifact.name, failures)
 
 
-def check_not_live(connection: Connection, artifact: Artifact) -> Serving | None:
-    """Return what serves. Raises ModelUnchanged if this version is live already."""
+def check_not_live(
+    connection: Connection, artifact: Artifact, replace: bool = False
+) -> Serving | None:
+    """Return what serves. Raises ModelUnchanged if this version is live already.
+
+    With `replace`, the content of the live version may be another one now.
+    """
     serving = deployments.serving(connection)
-    if serving is not None and serving.live == artifact.name:
+    if serving is not None and serving.live == artifact.name and not replace:
         raise ModelUnchanged(f"{artifact.name} is live already.")
     return serving
 

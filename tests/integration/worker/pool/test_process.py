@@ -22,8 +22,8 @@ from plumbline.services import connected
 from plumbline.settings import Settings
 from worker.pool import process
 
-process.load_scorer = lambda folder, max_chars: Scorer(
-    Artifact.load(folder), ConstantRuntime(), max_chars=max_chars
+process.load_scorer = lambda folder, trust, max_chars: Scorer(
+    Artifact.load(folder, trust), ConstantRuntime(), max_chars=max_chars
 )
 settings = Settings.read()
 started = process.start_process(settings, connected(settings), 3)

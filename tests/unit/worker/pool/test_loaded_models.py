@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from scoring.artifact.artifact import Artifact
+from scoring.artifact.trust import Trust
 from scoring.errors import ArtifactMissing, ScoringError
 from scoring.runtime.fakes import ConstantRuntime, FailingRuntime
 from scoring.scorer import Scorer
@@ -22,10 +23,10 @@ class Loader:
         self.loaded: list[str] = []
         self.broken: set[str] = set()
 
-    def __call__(self, folder: Path) -> Scorer:
+    def __call__(self, folder: Path, trust: Trust) -> Scorer:
         self.loaded.append(folder.name)
         runtime = FailingRuntime() if folder.name in self.broken else ConstantRuntime()
-        return Scorer(Artifact.load(folder), runtime)
+        return Scorer(Artifact.load(folder, trust), runtime)
 
 
 @pytest.fixture

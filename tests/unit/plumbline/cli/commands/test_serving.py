@@ -5,6 +5,7 @@ import pytest
 
 from plumbline.cli.commands.serving import check_share, load_candidate, load_verified
 from plumbline.errors import OptionInvalid
+from plumbline.settings import Settings
 from scoring.errors import ArtifactInvalid, ArtifactMissing
 from tests.artifacts import write_artifact
 
@@ -29,15 +30,15 @@ def test_either_a_version_or_off_must_be_named(
     model: str | None, off: bool, tmp_path: Path
 ) -> None:
     with pytest.raises(OptionInvalid, match="Name either a version or --off"):
-        load_candidate(tmp_path, model, off)
-    assert load_candidate(tmp_path, None, off=True) is None
+        load_candidate(Settings(models_dir=tmp_path), model, off)
+    assert load_candidate(Settings(models_dir=tmp_path), None, off=True) is None
 
 
 def test_error_for_a_missing_default_model_names_the_command_that_installs_it(
     tmp_path: Path,
 ) -> None:
     with pytest.raises(ArtifactMissing, match="Run `plumbline models install-shipped`"):
-        load_candidate(tmp_path, "sms-spam", off=False)
+        load_candidate(Settings(models_dir=tmp_path), "sms-spam", off=False)
 
 
 def test_folder_must_have_the_name_of_its_version(tmp_path: Path) -> None:
