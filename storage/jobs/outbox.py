@@ -13,8 +13,9 @@ import psycopg
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
-from plumbline_client.statements import UNPUBLISH
 from storage.direct import Executor
+from storage.jobs.queue import IS_DUE
+from storage.jobs.claim import QUEUED
 
 # `plumbline.submit_v1` notifies the same channel.
 CHANNEL = "plumbline_jobs"
@@ -22,16 +23,21 @@ CHANNEL = "plumbline_jobs"
 POLL_EVERY_S = 1.0
 
 # Jobs that have used up their attempts are left to the sweeper, which quarantines them.
-TAKE_DUE = text("""
+TAKE_DUE = text(f"""
 UPDATE plumbline.jobs AS jobs SET published_at = now()
 FROM (
     SELECT id FROM plumbline.jobs
-    WHERE state = 'queued' AND published_at IS NULL
+    WHERE state = 'queued' AND published_at IS NULL AND {IS_DUE}
       AND (attempts < :max_attempts OR error IS NULL)
     LIMIT :limit FOR UPDATE SKIP LOCKED
 ) AS due
 WHERE jobs.id = due.id
 RETURNING jobs.id, jobs.attempts
+""")
+
+UNPUBLISH = text(f"""
+UPDATE plumbline.jobs AS jobs SET published_at = NULL
+WHERE id = ANY (CAST(:ids AS uuid[])) AND {QUEUED}
 """)
 
 NOTIFY = text("SELECT pg_notify(:channel, '')")
@@ -63,7 +69,7 @@ def take_due_jobs(connection: Connection, *, max_attempts: int, limit: int) -> D
 
 def unpublish(connection: Connection, ids: Sequence[uuid.UUID]) -> None:
     """Mark the wake-ups of these jobs as not sent, so that the next sweep sends them."""
-    connection.exec_driver_sql(UNPUBLISH, {"ids": list(ids)})
+    connection.execute(UNPUBLISH, {"ids": list(ids)})
 
 
 def notify_relay(connection: Executor) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 from storage.jobs.claim import DEADLINE_PASSED
 from storage.jobs.outbox import DueJobs
 from storage.jobs.quarantine import given_up
+from storage.jobs.queue import IS_DUE
 from storage.locks import Lock, try_lock
 
 LEASE_EXPIRED = "its worker died or did not finish in time"
@@ -44,10 +45,10 @@ WHERE state = 'leased' AND {LEASE_OVER}
 
 # Three reads, each along the index: sorting a million queued jobs would take seconds. `future` are
 # wake-ups that were sent before PostgreSQL's clock was set back; some of them may be lost.
-DUE = text("""
+DUE = text(f"""
 WITH never AS (
     SELECT id FROM plumbline.jobs
-    WHERE state = 'queued' AND published_at IS NULL
+    WHERE state = 'queued' AND published_at IS NULL AND {IS_DUE}
     LIMIT :limit FOR UPDATE SKIP LOCKED
 ), lost AS (
     SELECT id FROM plumbline.jobs

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from plumbline_client.states import JobState
-from storage.jobs.queue import QUEUE_LENGTH
+from storage.jobs.queue import QUEUE_LENGTH, WAITS_SINCE
 from storage.reports.drift import NEWEST_REPORT
 from storage.serving.deployments import NEWEST_DEPLOYMENT
 
@@ -30,10 +30,11 @@ LEFT JOIN ({NEWEST_REPORT}) AS drift ON true
 """)
 
 # Both conditions use an index and stop at the first row: the oldest job, the newest prediction.
-PROGRESS = text("""
+PROGRESS = text(f"""
 SELECT
     EXISTS (SELECT FROM plumbline.jobs
-             WHERE state = 'queued' AND created_at <= now() - make_interval(secs => :within_s))
+             WHERE state = 'queued' AND created_at <= now() - make_interval(secs => :within_s)
+               AND {WAITS_SINCE} <= now() - make_interval(secs => :within_s))
         AS queued_throughout,
     EXISTS (SELECT FROM plumbline.predictions
              WHERE scored_at > now() - make_interval(secs => :within_s)) AS scored,
