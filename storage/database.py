@@ -21,13 +21,28 @@ from plumbline_client.database import is_closed_by_server
 from plumbline_client.database_errors import READ_ONLY, may_pass, storage_error
 from plumbline_client.database_url import DatabaseUrl
 from plumbline_client.errors import DatabaseUnavailable
+from plumbline_client.limits import Limits
 from plumbline_client.session import open_connection
 
 # The engine's option that holds its DatabaseUrl.
 SERVER = "plumbline_server"
 
 
-def connect(url: str, pool_size: int = 4, *, autocommit: bool = False) -> Engine:
+# The server's limits of one statement, by kind of work. The answer may take a little longer; see
+# `plumbline_client.connection`. What runs per message is tried again, so it need not wait long.
+PROCESSING = Limits(statement_s=15.0, lock_s=5.0)
+SWEEPING = Limits(statement_s=60.0, lock_s=5.0)
+REPORTING = Limits(statement_s=300.0, lock_s=10.0)
+# Of a command, for which a person waits, and which may write a table's worth of rows.
+COMMAND = Limits(statement_s=300.0, lock_s=30.0)
+PROBING = Limits(statement_s=4.0, lock_s=2.0)
+# An index of a large table takes its time, but nobody may wait behind a migration that waits.
+MIGRATING = Limits(statement_s=3600.0, lock_s=1.0)
+
+
+def connect(
+    url: str, pool_size: int = 4, *, limits: Limits = PROCESSING, autocommit: bool = False
+) -> Engine:
     """Make an engine. It must not cross a fork: build one in each process.
 
     The engine opens up to `pool_size` connections when they are needed and keeps them. A thread
@@ -50,7 +65,9 @@ def connect(url: str, pool_size: int = 4, *, autocommit: bool = False) -> Engine
     @event.listens_for(engine, "do_connect")
     def _open(_: object, __: object, ___: object, options: dict[str, Any]) -> psycopg.Connection:
         # SQLAlchemy's own adapters are in `context`; the rest of its options repeats the URL.
-        connection = open_connection(server, row_factory=tuple_row, context=options.get("context"))
+        connection = open_connection(
+            server, limits=limits, row_factory=tuple_row, context=options.get("context")
+        )
         connection.autocommit = False
         return connection
 
@@ -124,9 +141,9 @@ def translate_errors(engine: Engine) -> Iterator[None]:
 
 
 @contextmanager
-def open_engine(url: str, pool_size: int = 4) -> Iterator[Engine]:
+def open_engine(url: str, pool_size: int = 4, *, limits: Limits = COMMAND) -> Iterator[Engine]:
     """Yield an engine for the block, and raise PostgreSQL's errors in it as StorageErrors."""
-    engine = connect(url, pool_size)
+    engine = connect(url, pool_size, limits=limits)
     try:
         with translate_errors(engine):
             yield engine

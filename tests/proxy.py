@@ -29,6 +29,7 @@ class Proxy:
         server = urlsplit(url)
         assert server.hostname and server.port
         self._server = (server.hostname, server.port)
+        self._speaks_resp = server.scheme == "redis"
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
@@ -81,7 +82,8 @@ class Proxy:
 
     def _connect(self, client: socket.socket) -> None:
         server = socket.create_connection(self._server)
-        self._received[client] = bytearray()
+        if self._speaks_resp:
+            self._received[client] = bytearray()
         self._selector.register(client, selectors.EVENT_READ, server)
         self._selector.register(server, selectors.EVENT_READ, client)
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from threading import Lock
 from time import monotonic
 
+from plumbline_client.deadline import remaining_s
 from plumbline_client.errors import BacklogFull
 from plumbline_client.pause import pause
 
@@ -14,6 +15,7 @@ from plumbline_client.pause import pause
 COUNT_EVERY_S = 1.0
 COUNTING_SHARE = 0.05
 POLL_S = 0.25
+FOREVER_S = -1.0
 
 
 class OnFull(StrEnum):
@@ -35,24 +37,37 @@ class Backlog:
         self._count = count
         self._limit = limit
         self._now = now
-        self._lock = Lock()
-        self._queued = 0
+        self._lock, self._counting = Lock(), Lock()
+        self._queued = self._added = 0
         self._count_at = now()
 
     def queued(self) -> int:
         """Return about how many texts are queued; the count itself stops at the limit."""
-        with self._lock:
-            started = self._now()
-            if started >= self._count_at:
-                self._queued = self._count(self._limit)
-                took_s = self._now() - started
+        # A thread whose time is over before another thread has counted uses the last count.
+        left_s = remaining_s()
+        if self._now() >= self._count_at and self._counting.acquire(
+            timeout=FOREVER_S if left_s is None else left_s
+        ):
+            try:
+                self._count_if_due()
+            finally:
+                self._counting.release()
+        return self._queued
+
+    def _count_if_due(self) -> None:
+        started, added = self._now(), self._added
+        if started >= self._count_at:
+            queued = self._count(self._limit)
+            took_s = self._now() - started
+            with self._lock:
+                self._queued = queued + self._added - added
                 self._count_at = started + max(COUNT_EVERY_S, took_s / COUNTING_SHARE)
-            return self._queued
 
     def add(self, texts: int) -> None:
         """Add texts accepted since the last count."""
         with self._lock:
             self._queued += texts
+            self._added += texts
 
     def wait_for_capacity(
         self,
@@ -75,4 +90,4 @@ class Backlog:
                 )
             if on_wait is not None:
                 on_wait(queued)
-            pause(POLL_S)
+            pause(POLL_S if until is None else min(POLL_S, max(0.0, until - self._now())))

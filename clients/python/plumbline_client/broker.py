@@ -13,10 +13,18 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from plumbline_client.broker_answers import cure
+from plumbline_client.broker_connection import bound_replies
 from plumbline_client.broker_url_parser import masked_broker_url, parse_broker_url
 from plumbline_client.errors import BrokerRefuses, BrokerUnavailable
 from plumbline_client.message import celery_message, wake_up
-from plumbline_client.queues import KEY_PREFIX, SCORE_TASK, queue_for
+from plumbline_client.queues import (
+    KEY_PREFIX,
+    SCORE_TASK,
+    bell,
+    queue_for,
+    queue_of,
+)
+from plumbline_client.wake_ups import WakeUp
 
 CONNECT_TIMEOUT_S = 5.0
 RESPONSE_TIMEOUT_S = 5.0
@@ -44,17 +52,40 @@ class Publisher:
         with translate_redis_errors(url):
             self._redis = connect_redis(url)
 
-    def wake(self, ids: Sequence[uuid.UUID]) -> None:
+    def wake(self, ids: Sequence[uuid.UUID], list_name: str | None = None) -> None:
         """Publish one message that makes a worker score these jobs."""
-        self.send(SCORE_TASK, wake_up(ids), queue_for(len(ids)))
+        self.wake_all([WakeUp(ids, list_name or queue_for(len(ids)))])
+
+    def wake_all(self, wake_ups: Sequence[WakeUp]) -> None:
+        """Publish the messages, in order and in one round trip."""
+        self._push(
+            [
+                (wake.list_name, _message(SCORE_TASK, wake_up(wake.ids), wake.list_name))
+                for wake in wake_ups
+            ]
+        )
 
     def send(
         self, task: str, arguments: dict[str, Any], queue: str, task_id: str | None = None
     ) -> None:
-        message = celery_message(task, arguments, queue, task_id or str(uuid.uuid4()))
+        self._push([(queue, _message(task, arguments, queue, task_id))])
+
+    def _push(self, messages: Sequence[tuple[str, str]]) -> None:
+        """Push each message onto its list, then wake the workers that wait for a lane."""
+        lanes = {queue_of(name) for name, _ in messages if name != queue_of(name)}
         with translate_redis_errors(self._url):
             try:
-                self._redis.lpush(KEY_PREFIX + queue, message)
+                # Not a transaction: a producer may have the right to no other command.
+                with self._redis.pipeline(transaction=False) as pipeline:
+                    for list_name, message in messages:
+                        pipeline.lpush(KEY_PREFIX + list_name, message)
+                    for queue in lanes:
+                        pipeline.lpush(KEY_PREFIX + bell(queue), "")
+                    answers = pipeline.execute(raise_on_error=False)
+                # Without a wake-up, a worker still looks into the lanes from time to time.
+                for answer in answers[: len(messages)]:
+                    if isinstance(answer, Exception):
+                        raise answer
             except redis.RedisError:
                 # After a failover, the address may lead to another server.
                 self._redis.connection_pool.disconnect()
@@ -68,6 +99,12 @@ class Publisher:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _message(
+    task: str, arguments: dict[str, Any], list_name: str, task_id: str | None = None
+) -> str:
+    return celery_message(task, arguments, queue_of(list_name), task_id or str(uuid.uuid4()))
 
 
 @contextmanager
@@ -105,16 +142,18 @@ def _first_line(error: Exception) -> str:
 
 
 def connect_redis(url: str, timeout_s: float | None = None) -> redis.Redis:
-    """Return a connection that never retries.
+    """Return a connection that never retries, and on which each reply has a time limit.
 
     The caller waits for it, and a push that is retried may be stored twice.
 
     Raises BrokerUrlInvalid.
     """
-    return redis.Redis(
-        **parse_broker_url(url).redis_options(),
-        socket_connect_timeout=timeout_s or CONNECT_TIMEOUT_S,
-        socket_timeout=timeout_s or RESPONSE_TIMEOUT_S,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), 0),
+    return bound_replies(
+        redis.Redis(
+            **parse_broker_url(url).redis_options(),
+            socket_connect_timeout=timeout_s or CONNECT_TIMEOUT_S,
+            socket_timeout=timeout_s or RESPONSE_TIMEOUT_S,
+            socket_keepalive=True,
+            retry=Retry(NoBackoff(), 0),
+        )
     )

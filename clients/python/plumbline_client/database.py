@@ -13,6 +13,7 @@ from psycopg.pq import TransactionStatus
 
 from plumbline_client.database_errors import READ_ONLY, storage_error
 from plumbline_client.database_url import DatabaseUrl
+from plumbline_client.deadline import remaining_s
 from plumbline_client.errors import DatabaseRefused, DatabaseUnavailable
 from plumbline_client.session import Connection, open_connection
 
@@ -37,19 +38,23 @@ class Database:
         self._idle: list[Connection] = []
 
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
+    def connection(self, limit_s: float | None = None) -> Iterator[Connection]:
         """Lend a connection to the block. Each statement commits by itself; rows are named tuples.
 
-        Raises DatabaseUnavailable or DatabaseRefused for every error of PostgreSQL in the block.
+        A statement may take `limit_s`, by default `limits.DEFAULT`, but never longer than the
+        current time limit. Raises DatabaseUnavailable or DatabaseRefused for every error of
+        PostgreSQL in the block.
         """
-        if not self._free.acquire(timeout=POOL_TIMEOUT_S):
+        wait_s = remaining_s(POOL_TIMEOUT_S)
+        if not self._free.acquire(timeout=wait_s):
             raise DatabaseUnavailable(
                 f"All {MAX_CONNECTIONS} connections to {self._url.server} were in use for "
-                f"{POOL_TIMEOUT_S:g} s; use fewer threads at once."
+                f"{wait_s:.3g} s; use fewer threads at once."
             )
         connection: Connection | None = None
         try:
             connection = self._idle_connection() or open_connection(self._url)
+            connection.limit_call(limit_s)
             yield connection
         except psycopg.Error as error:
             raise self._translate(error, connection) from error

@@ -18,6 +18,15 @@ from plumbline_client.errors import DatabaseUrlInvalid
 from plumbline_client.url_syntax import USUAL_USER, cleaned, decoded, split_scheme
 
 CONNECT_TIMEOUT_S = 5
+# A server that vanished from the network ends its connections after about 20 s: an idle one after
+# the probes, and one that waits for the server's acknowledgement after the user timeout.
+KEEPALIVES = {
+    "keepalives": "1",
+    "keepalives_idle": "10",
+    "keepalives_interval": "3",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+}
 # SQLAlchemy's form postgresql+psycopg:// is accepted, too.
 SCHEMES = ("postgresql", "postgres")
 FORM = "postgresql://user:password@host:5432/name"
@@ -83,13 +92,23 @@ class DatabaseUrl:
         """The subject of an error's sentence."""
         return f"PostgreSQL at {self.masked}"
 
+    @property
+    def login_limit_s(self) -> float:
+        """How long a login may take in all, with the names of the hosts and an attempt at each."""
+        try:
+            attempt_s = int(self.parameters.get("connect_timeout", CONNECT_TIMEOUT_S))
+        except ValueError:
+            attempt_s = CONNECT_TIMEOUT_S
+        hosts = self.parameters.get("host") or self.parameters.get("hostaddr", "")
+        return float(max(CONNECT_TIMEOUT_S, attempt_s) * (hosts.count(",") + 1) + CONNECT_TIMEOUT_S)
+
     def conninfo(self) -> str:
         """Return libpq's connection string, in which every variable of libpq has a value.
 
         So none of them is read, except the password and TLS where the URL leaves them open.
         """
         parameters = dict(_neutral_parameters(self._open_to_environment()))
-        parameters |= {
+        parameters |= KEEPALIVES | {
             "connect_timeout": str(CONNECT_TIMEOUT_S),
             "application_name": "plumbline",
             "user": self.user,

@@ -16,9 +16,14 @@ import psycopg
 from psycopg.abc import AdaptContext
 from psycopg.rows import RowFactory, namedtuple_row, tuple_row
 
+from plumbline_client.connection import Connection, NoAnswer
 from plumbline_client.database_errors import quoted
 from plumbline_client.database_url import DatabaseUrl
+from plumbline_client.deadline import call_within, remaining_s
 from plumbline_client.errors import DatabaseRefused
+from plumbline_client.limits import DEFAULT, Limits, seconds_of
+
+__all__ = ["Connection", "NoAnswer", "open_connection"]
 
 # Formats that psycopg reads. A pooler keeps these three for each of its clients.
 TRACKED = {"DateStyle": "ISO", "TimeZone": "UTC", "standard_conforming_strings": "on"}
@@ -34,15 +39,12 @@ SEMANTICS = {
     # Errors are handled; none may end the session.
     "exit_on_error": "off",
 }
-# Plumbline limits its statements itself where it should.
-LIMITS = (
-    "statement_timeout",
-    "lock_timeout",
-    "idle_in_transaction_session_timeout",
-    "idle_session_timeout",
-    "transaction_timeout",
-)
-NO_LIMIT = "0"
+# Plumbline limits its statements itself; see `plumbline_client.limits`.
+NO_LIMITS = {
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
+}
 WANTED = TRACKED | FORMATS | SEMANTICS | {"search_path": SAFE_SEARCH_PATH}
 # Those that a pooled connection, which cannot set them, cannot do without.
 NEEDED = ("default_transaction_isolation", "default_transaction_read_only", "synchronous_commit")
@@ -54,7 +56,6 @@ SELECT pg_catalog.pg_backend_pid(), (pg_catalog.current_schemas(true))[1],
        pg_catalog.array_agg(pg_catalog.current_setting(name, true))
 FROM pg_catalog.unnest(%s::pg_catalog.text[]) AS setting (name)
 """
-SET_ONE = "pg_catalog.set_config(%s, %s, false)"
 READ_TRIES = 3
 # libpq sends the first three with every login and searches for the fourth, whatever its parameters
 # are, so a wrong value prevents every connection of the process.
@@ -67,19 +68,10 @@ UNAVOIDABLE_VARIABLES = {
 _environment_lock = Lock()
 
 
-class Connection(psycopg.Connection[Any]):
-    """`pooled` is whether a pooler may run each transaction in another session.
-
-    Such a connection keeps nothing from one transaction to the next: neither settings nor prepared
-    statements nor what it listens to.
-    """
-
-    pooled = False
-
-
 def open_connection(
     url: DatabaseUrl,
     *,
+    limits: Limits = DEFAULT,
     row_factory: RowFactory[Any] = namedtuple_row,
     context: AdaptContext | None = None,
 ) -> Connection:
@@ -87,13 +79,21 @@ def open_connection(
 
     Raises psycopg.Error, and DatabaseRefused for a setting that only an administrator can change.
     """
-    connection = _log_in(url, row_factory, context)
+
+    def open_() -> Connection:
+        connection = _log_in(url, row_factory, context)
+        try:
+            _prepare(connection, url, limits)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
     try:
-        _prepare(connection, url)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+        # In a thread, because the resolver knows no time limit.
+        return call_within(remaining_s(url.login_limit_s), open_, Connection.close)
+    except TimeoutError as error:
+        raise NoAnswer(f"the login is not complete: {error}") from error
 
 
 def _log_in(
@@ -134,26 +134,30 @@ def _without_variables() -> Iterator[None]:
             os.environ.update(hidden)
 
 
-def _prepare(connection: Connection, url: DatabaseUrl) -> None:
+def _prepare(connection: Connection, url: DatabaseUrl, limits: Limits) -> None:
     # The URL's own `options` are a user's choice.
     options = url.parameters.get("options", "")
-    limits = {name: NO_LIMIT for name in LIMITS if name not in options}
-    names = [*WANTED, *limits, "synchronous_commit"]
+    timeouts = NO_LIMITS | limits.settings()
+    chosen = {name: value for name, value in timeouts.items() if name not in options}
+    names = [*WANTED, *timeouts, "synchronous_commit"]
     backend_pid, first_schema, values = _read(connection, names)
     actual = dict(zip(names, values, strict=True))
     # A pooler gives its clients other process ids than the server's.
     connection.pooled = backend_pid != connection.info.backend_pid
     if connection.pooled:
+        connection.limit_statements(limits.statement_s)
         connection.prepare_threshold = None
         connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         connection.read_only = False
         _require(actual, first_schema, url)
-        _set(connection, _different(TRACKED, actual))
+        connection.configure(_different(TRACKED, actual))
         return
-    wanted = WANTED | limits
+    wanted = WANTED | chosen
     if actual["synchronous_commit"] == "off":
         wanted |= {"synchronous_commit": "on"}
-    _set(connection, _different(wanted, actual))
+    connection.configure(_different(wanted, actual))
+    timeout = chosen.get("statement_timeout") or actual["statement_timeout"] or "0"
+    connection.limit_statements(seconds_of(timeout))
 
 
 def _read(connection: Connection, names: list[str]) -> tuple[int, str, list[str | None]]:
@@ -181,14 +185,6 @@ def _different(wanted: Mapping[str, str], actual: Mapping[str, str | None]) -> d
         and is_set.split(",")[0] != value
         and is_set != value
     }
-
-
-def _set(connection: Connection, settings: Mapping[str, str]) -> None:
-    if settings:
-        values = [part for setting in settings.items() for part in setting]
-        calls = ", ".join([SET_ONE] * len(settings))
-        with connection.cursor(row_factory=tuple_row) as cursor:
-            cursor.execute(f"SELECT {calls}".encode(), values, prepare=False)
 
 
 def _require(actual: Mapping[str, str | None], first_schema: str, url: DatabaseUrl) -> None:

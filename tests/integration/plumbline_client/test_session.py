@@ -20,6 +20,7 @@ from sqlalchemy import text
 from plumbline_client import Client
 from plumbline_client.database_url import DatabaseUrl
 from plumbline_client.errors import DatabaseRefused
+from plumbline_client.limits import DEFAULT
 from plumbline_client.session import WANTED, open_connection
 from plumbline_client.states import JobState
 from storage.database import connect
@@ -60,6 +61,7 @@ def test_session_has_the_settings_it_relies_on(hostile_url: str) -> None:
         "client_encoding": "UTF8",
         "synchronous_commit": "on",
         **{name: "0" for name in HOSTILE_SETTINGS if name.endswith("_timeout")},
+        **DEFAULT.settings(),
     }
 
 
