@@ -31,6 +31,19 @@ REFUSED_OPTIONS = {
     ("--config",): "Plumbline's settings are PLUMBLINE_ variables",
     ("--loader",): "Plumbline's settings are PLUMBLINE_ variables",
 }
+# Commands that ask or order workers by remote control, to which no worker listens.
+REFUSED_COMMANDS = ("inspect", "control", "status", "events")
+# Options of `celery` itself that a value follows.
+VALUE_OPTIONS = (
+    "-A",
+    "--app",
+    "-b",
+    "--broker",
+    "--result-backend",
+    "--loader",
+    "--config",
+    "--workdir",
+)
 # What click accepts as the value of a flag.
 FLAG_VALUES = {"0", "1", "t", "f", "y", "n", "on", "off", "yes", "no", "true", "false"}
 WORKER = Path(__file__).resolve().parents[1] / APP / "__init__.py"
@@ -58,10 +71,26 @@ def names_plumbline(arguments: Sequence[str], environment: Mapping[str, str]) ->
 
 
 def refusal(arguments: Sequence[str]) -> str | None:
-    """Return a sentence if an option would take precedence over Plumbline's settings."""
+    """Return a sentence about an option that precedes Plumbline's settings, or a dead command."""
     for names, instead in REFUSED_OPTIONS.items():
         if option(arguments, *names) is not None:
             return f"`celery -A {APP}` takes no {names[-1]}, since {instead}; leave the option out."
+    command = subcommand(arguments)
+    if command in REFUSED_COMMANDS:
+        return (
+            f"`celery -A {APP} {command}` has no answer, since Plumbline's workers have no remote "
+            "control; use `plumbline status` and `plumbline health`, and signals for a shutdown."
+        )
+    return None
+
+
+def subcommand(arguments: Sequence[str]) -> str | None:
+    """Return the command of `celery`, which is the first argument that belongs to no option."""
+    follows_option = False
+    for argument in arguments:
+        if not follows_option and not argument.startswith("-"):
+            return argument
+        follows_option = not follows_option and argument in VALUE_OPTIONS
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from plumbline.redis_users import WORKER
 from plumbline.settings import Settings
 from plumbline_client import Client
 from plumbline_client.services import ADDRESS_FILE, LOCK_FILE, Services, find_services
@@ -21,12 +22,13 @@ def lock_file(settings: Settings) -> Path:
     return settings.state_dir / LOCK_FILE
 
 
-def connected(settings: Settings) -> Services:
+def connected(settings: Settings, redis_user: str = WORKER) -> Services:
     """Return the servers of these settings, else those of the running `plumbline up`.
 
-    Raises ServicesMissing if there are neither.
+    `redis_user` is the user of the latter's Redis. An operator's commands have the rights of a
+    worker, since they also request reports. Raises ServicesMissing if there are neither.
     """
-    return find_services(*settings.server_urls, settings.state_dir)
+    return find_services(*settings.server_urls, settings.state_dir, redis_user)
 
 
 def open_client(settings: Settings, services: Services) -> Client:

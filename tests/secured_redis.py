@@ -15,7 +15,7 @@ import redis
 from redis.exceptions import RedisError
 
 from plumbline.embedded import child_process
-from plumbline.embedded.redis import find_binary
+from plumbline.embedded.redis_program import find_program
 from tests.paths import CHECKOUT
 from tests.waiting import eventually
 
@@ -44,7 +44,8 @@ class SecuredRedis:
 def secured_redis(folder: Path) -> Iterator[SecuredRedis]:
     """Run a Redis that listens on a socket only, behind a proxy that ends TLS."""
     path = folder / "redis.sock"
-    command = [find_binary(), "--port", "0", "--unixsocket", path, "--save", "", "--dir", folder]
+    program = find_program().path
+    command = [program, "--port", "0", "--unixsocket", path, "--save", "", "--dir", folder]
     process = child_process.start(command, log=folder / "redis.log", cwd=folder)
     try:
         with redis.Redis(unix_socket_path=str(path)) as connection:

@@ -10,6 +10,12 @@ from pathlib import Path
 import psycopg
 
 from plumbline.embedded import postgres, redis
+from plumbline.redis_users import RedisUser
+
+# Does to a Redis what no user of Plumbline may, such as filling it or letting it refuse commands.
+TESTER = RedisUser("tester", ["*"], ["+@all", "&*"])
+# What precedes the @ in a URL: of the tester, and of the worker's user on the same server.
+_WORKERS: dict[str, str] = {}
 
 
 @contextmanager
@@ -21,9 +27,21 @@ def postgres_server(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def redis_server(folder: Path) -> Iterator[str]:
-    """Run a Redis and yield its URL."""
-    with redis.redis_server(folder) as server:
-        yield server.url
+    """Run a Redis and yield its URL, whose user may do everything."""
+    with redis.redis_server(folder, [TESTER]) as server:
+        url = server.urls[TESTER.name]
+        _WORKERS[_login(url)] = _login(server.url)
+        yield url
+
+
+def for_worker(broker_url: str) -> str:
+    """Return the URL with the user of workers, if it is that of a tester."""
+    login = _login(broker_url)
+    return broker_url.replace(login, _WORKERS.get(login, login), 1) if login else broker_url
+
+
+def _login(url: str) -> str:
+    return url.rpartition("@")[0].rpartition("//")[2]
 
 
 @contextmanager

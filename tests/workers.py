@@ -17,6 +17,7 @@ from sqlalchemy import Engine, text
 
 from plumbline.embedded import child_process
 from tests.paths import CHECKOUT, MODELS
+from tests.servers import for_worker
 from tests.skewed_clock import SkewedClock
 from tests.waiting import eventually
 
@@ -147,7 +148,8 @@ def environment(
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("PLUMBLINE_")}
     fields = {
         "database_url": database_url,
-        "broker_url": broker_url,
+        # What users get: a Redis whose workers have few rights.
+        "broker_url": for_worker(broker_url),
         "models_dir": MODELS,
         "state_dir": folder / ".plumbline",
     } | dict(settings or {})

@@ -119,7 +119,10 @@ def make_app(settings: Settings, services: Services) -> Celery:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
+        # Takes no orders and sends no events, whatever the options.
         worker_consumer="worker.broker.consumer:Consumer",
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
         worker_max_memory_per_child=recycle_kib(settings.child_memory_mb),
         # Loading a model must not count as a hung start (Celery's default is 4 s).
         worker_proc_alive_timeout=60.0,
@@ -133,7 +136,6 @@ def make_app(settings: Settings, services: Services) -> Celery:
         beat_schedule=beat_schedule(settings),
         beat_scheduler="worker.beat:Scheduler",
     )
-    app.steps["consumer"].add("worker.telemetry.broker_statistics:BrokerStatistics")
     return app
 
 

@@ -94,13 +94,13 @@ def kill_group(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
 
 
-def stop_orphans(program: str, folder: Path, stop_signal: signal.Signals) -> None:
-    """Stop the processes that a killed run left behind: every `program` that runs in `folder`.
+def stop_orphans(programs: Sequence[str], folder: Path, stop_signal: signal.Signals) -> None:
+    """Stop the processes that a killed run left behind: all of `programs` that run in `folder`.
 
     They are identified by program (the process name or a word of the command line) and working
     directory, because the system may have reused their process ids. Zombies do not count.
     """
-    orphans = [process for process in psutil.process_iter() if _runs_in(process, program, folder)]
+    orphans = [process for process in psutil.process_iter() if _runs_in(process, programs, folder)]
     for process in orphans:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(stop_signal)
@@ -111,11 +111,11 @@ def stop_orphans(program: str, folder: Path, stop_signal: signal.Signals) -> Non
     psutil.wait_procs(survivors, timeout=ORPHAN_TIMEOUT_S)
 
 
-def _runs_in(process: psutil.Process, program: str, folder: Path) -> bool:
+def _runs_in(process: psutil.Process, programs: Sequence[str], folder: Path) -> bool:
     try:
         if process.cwd() != str(folder):
             return False
-        return bool(process.name() == program or program in process.cmdline())
+        return not {process.name(), *process.cmdline()}.isdisjoint(programs)
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False
 

@@ -267,5 +267,5 @@ def _stop_orphan(layout: Layout) -> None:
     PostgreSQL takes a zombie for a running server, and in a container without an init process
     zombies stay.
     """
-    child_process.stop_orphans("postgres", layout.data, signal.SIGINT)
+    child_process.stop_orphans(["postgres"], layout.data, signal.SIGINT)
     (layout.data / "postmaster.pid").unlink(missing_ok=True)

@@ -11,18 +11,16 @@ import os
 import pwd
 import shutil
 import stat
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from plumbline.embedded.errors import EmbeddedFailed
+from plumbline.embedded.server_user import ServerUser, succeeds
+from plumbline.embedded.server_user import server_user as server_user_named
 from plumbline.system_errors import cause_and_cure
 
-# Created if necessary; `nobody` where that is impossible.
 UNPRIVILEGED_USER = "embedded_postgres"
-FALLBACK_USER = "nobody"
 # For copies of the programs, if the state folder cannot be searched either.
 SYSTEM_CACHE = Path("/var/cache/plumbline")
 SET_UP_WITHOUT = "or set PLUMBLINE_DATABASE_URL"
@@ -33,20 +31,12 @@ LEFT_OUT = ("include", "doc", "man", "pgxs", "pkgconfig", "*.a")
 CATALOG = Path("share") / "postgres.bki"
 
 
-class ServerUser(NamedTuple):
-    uid: int
-    gid: int
-
-
 def server_user() -> ServerUser | None:
     """Return the user that runs the server; None for this process's own user unless it is root.
 
     Raises EmbeddedFailed if the system has no user that may run it.
     """
-    if os.geteuid() != 0:
-        return None
-    account = _account()
-    return ServerUser(account.pw_uid, account.pw_gid)
+    return server_user_named(UNPRIVILEGED_USER, "PostgreSQL", SET_UP_WITHOUT)
 
 
 def require_name() -> None:
@@ -85,50 +75,13 @@ def reachable_programs(programs: Path, folder: Path, user: ServerUser | None) ->
     )
 
 
-def _account() -> pwd.struct_passwd:
-    """Return the unprivileged user, which is created if it is missing and can be."""
-    create = ["useradd", "--system", "--no-create-home", "--user-group", UNPRIVILEGED_USER]
-    for name, command in ((UNPRIVILEGED_USER, create), (FALLBACK_USER, None)):
-        try:
-            return pwd.getpwnam(name)
-        except KeyError:
-            pass
-        try:
-            if command is not None:
-                subprocess.run(command, check=True, capture_output=True)
-                return pwd.getpwnam(name)
-        except (OSError, subprocess.CalledProcessError, KeyError):
-            continue
-    raise EmbeddedFailed(
-        "PostgreSQL does not run as root, and the system has no unprivileged user: create one with "
-        f"`useradd --system {UNPRIVILEGED_USER}`, run as another user, {SET_UP_WITHOUT}."
-    )
-
-
 def _can_run(programs: Path, user: ServerUser) -> bool:
-    """Try it, since modes, access lists and mount options all decide."""
     readable = ["/bin/sh", "-c", 'test -r "$0"', str(programs.parent / CATALOG)]
     commands: Sequence[Sequence[str]] = [
         *([str(programs / name), "--version"] for name in PROGRAMS),
         readable,
     ]
-    return all(_succeeds(command, user) for command in commands)
-
-
-def _succeeds(command: Sequence[str], user: ServerUser) -> bool:
-    try:
-        done = subprocess.run(
-            command,
-            user=user.uid,
-            group=user.gid,
-            extra_groups=[],
-            cwd="/",
-            capture_output=True,
-            check=False,
-        )
-    except OSError:
-        return False
-    return done.returncode == 0
+    return all(succeeds(command, user) for command in commands)
 
 
 def _copy(programs: Path, place: Path) -> Path:

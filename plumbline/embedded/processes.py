@@ -96,8 +96,7 @@ class _Builder:
     def worker(self, name: str, role: str, log: str, *options: str) -> CeleryProcess:
         # Several `plumbline up` may share one Redis, where node names must be unique.
         node = f"{role}-{os.getpid()}@{socket.gethostname()}"
-        # Nothing here uses gossip, and mingling costs a second per start.
-        options = (*options, "--hostname", node, "--without-mingle", "--without-gossip")
+        options = (*options, "--hostname", node)
         return self._process(name, log, "worker", *options, node=node)
 
     def beat(self) -> CeleryProcess:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -26,7 +26,7 @@ from plumbline.embedded.postgres import postgres_server
 from plumbline.embedded.processes import celery_processes, reports_available
 from plumbline.embedded.reachability import unusable_server
 from plumbline.embedded.readiness import forget_heartbeats, unready
-from plumbline.embedded.redis import redis_server
+from plumbline.embedded.redis import RedisServer, redis_server
 from plumbline.services import Services, address_file, lock_file
 from plumbline.settings import Settings
 from plumbline_client.states import JobState
@@ -64,7 +64,10 @@ class ProgressReporter(Protocol):
 
 @dataclass(slots=True)
 class Stack:
-    """The running system. `settings` have absolute folders, `services` both URLs."""
+    """The running system. `settings` have absolute folders, `services` both URLs.
+
+    Of an embedded Redis, `services` has the URL of the worker's user.
+    """
 
     settings: Settings
     services: Services
@@ -73,6 +76,12 @@ class Stack:
     reporter: ProgressReporter
     interrupts: Interrupts
     live_model: str | None = None
+
+    @property
+    def broker_urls(self) -> Mapping[str, str]:
+        """The URLs of the users of an embedded Redis by their names."""
+        servers = [server for server in self.servers if isinstance(server, RedisServer)]
+        return servers[0].urls if servers else {}
 
     def supervise(self) -> None:
         """Restart Celery processes that died. Call it often, and catch nothing that it raises.
@@ -151,7 +160,7 @@ def stack(settings: Settings, reporter: ProgressReporter) -> Iterator[Stack]:
             _start_processes(running)
             with open_engine(services.database_url) as engine, engine.connect() as connection:
                 running.live_model = deployments.live_model(connection)
-            state_dir.publish_addresses(settings, services)
+            state_dir.publish_addresses(settings, services, running.broker_urls)
             reporter.done()
             yield running
         finally:
@@ -173,7 +182,7 @@ def _clean_up_killed_run(settings: Settings, reporter: ProgressReporter) -> None
     if address_file(settings).exists():
         reporter.step("Cleaning up after a run that was killed")
         address_file(settings).unlink()
-    stop_orphans("celery", state_dir.workers_dir(settings), signal.SIGTERM)
+    stop_orphans(["celery"], state_dir.workers_dir(settings), signal.SIGTERM)
 
 
 def _start_servers(
@@ -181,7 +190,7 @@ def _start_servers(
 ) -> tuple[Services, list[Server]]:
     """Start a server for each URL that is not set."""
     database_url, broker_url = settings.server_urls
-    servers = []
+    servers: list[Server] = []
     if database_url is None:
         reporter.step("Starting PostgreSQL")
         server = exits.enter_context(postgres_server(settings.state_dir / "postgres"))
@@ -190,9 +199,11 @@ def _start_servers(
         interrupts.check()
     if broker_url is None:
         reporter.step("Starting Redis")
-        server = exits.enter_context(redis_server(settings.state_dir / "redis"))
-        servers.append(server)
-        broker_url = server.url
+        redis = exits.enter_context(redis_server(settings.state_dir / "redis"))
+        servers.append(redis)
+        broker_url = redis.url
+        if redis.warning is not None:
+            reporter.note(redis.warning)
         interrupts.check()
     return Services(database_url, broker_url), servers
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from plumbline.atomic_file import replacing
 from plumbline.embedded.errors import EmbeddedFailed
+from plumbline.redis_users import PRODUCER
 from plumbline.services import Services, address_file
 from plumbline.settings import Settings
 from plumbline.system_errors import cause_and_cure, one_line
@@ -46,11 +48,18 @@ def rotate_logs(state_dir: Path) -> None:
                 log.replace(log.with_name(log.name + ".1"))
 
 
-def publish_addresses(settings: Settings, services: Services) -> None:
-    """Write both URLs for the other commands, readable by this user alone."""
+def publish_addresses(
+    settings: Settings, services: Services, broker_urls: Mapping[str, str]
+) -> None:
+    """Write the URLs for other programs, readable by this user alone.
+
+    `broker_urls` are those of the users of an embedded Redis. What reads only `broker_url`, as each
+    client does, may only add messages there.
+    """
     addresses = {
         "database_url": services.database_url,
-        "broker_url": services.broker_url,
+        "broker_url": broker_urls.get(PRODUCER, services.broker_url),
+        "broker_urls": dict(broker_urls),
         "pid": os.getpid(),
     }
     with replacing(address_file(settings)) as partial:

@@ -1,14 +1,15 @@
 """A channel of Celery's Redis transport that loses no message and survives Redis's errors.
 
-kombu's consumers, which are used for remote control, receive without acknowledgement and stay
-kombu's. The consumers of tasks take messages in turns: acknowledge what is processed, take what
-fits, and wait for a wake-up once the queues are empty. An error that Redis answers with ends a turn
-and delays the next one; a broken connection is the consumer's to restore.
+The consumers of tasks take messages in turns: acknowledge what is processed, take what fits, and
+wait for a wake-up once the queues are empty. A consumer without acknowledgement, of which a worker
+has none, stays kombu's. An error that Redis answers with ends a turn and delays the next one; a
+broken connection is the consumer's to restore.
 """
 
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
@@ -22,10 +23,15 @@ from kombu.utils.scheduling import cycle_by_name
 
 from plumbline.messages import MessageRejected
 from plumbline_client.broker import server_answer
+from storage.rejected_messages import RejectedMessage
+from worker.broker import gate
+from worker.broker.message import Message
 from worker.broker.qos import QoS
 from worker.broker.refusal import Refusals
-from worker.broker.rejection import log_rejection, message_id
+from worker.broker.rejected_messages import WRITER
+from worker.broker.rejection import log_rejection, row_reason
 from worker.broker.unacknowledged import (
+    FAILED,
     LOST_AFTER_S,
     RENEW_S,
     Overdue,
@@ -51,23 +57,23 @@ UNREADABLE = (
 POLL_S = 0.75
 # A worker without a prefetch limit must still return to its event loop.
 TAKES_PER_TURN = 64
-# How long to wait before subscribing again, after Redis refused it.
-SUBSCRIBE_EVERY_S = 30.0
-PATTERN = frozenset("*?[")
 
 
 class Channel(redis.Channel):  # type: ignore[misc]
     QoS = QoS
+    Message = Message
+    from_transport_options = (*redis.Channel.from_transport_options, "max_message_bytes")
+    # The app sets it from PLUMBLINE_MAX_MESSAGE_MB.
+    max_message_bytes = sys.maxsize
     _commands: Any = None
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._acknowledging: set[str] = set()
         self._unacknowledged: Unacknowledged | None = None
         self._wakeups: Wakeups | None = None
-        self._poll_at = self._paused_until = self._renew_at = self._subscribe_at = 0.0
+        self._poll_at = self._paused_until = self._renew_at = 0.0
         self._taking = Refusals(log, "no messages are taken for now")
         self._binding = Refusals(log, "queues are not declared yet")
-        self._broadcasting = Refusals(log, "remote control is off")
         self._unbound: list[tuple[Any, ...]] = []
         self._lists: dict[tuple[str, ...], list[str]] = {}
         super().__init__(*args, **options)
@@ -181,7 +187,9 @@ class Channel(redis.Channel):  # type: ignore[misc]
             ]
             self._lists[queues] = lists
         with self._settling(self.qos.acknowledged) as acknowledged:
-            return self._unacknowledged.take(lists, acknowledged)
+            return self._unacknowledged.take(
+                lists, acknowledged, max_bytes=self.max_message_bytes
+            )
 
     def _acknowledge(self) -> None:
         assert self._unacknowledged is not None
@@ -193,7 +201,13 @@ class Channel(redis.Channel):  # type: ignore[misc]
         assert self._unacknowledged is not None
         if self.qos.returned:
             with self._settling(self.qos.returned) as returned:
-                self._unacknowledged.return_to_queues(returned, read_next=False)
+                for count_as in {self.qos.count_as(tag) for tag in returned}:
+                    self._unacknowledged.return_to_queues(
+                        [tag for tag in returned if self.qos.count_as(tag) == count_as],
+                        read_next=False,
+                        count_as=count_as,
+                    )
+                self.qos.forget_counts(returned)
 
     @contextmanager
     def _settling(self, settled: Any) -> Iterator[list[str]]:
@@ -211,19 +225,30 @@ class Channel(redis.Channel):  # type: ignore[misc]
         self._wakeups.arm([self.global_keyprefix + queue for queue in self.task_queues])
 
     def _deliver(self, taken: Taken) -> None:
-        queue = taken.list_name.split(self.sep, 1)[0]
+        list_name = taken.list_name.split(self.sep, 1)[0]
+        queue = list_name
         self._order.rotate(queue)
-        message: Any = None
         try:
-            message = loads(bytes_to_str(taken.message))
-            message["properties"]["delivery_tag"] = taken.tag
+            message = gate.admit(taken, queue, list_name, self.max_message_bytes)
             self.connection._deliver(message, queue)
         except UNREADABLE as error:
-            # kombu parses in a place where nothing catches the errors, so that a malformed entry
-            # would end this worker, and after a restart the next one.
+            # kombu handles a message in a place where nothing catches the errors, so that one that
+            # it cannot handle would end this worker, and after a restart the next one.
             self.qos.reject(taken.tag, requeue=False)
-            known = isinstance(message, dict)
-            log_rejection(message_id(message.get("headers")) if known else None, error)
+            self._record_rejection(taken, queue, error)
+
+    def _record_rejection(self, taken: Taken, queue: str, error: Exception) -> None:
+        names = gate.names(taken.message)
+        log_rejection(names.message_id, error)
+        WRITER.add(
+            RejectedMessage(
+                queue=queue,
+                reason=row_reason(error),
+                message_id=names.message_id,
+                task=names.task,
+                bytes=taken.size,
+            )
+        )
 
     # Claims
 
@@ -241,7 +266,7 @@ class Channel(redis.Channel):  # type: ignore[misc]
         lost = [claim.tag for claim in overdue if is_own_tag(claim.tag)]
         if lost:
             returned = self._unacknowledged.return_to_queues(
-                lost, read_next=True, least_age_s=LOST_AFTER_S
+                lost, read_next=True, least_age_s=LOST_AFTER_S, count_as=FAILED
             )
             log.warning("%d messages of workers that died return to their queues", returned)
         for claim in overdue:
@@ -340,62 +365,3 @@ class Channel(redis.Channel):  # type: ignore[misc]
             self._queue_bind(*binding)
         if unbound and not self._unbound:
             self._binding.end()
-
-    # Remote control, which a worker can do without
-
-    def _put_fanout(self, *args: Any, **options: Any) -> None:
-        # Celery would stop its event loop and repeat an event until Redis accepts it.
-        try:
-            super()._put_fanout(*args, **options)
-        except redis_py.RedisError as error:
-            answer = server_answer(error)
-            if answer is None:
-                raise
-            self._broadcasting.add(answer)
-        else:
-            self._broadcasting.end()
-
-    def maybe_refresh_binding_expiry(self) -> None:
-        # Of the queues of remote control alone. kombu would log a traceback every second.
-        try:
-            super().maybe_refresh_binding_expiry()
-        except redis_py.RedisError as error:
-            answer = server_answer(error)
-            if answer is None:
-                raise
-            self._broadcasting.add(answer)
-
-    def _subscribe(self) -> None:
-        if monotonic() < self._subscribe_at:
-            return
-        topics = [
-            topic
-            for queue in self.active_fanout_queues
-            for topic in self._get_subscribe_topics(queue)
-        ]
-        # An access list that allows `plumbline:*` allows no pattern other than this one.
-        patterns = [topic for topic in topics if PATTERN & set(topic)]
-        names = [topic for topic in topics if topic not in patterns]
-        client = self.subclient
-        if client.connection._sock is None:
-            client.connection.connect()
-        self._in_listen = client.connection
-        if names:
-            client.subscribe(*names)
-        if patterns:
-            client.psubscribe(*patterns)
-
-    def _unsubscribe_from(self, queue: str) -> None:
-        super()._unsubscribe_from(queue)
-        client = self.subclient
-        if client.connection and client.connection._sock:
-            client.unsubscribe(*self._get_subscribe_topics(queue))
-
-    def _receive_one(self, client: Any) -> Any:
-        try:
-            return super()._receive_one(client)
-        except redis_py.ResponseError as error:
-            self._broadcasting.add(server_answer(error) or str(error))
-            self._subscribe_at = monotonic() + SUBSCRIBE_EVERY_S
-            self._in_listen = None
-            return None

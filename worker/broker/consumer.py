@@ -1,6 +1,7 @@
 """Celery's consumer, with one log line per rejected message: Celery's own lines contain no id.
 
-It connects once Redis accepts what a worker needs, and until then waits.
+It connects once Redis accepts what a worker needs, and until then waits. It takes no orders: remote
+control, events, mingling and gossip are off, whatever the options of `celery worker` are.
 """
 
 from __future__ import annotations
@@ -20,18 +21,29 @@ from worker.broker.rejection import log_rejection, message_id
 from worker.celery import services
 
 log = logging.getLogger(__name__)
-GOSSIP = "celery.worker.consumer.gossip:Gossip"
+CONTROL = "celery.worker.consumer.control:Control"
+# Steps by which workers talk to each other and to programs that watch them. Whoever may publish in
+# Redis could shut workers down, and nothing here needs them: heartbeats show which workers run.
+# Celery would start the other steps again, as requirements of its consumer of tasks.
+SILENT = {
+    "without_gossip": True,
+    "without_mingle": True,
+    "without_heartbeat": True,
+    "task_events": False,
+}
 # How often a waiting worker checks whether to shut down.
 CHECK_EVERY_S = 0.2
 
 
 class Consumer(consumer.Consumer):  # type: ignore[misc]
     class Blueprint(consumer.Consumer.Blueprint):  # type: ignore[misc]
-        # Nothing uses gossip, and it subscribes to a pattern of channels, which an access list that
-        # is limited to Plumbline's keys and channels forbids.
+        # Left out here because an argument of `celery worker` can change the setting.
         default_steps: ClassVar[list[str]] = [
-            step for step in consumer.Consumer.Blueprint.default_steps if step != GOSSIP
+            step for step in consumer.Consumer.Blueprint.default_steps if step != CONTROL
         ]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options | SILENT)
 
     def connect(self) -> Any:
         self._wait_until_accepted()

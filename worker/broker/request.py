@@ -23,14 +23,9 @@ class MessageRequest(Request):  # type: ignore[misc]
         # A producer's time limit would kill a child for texts that are not at fault, and one that
         # is not a number would kill the worker. The watchdog enforces the time limit.
         self.time_limits = (None, None)
-        # In the child, Celery would only log a warning about these, without the message's id.
-        *_, embedded = ({},) if self._decoded else self._message.payload
-        if not isinstance(self._args, list | tuple):
-            raise MessageRejected("args: the positional arguments are not a list")
-        if not isinstance(self._kwargs, dict):
-            raise MessageRejected("kwargs: the keyword arguments are not an object")
-        if not isinstance(embedded, dict | None):
-            raise MessageRejected("embed: the embedded options are not an object")
+        # What Celery takes for the decoded body: the task decodes the real one.
+        self._body = ((), {BODY_ARGUMENT: self._message.body}, None)
+        self._content_type = None
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
         """Report a crash before the message is requeued, so that its next receiver can claim."""
@@ -54,12 +49,8 @@ class MessageRequest(Request):  # type: ignore[misc]
         return False
 
     def revoked(self) -> bool:
-        """Return whether to skip the message. A revoked message ends here, so it is logged."""
-        already_known = self._already_revoked
-        revoked = bool(super().revoked())
-        if revoked and not already_known:
-            log_rejection(self.id, MessageRejected("it was revoked"))
-        return revoked
+        """Never skip a message: only remote control revokes, and a file of Celery's own."""
+        return False
 
     def _report_crash(self, exit_description: str) -> None:
         record = IN_FLIGHT.for_pid(self.worker_pid) if self.worker_pid else None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from plumbline_client.queues import KEY_PREFIX
-
 LOGIN = "correct the user and the password in the broker URL"
 # By a part of the answer's words.
 CURES = {
@@ -12,8 +10,8 @@ CURES = {
     "invalid password": LOGIN,
     "without any password": "remove the password from the broker URL",
     "no password is set": "remove the password from the broker URL",
-    "NOPERM": "allow the user all commands but the dangerous ones, with "
-    f"`ACL SETUSER … ~{KEY_PREFIX}* &{KEY_PREFIX}* +@all -@dangerous`",
+    "NOPERM": "give the user the rights that `plumbline redis acl` prints for it, or use another "
+    "user in the broker URL",
     "unknown command": "use Redis 6.2 or later",
     "DB index": "use one of its database numbers in the broker URL",
     "DENIED": "let it accept connections from this machine",

@@ -17,6 +17,9 @@ from plumbline_client.url_syntax import cleaned
 # run that was killed.
 ADDRESS_FILE = "up.json"
 LOCK_FILE = "up.lock"
+# The user of Redis that only adds messages. Its URL is `broker_url` in the address file; those of
+# the other users are in `broker_urls`, by their names.
+PRODUCER = "producer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +31,21 @@ class Services:
 
 
 def find_services(
-    database_url: str | None, broker_url: str | None, state_dir: str | Path
+    database_url: str | None,
+    broker_url: str | None,
+    state_dir: str | Path,
+    redis_user: str = PRODUCER,
 ) -> Services:
     """Return these URLs, completed by those of the `plumbline up` that runs in `state_dir`.
 
-    A URL of nothing but whitespace is missing. Raises ServicesMissing if a URL is missing and no
+    `redis_user` is the user of its Redis, who only adds messages by default. A URL of nothing but whitespace is missing. Raises ServicesMissing if a URL is missing and no
     `plumbline up` is running, and BrokerUrlInvalid.
     """
     database_url, broker_url = cleaned(database_url or ""), cleaned(broker_url or "")
     if database_url and broker_url:
         return Services(database_url, parse_broker_url(broker_url).url)
     try:
-        local = _read_addresses(Path(state_dir))
+        local = _read_addresses(Path(state_dir), redis_user)
     except (OSError, ValueError) as error:
         raise ServicesMissing(
             "Nothing is running here: start `plumbline up` in another terminal, or set "
@@ -60,11 +66,12 @@ def services_from_environment() -> Services:
     )
 
 
-def _read_addresses(state_dir: Path) -> Services:
+def _read_addresses(state_dir: Path, redis_user: str) -> Services:
     if not is_locked(state_dir / LOCK_FILE):
         raise FileNotFoundError(state_dir / LOCK_FILE)
     addresses = json.loads((state_dir / ADDRESS_FILE).read_text(encoding="utf-8"))
-    return Services(addresses["database_url"], addresses["broker_url"])
+    broker_urls = addresses.get("broker_urls", {})
+    return Services(addresses["database_url"], broker_urls.get(redis_user, addresses["broker_url"]))
 
 
 def is_locked(path: Path) -> bool:

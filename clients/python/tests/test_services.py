@@ -45,6 +45,21 @@ def test_missing_urls_come_from_a_running_plumbline_up(tmp_path: Path) -> None:
     assert services == Services(ADDRESSES["database_url"], "redis://a:6379/0")
 
 
+def test_services_get_the_user_of_redis_that_only_adds_messages(tmp_path: Path) -> None:
+    (tmp_path / ADDRESS_FILE).write_text(
+        json.dumps(ADDRESSES | {"broker_urls": {"worker": "redis://worker:pw@local:6379/0"}})
+    )
+    with (tmp_path / LOCK_FILE).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        by_default = find_services(None, None, tmp_path)
+        worker = find_services(None, None, tmp_path, "worker")
+        # A `plumbline up` of an earlier release has one user.
+        write_addresses(tmp_path)
+        earlier = find_services(None, None, tmp_path, "worker")
+    assert by_default.broker_url == earlier.broker_url == "redis://local:6379/0"
+    assert worker.broker_url == "redis://worker:pw@local:6379/0"
+
+
 def test_addresses_of_a_run_that_ended_are_ignored(tmp_path: Path) -> None:
     write_addresses(tmp_path)
     with pytest.raises(ServicesMissing, match="PLUMBLINE_DATABASE_URL"):

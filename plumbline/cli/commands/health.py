@@ -51,10 +51,11 @@ def probe_services() -> Services:
     if database_url and broker_url:
         return Services(database_url, broker_url)
     # pydantic-settings takes a quarter of the CPU time of a probe.
+    from plumbline.redis_users import MONITOR
     from plumbline.settings import Settings
 
     settings = Settings.read()
-    return find_services(*settings.server_urls, settings.state_dir)
+    return find_services(*settings.server_urls, settings.state_dir, MONITOR)
 
 
 def print_report(report: HealthReport, as_json: bool) -> None:

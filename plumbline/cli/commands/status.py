@@ -22,6 +22,7 @@ from plumbline.cli.output.console import (
 )
 from plumbline.cli.output.json_output import JsonOption, print_json
 from plumbline.health import running_workers
+from plumbline.redis_users import MONITOR
 from plumbline.services import connected
 from plumbline.settings import Settings
 from plumbline_client.errors import BrokerUnavailable, StorageError
@@ -65,7 +66,7 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show queue, workers and serving versions. Exit 1 if PostgreSQL or Redis is down."""
-    services = connected(Settings.read())
+    services = connected(Settings.read(), MONITOR)
     if watch:
         watch_status(services, every, as_json)
     current = read_status(services)

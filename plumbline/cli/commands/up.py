@@ -19,6 +19,7 @@ from plumbline.cli.output.progress import TerminalReporter
 from plumbline.embedded.stack import POLL_S, Stack, stack
 from plumbline.embedded.state_dir import logs_dir
 from plumbline.errors import OutputUnwritable
+from plumbline.redis_users import PRODUCER
 from plumbline.services import address_file
 from plumbline.settings import Settings
 from plumbline.standard_streams import discard_output
@@ -73,7 +74,8 @@ def stack_document(running: Stack) -> dict[str, object]:
         "ready": True,
         "live_model": running.live_model,
         "database_url": masked(running.services.database_url),
-        "broker_url": masked(running.services.broker_url),
+        # What services use that submit texts; see `state_dir.publish_addresses`.
+        "broker_url": masked(running.broker_urls.get(PRODUCER, running.services.broker_url)),
         "address_file": address_file(settings),
         "state_dir": settings.state_dir,
         "logs": logs_dir(settings),

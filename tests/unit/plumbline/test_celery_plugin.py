@@ -112,6 +112,20 @@ def test_an_option_that_would_override_a_setting_is_refused(
     assert sentence.endswith(".") and "redis" not in sentence
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "-A worker inspect ping",
+        "--app=worker control shutdown",
+        "-Aworker status",
+        "--workdir inspect -A worker events",
+    ],
+)
+def test_a_command_of_remote_control_is_refused(arguments: str) -> None:
+    sentence = refusal(arguments.split())
+    assert sentence is not None and "use `plumbline status`" in sentence
+
+
 def test_other_options_are_accepted() -> None:
     arguments = "-A worker worker -B -c 2 -l INFO -Q plumbline.score -n w1 --without-mingle"
     assert refusal(arguments.split()) is None

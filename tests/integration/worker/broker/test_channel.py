@@ -200,22 +200,6 @@ def test_answers_of_redis_pause_a_channel_and_break_nothing(
     assert received == ["waiting"] and keys.hlen(UNACKED) == 0
 
 
-def test_refused_queues_of_remote_control_are_logged_once_without_a_traceback(
-    broker_url: str, keys: redis.Redis, caplog: pytest.LogCaptureFixture
-) -> None:
-    with connected(broker_url) as connection, connection.channel() as channel:
-        reply = Queue("reply", Exchange("reply", type="direct"), "reply", channel, expires=10.0)
-        with Consumer(channel, [reply], on_message=print, no_ack=True):
-            keys.config_set("min-replicas-to-write", 1)
-            try:
-                for _ in range(2):
-                    channel.maybe_refresh_binding_expiry()
-            finally:
-                keys.config_set("min-replicas-to-write", 0)
-    (record,) = [record for record in caplog.records if "NOREPLICAS" in record.getMessage()]
-    assert record.getMessage().startswith("remote control is off: ") and record.exc_info is None
-
-
 def test_an_acknowledgement_that_redis_refuses_is_repeated(
     broker_url: str, keys: redis.Redis
 ) -> None:
@@ -337,10 +321,6 @@ def test_the_internals_of_kombu_that_the_channel_replaces_exist() -> None:
     for name in (
         "_brpop_start",
         "_queue_bind",
-        "_subscribe",
-        "_receive_one",
-        "_put_fanout",
-        "maybe_refresh_binding_expiry",
     ):
         assert callable(getattr(kombu_redis.Channel, name))
     for name in ("append", "ack", "reject", "restore_unacked", "restore_visible"):

@@ -69,7 +69,12 @@ def test_a_state_folder_that_cannot_be_created_is_reported_in_one_sentence(tmp_p
 
 def test_published_addresses_are_readable_by_this_user_alone(tmp_path: Path) -> None:
     settings = Settings(state_dir=tmp_path, _env_file=None)
-    state_dir.publish_addresses(settings, Services("postgresql://x", "redis://x"))
+    urls = {"worker": "redis://worker@x", "producer": "redis://producer@x"}
+    state_dir.publish_addresses(settings, Services("postgresql://x", "redis://worker@x"), urls)
     assert stat.S_IMODE(address_file(settings).stat().st_mode) == 0o600
     addresses = json.loads(address_file(settings).read_text())
-    assert (addresses["database_url"], addresses["broker_url"]) == ("postgresql://x", "redis://x")
+    assert (addresses["database_url"], addresses["broker_url"]) == (
+        "postgresql://x",
+        "redis://producer@x",
+    )
+    assert addresses["broker_urls"] == urls
