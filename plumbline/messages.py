@@ -85,6 +85,16 @@ class ScoreMessage(_Message):
             raise ValueError(f"the source {reason}")
         return source
 
+    @property
+    def brings_texts(self) -> bool:
+        return any(job.text is not None for job in self.jobs)
+
+    def sent_by(self, source: str | None) -> ScoreMessage:
+        """Return the message with this source unless it names one itself; None changes nothing."""
+        if source is None or "source" in self.model_fields_set:
+            return self
+        return self.model_copy(update={"source": source})
+
     def expiring(self, latest: datetime | None) -> ScoreMessage:
         """Return the message with a latest deadline for the texts that it brings; None is none.
 
@@ -99,13 +109,13 @@ class ScoreMessage(_Message):
 class MessageLabel(BaseModel):
     """One label. Its job is named by `job_id`, or by the `source` and `key` of the submission.
 
-    `by` names the labeller.
+    `by` names the labeller. In the list of a source, both are the source unless named.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     label: str = Field(min_length=1, max_length=LONGEST_LABEL)
-    by: str
+    by: str = ""
     job_id: uuid.UUID | None = Field(None, strict=False)
     source: str = SOURCE
     key: str | None = None
@@ -130,12 +140,13 @@ class MessageLabel(BaseModel):
             raise ValueError(f"it {reason}")
         return value
 
-    def entry(self) -> LabelEntry:
+    def entry(self, sender: str | None) -> LabelEntry:
         job_id = self.job_id
         if job_id is None:
             assert self.key is not None, "names_one_job checks it"
-            job_id = keyed_id(self.source, self.key)
-        return LabelEntry(job_id, self.label, self.by)
+            named = sender is None or "source" in self.model_fields_set
+            job_id = keyed_id(self.source if named else str(sender), self.key)
+        return LabelEntry(job_id, self.label, self.by or str(sender))
 
 
 class LabelMessage(_Message):
@@ -143,8 +154,15 @@ class LabelMessage(_Message):
 
     labels: list[MessageLabel] = Field(min_length=1, max_length=MAX_JOBS)
 
-    def entries(self) -> list[LabelEntry]:
-        return [label.entry() for label in self.labels]
+    def entries(self, sender: str | None = None) -> list[LabelEntry]:
+        """Return the labels; what they do not name is `sender`, the source of the message's list.
+
+        Raises MessageRejected if there is neither.
+        """
+        for position, label in enumerate(self.labels):
+            if sender is None and not label.by:
+                raise MessageRejected(f"labels.{position}.by: Field required")
+        return [label.entry(sender) for label in self.labels]
 
 
 def _first_error(error: ValidationError) -> str:

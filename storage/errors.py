@@ -2,7 +2,9 @@
 
 * StorageError (`plumbline_client.errors`, with DatabaseUnavailable, DatabaseRefused and
   DatabaseUrlInvalid)
+  * DatabaseInUse
   * DatabaseUnsuitable
+  * LabellerRefused
   * RightsMissing
   * SchemaOutdated
 * PlumblineError
@@ -12,6 +14,10 @@
 from __future__ import annotations
 
 from plumbline_client.errors import PlumblineError, StorageError
+
+
+class DatabaseInUse(StorageError):
+    """The tables are in use for too long to be changed; the message names the session."""
 
 
 class DatabaseUnsuitable(StorageError):
@@ -28,3 +34,7 @@ class SchemaOutdated(StorageError):
 
 class VersionChanged(PlumblineError):
     """A model version is registered with other content, and a version never changes."""
+
+
+class LabellerRefused(StorageError):
+    """Labels name a labeller that their sender may not speak for."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 from plumbline.cli.output.broken_pipe import exit_after_broken_pipe
 from plumbline.program import run_program
 from plumbline.version import __version__
+from plumbline_client.visible import visible_lines
 
 # How Python keeps a byte that it cannot decode.
 SURROGATE = re.compile("[\udc80-\udcff]")
@@ -95,6 +97,12 @@ COMMANDS = {
         "quality:app", "Quality of the predictions: estimated, and realized by labels."
     ),
     "quarantine": LazyCommand("quarantine:app", "List, replay or discard quarantined jobs."),
+    "sources": LazyCommand(
+        "sources:app", "Bind sources to roles of PostgreSQL and to lists of Redis."
+    ),
+    "labellers": LazyCommand(
+        "labellers:app", "Let roles and sources label under other names than their own."
+    ),
     "models": LazyCommand(
         "models:app", "Model versions: which exist, which serve, which served before."
     ),
@@ -115,12 +123,30 @@ class CommandGroup(TyperGroup):
         name, command, rest = super().resolve_command(ctx, args)
         return name, COMMANDS[name].load(name) if name else command, rest
 
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        with visible_usage_errors():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with visible_usage_errors():
+                return super().invoke(ctx)
         except BrokenPipeError:
             # Click would report it as a failure.
             exit_after_broken_pipe()
+
+
+@contextmanager
+def visible_usage_errors() -> Iterator[None]:
+    """Filter what typer is about to print of the arguments."""
+    try:
+        yield
+    except Exception as error:
+        # The classes of these errors are private to typer.
+        if hasattr(error, "format_message"):
+            sentence = visible_lines(error.format_message())
+            error.format_message = lambda: sentence
+        raise
 
 
 app = typer.Typer(

@@ -109,7 +109,8 @@ def _cure(error: psycopg.Error, reason: str, user: str) -> str:
     """Return which GRANT is missing, for the end of a sentence."""
     denied = DENIED.search(reason)
     if denied is None or denied[1] not in PRIVILEGES:
-        is_denied = error.sqlstate == INSUFFICIENT_PRIVILEGE
+        # Plumbline's own functions name the command that helps.
+        is_denied = error.sqlstate == INSUFFICIENT_PRIVILEGE and "`plumbline " not in reason
         return f"; grant the role {quoted(user)} the missing right" if is_denied else ""
     kind, name = denied[1], denied[2]
     place = quoted(name) if kind in ("database", "schema") else f"plumbline.{quoted(name)}"

@@ -35,6 +35,7 @@ from plumbline.services import connected
 from plumbline.settings import Settings
 from plumbline_client.errors import SourceInvalid, StorageError
 from plumbline_client.identity import LONGEST_KEY, LONGEST_SOURCE, invalid_reason, keyed_id
+from storage import labellers
 from storage.jobs import labels
 from storage.jobs.labels import LabelEntry, LabelOutcome
 
@@ -42,8 +43,9 @@ BATCH_ROWS = 1_000
 # In characters of an id or a label that an error sentence quotes.
 LONGEST_QUOTE = 40
 UNKNOWN_JOB = "unknown_job"
+REFUSED = "refused"
 
-SkipKind = Literal["unknown", "unusable"]
+SkipKind = Literal["unknown", "refused", "unusable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class LabelCounts:
     changed: int = 0
     known: int = 0
     unknown: int = 0
+    refused: int = 0
     unusable: int = 0
     errors: RowErrors = field(default_factory=RowErrors)
 
@@ -96,6 +99,7 @@ class LabelCounts:
         self.known += outcome.known
         for row in skipped:
             self.unknown += row.kind == "unknown"
+            self.refused += row.kind == "refused"
             self.unusable += row.kind == "unusable"
             self.errors.add(row.line, row.error, row.problem)
 
@@ -105,6 +109,7 @@ class LabelCounts:
             "changed": self.changed,
             "known": self.known,
             "unknown": self.unknown,
+            "refused": self.refused,
             "unusable": self.unusable,
         }
 
@@ -114,6 +119,7 @@ class LabelCounts:
             "changed": "replaced a different label",
             "known": "already; nothing was changed",
             "unknown": "name a job that does not exist",
+            "refused": "name a job of a source that belongs to others",
             "unusable": "skipped",
         }
         return count_table(self.counts(), notes)
@@ -145,7 +151,8 @@ def label(
     by: Annotated[
         str | None,
         typer.Option(
-            help="Name of the labeller, whose new label of a job replaces the old. Default: you."
+            help="Name of the labeller, whose new label of a job replaces the old. Default: you, "
+            "or the role of the connection if it may label under no other name."
         ),
     ] = None,
     as_json: Annotated[
@@ -154,17 +161,19 @@ def label(
 ) -> None:
     """Store the true labels of texts, for `retrain --from-labels` to learn from.
 
-    Invalid rows are skipped and reported by line number; the command then exits with 1.
+    Invalid and refused rows are skipped and reported by line number; the command then exits with 1.
     """
     settings = Settings.read()
     job_id_of = job_id_parser(key_column, source, settings)
-    labeller = check_source("--by", current_user() if by is None else by)
+    if by is not None:
+        check_source("--by", by)
     columns = LabelColumns(label_column, key_column or job_column)
     counts = LabelCounts()
     options = ReadOptions.parse(encoding, delimiter)
     with TextFile(file, table_format(file, format), columns, options) as rows:
         try:
             with database(connected(settings)) as engine, err.status("storing labels ..."):
+                labeller = own_name(engine) if by is None else by
                 for batch in batches(parse_rows(rows, job_id_of, labeller)):
                     outcome, skipped = add_labels(engine, batch)
                     counts.add(outcome, skipped)
@@ -178,8 +187,14 @@ def label(
         print_json({"kind": "summary", "source": labeller, **counts.counts(), **details})
     else:
         print_counts(counts, name_of(file))
-    if counts.unusable:
+    if counts.unusable or counts.refused:
         raise typer.Exit(1)
+
+
+def own_name(engine: Engine) -> str:
+    """Return the name of this user, or that of the role if it may label under no other."""
+    with engine.connect() as connection:
+        return labellers.own_name(connection, current_user())
 
 
 def table_format(file: str, format: Format | None) -> Format:
@@ -278,6 +293,9 @@ def skipped_row(row: LabelRow | InvalidRow, outcome: LabelOutcome) -> SkippedRow
     job_id = row.entry.job_id
     if job_id in outcome.unknown:
         return SkippedRow("unknown", row.line, f"there is no job {job_id}", UNKNOWN_JOB)
+    if job_id in outcome.refused:
+        reason = f"job {job_id} is of a source that belongs to others"
+        return SkippedRow("refused", row.line, reason, REFUSED)
     if job_id in outcome.unusable:
         reason = unusable_reason(row.entry, outcome)
         return SkippedRow("unusable", row.line, reason, Problem.LABEL)

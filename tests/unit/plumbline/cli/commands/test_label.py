@@ -102,7 +102,13 @@ def test_repeated_job_starts_a_new_batch() -> None:
 
 
 def test_row_is_skipped_with_a_reason() -> None:
-    outcome = LabelOutcome(unknown=frozenset([ONE]), unusable={TWO: ["ham", "spam"]})
+    others = uuid.UUID(int=4)
+    outcome = LabelOutcome(
+        unknown=frozenset([ONE]), refused=frozenset([others]), unusable={TWO: ["ham", "spam"]}
+    )
+    assert skipped_row(LabelRow(2, LabelEntry(others, "1", "ann")), outcome) == SkippedRow(
+        "refused", 2, f"job {others} is of a source that belongs to others"
+    )
     assert skipped_row(LabelRow(2, LabelEntry(ONE, "1", "ann")), outcome) == SkippedRow(
         "unknown", 2, f"there is no job {ONE}"
     )
@@ -127,17 +133,22 @@ def test_every_row_is_counted() -> None:
     for _ in range(3):
         counts.add(
             LabelOutcome(accepted=4, changed=2, known=1),
-            [SkippedRow("unknown", 1, "which job?"), *unusable],
+            [
+                SkippedRow("unknown", 1, "which job?"),
+                SkippedRow("refused", 5, "whose job?"),
+                *unusable,
+            ],
         )
     assert counts.counts() == {
         "accepted": 12,
         "changed": 6,
         "known": 3,
         "unknown": 3,
+        "refused": 3,
         "unusable": 9,
     }
-    assert counts.errors.count == 12
-    assert counts.errors.first[:2] == [(1, "which job?"), (2, "invalid")]
+    assert counts.errors.count == 15
+    assert counts.errors.first[:2] == [(1, "which job?"), (5, "whose job?")]
 
 
 def test_labels_need_a_format_with_columns() -> None:
