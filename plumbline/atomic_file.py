@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from plumbline.errors import FileUnwritable
-from plumbline.system_errors import cause_and_cure, one_line
+from plumbline.system_errors import cause_and_cure
+from plumbline_client.visible import one_line
 
 SUFFIX = ".part"
 

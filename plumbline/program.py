@@ -10,9 +10,10 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from plumbline import standard_streams
-from plumbline.system_errors import describe, is_known, one_line
+from plumbline.system_errors import describe, is_known
 from plumbline.warning_filters import disarm_warnings
 from plumbline_client.errors import PlumblineError
+from plumbline_client.visible import one_line
 
 FAILED = 1
 INTERRUPTED = 130

@@ -18,10 +18,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from plumbline.env_file import read_env_file
 from plumbline.errors import SettingsInvalid
-from plumbline.system_errors import cause_and_cure, one_line
+from plumbline.system_errors import cause_and_cure
 from plumbline_client import defaults
 from plumbline_client.broker_url_parser import parse_broker_url
 from plumbline_client.url_syntax import cleaned
+from plumbline_client.visible import one_line
 
 PREFIX = "PLUMBLINE_"
 ENV_FILE = Path(".env")
@@ -79,6 +80,12 @@ class Settings(BaseSettings):
     source: str = Field(
         defaults.SOURCE,
         description="Source of texts that are submitted without one; part of a key's identity.",
+    )
+    max_sources: int = Field(
+        50,
+        ge=1,
+        le=1_000,
+        description="Number of sources that reports and metrics name, the largest ones.",
     )
     max_text_chars: int = Field(
         defaults.MAX_TEXT_CHARS,

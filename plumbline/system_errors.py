@@ -1,7 +1,7 @@
 """Errors of the operating system and of Python as one sentence that names the cause and the cure.
 
 The only place that words them: the command line, the start of workers and training use it. It
-imports nothing beyond the standard library, so that it can report any missing package.
+imports no other distribution, so that it can report any missing package.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from plumbline.extras import DISTRIBUTION, extra_of
+from plumbline_client.visible import one_line
 
 # Errors whose words in a message of a library leave no doubt about the cause.
 QUOTED = (
@@ -92,7 +93,18 @@ def describe(error: BaseException) -> str:
         return _describe_os_error(OSError(number, os.strerror(number)))
     if type(error).__name__ == TENSORFLOW_OUT_OF_MEMORY:
         return _describe_memory_error(error)
-    return f"An unexpected {type(error).__name__}{_place(error)} is a defect of Plumbline."
+    trace = _innermost(error)
+    place = f" in {_file_and_line(trace)}," if trace is not None else ""
+    return f"An unexpected {type(error).__name__}{place} is a defect of Plumbline."
+
+
+def class_and_place(error: BaseException) -> str:
+    """Return the class of an error and where it was raised, without its message.
+
+    The message may quote a text or a password.
+    """
+    name, trace = one_line(type(error).__name__), _innermost(error)
+    return name if trace is None else f"{name} in {_file_and_line(trace)}"
 
 
 def is_known(error: BaseException) -> bool:
@@ -112,13 +124,6 @@ def cause_and_cure(error: BaseException) -> str:
     cause = one_line(error.strerror or str(error) or type(error).__name__)
     cure = CURES.get(error.errno or 0)
     return f"{cause}; {cure}" if cure else cause
-
-
-def one_line(text: str) -> str:
-    """Return the text with its line breaks and control characters escaped, as in a bad path."""
-    return "".join(
-        character if character.isprintable() else ascii(character)[1:-1] for character in text
-    )
 
 
 def _quoted_number(error: BaseException) -> int | None:
@@ -215,9 +220,5 @@ def _innermost(error: BaseException) -> TracebackType | None:
     return trace
 
 
-def _place(error: BaseException) -> str:
-    """Return where the exception was raised, without its values."""
-    trace = _innermost(error)
-    if trace is None:
-        return ""
-    return f" in {Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno},"
+def _file_and_line(trace: TracebackType) -> str:
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno}"

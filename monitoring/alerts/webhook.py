@@ -27,8 +27,10 @@ from urllib.request import (
 
 from sqlalchemy import Engine
 
+from monitoring.alerts.bounded_http import BoundedHttp, BoundedHttps, Sockets
 from plumbline.settings import Settings
 from plumbline.version import __version__
+from plumbline_client.deadline import call_within
 from plumbline_client.errors import PlumblineError
 from storage.database import translate_errors
 from storage.reports import alerts
@@ -36,7 +38,8 @@ from storage.reports.alerts import Notice
 
 log = logging.getLogger(__name__)
 SIGNATURE = "X-Plumbline-Signature"
-TIMEOUT_S = 5.0
+# For one notice, from the name of the receiver to the end of the answer's headers.
+TIMEOUT_S = 10.0
 # The remaining notices are sent at the next evaluation, so that other reports are not delayed.
 MAX_RUN_S = 30.0
 FIRST_PAUSE_S = 30.0
@@ -131,11 +134,12 @@ def post_http(url: str, content: bytes, headers: dict[str, str]) -> None:
     """Send a POST request. Raises NotDelivered unless the status is 2xx. Reads no response body."""
     request = Request(url, data=content, headers=headers, method="POST")
     proxy = uses_proxy(url)
+    sockets = Sockets()
+    handlers = [NoRedirects(), BoundedHttp(sockets), BoundedHttps(sockets)]
     # An empty ProxyHandler replaces the one that reads the environment.
-    handlers = (NoRedirects,) if proxy else (NoRedirects, ProxyHandler({}))
+    opener = build_opener(*handlers, *([] if proxy else [ProxyHandler({})]))
     try:
-        with build_opener(*handlers).open(request, timeout=TIMEOUT_S):
-            return
+        call_within(TIMEOUT_S, lambda: opener.open(request, timeout=TIMEOUT_S).close())
     except HTTPError as error:
         error.close()
         raise NotDelivered(f"the receiver answered HTTP {error.code}") from None
@@ -147,6 +151,9 @@ def post_http(url: str, content: bytes, headers: dict[str, str]) -> None:
         raise NotDelivered(f"the receiver did not answer within {TIMEOUT_S:g} s") from None
     except (OSError, HTTPException, ValueError) as error:
         raise NotDelivered(f"the request failed: {type(error).__name__}") from None
+    finally:
+        # Ends a thread that still reads.
+        sockets.close()
 
 
 def uses_proxy(url: str) -> bool:

@@ -88,7 +88,10 @@ def reported_sources(
     if not request.by_source:
         return [request.source]
     sources = drift.sources(
-        connection, window, min_rows=settings.drift_min_rows, max_sources=MAX_SOURCES
+        connection,
+        window,
+        min_rows=settings.drift_min_rows,
+        max_sources=min(settings.max_sources, MAX_SOURCES),
     )
     return [None, *(sources if len(sources) > 1 else [])]
 

@@ -71,7 +71,7 @@ def make_reports(
         reports = [
             report
             for start in sorted(starts)
-            for report in window_reports(connection, start, width_s, calibrations)
+            for report in window_reports(connection, start, settings, calibrations)
         ]
         if task_id is not None and not reports:
             model = deployments.live_model(connection) or settings.model
@@ -89,13 +89,22 @@ def window_start(time: datetime, width_s: float) -> datetime:
 
 
 def window_reports(
-    connection: Connection, start: datetime, width_s: float, calibrations: CalibrationCache
+    connection: Connection, start: datetime, settings: Settings, calibrations: CalibrationCache
 ) -> list[QualityWindow]:
-    end = start + timedelta(seconds=width_s)
-    return [
-        make_report(counts, start, end, calibrations.of(counts.model))
-        for counts in quality.count(connection, start, end)
-    ]
+    """Return the reports of one window, and delete earlier ones on sources that it has not."""
+    end = start + timedelta(seconds=settings.quality_window_s)
+    counts = quality.count(connection, start, end, settings.max_sources)
+    sources = {row.source for row in counts if row.source is not None}
+    quality.forget_other_sources(connection, start, end, sorted(sources))
+    if quality.OTHER_SOURCES in sources:
+        log.info(
+            "the quality report of %s has the %d largest sources; PLUMBLINE_MAX_SOURCES sets how "
+            "many it names, and all others are %s",
+            start,
+            settings.max_sources,
+            quality.OTHER_SOURCES,
+        )
+    return [make_report(row, start, end, calibrations.of(row.model)) for row in counts]
 
 
 class CalibrationCache:

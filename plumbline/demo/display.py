@@ -84,7 +84,7 @@ def show_unusual_batch(running: Stack, reporter: TerminalReporter) -> ReportWith
 
 def _print_headline(headline: str) -> None:
     out.print()
-    out.rule(f"[bold]{headline}", align="left", style="dim")
+    out.rule(Text(headline, style="bold"), align="left", style="dim")
 
 
 def _score(running: Stack, batch: Sequence[str]) -> Batch:
@@ -135,7 +135,7 @@ def results_table(batch: Batch, width: int) -> Table:
     table.add_column("label", no_wrap=True, width=5)
     table.add_column("decision", no_wrap=True, width=8)
     for name in ("confi-\ndence", "tokens", "queue\nms", "score\nms"):
-        table.add_column(name, justify="right", no_wrap=True, width=6)
+        table.add_column(Text(name), justify="right", no_wrap=True, width=6)
     longest = max(width - OTHER_COLUMNS, SHORTEST_TEXT)
     for text, result in _with_state(batch, JobState.SCORED):
         table.add_row(
@@ -161,7 +161,7 @@ def not_scored_table(batch: Batch) -> Table:
             table.add_row(
                 printable_text(text, 24) if text else Text("(empty)", style="dim"),
                 colored_text(result.state),
-                Text(result.error or ""),
+                printable_text(result.error, 200),
             )
     return table
 
@@ -191,8 +191,8 @@ def drift_table(before: ReportWithValues, after: ReportWithValues) -> Table:
     """Return each feature's drift score in both reports, and its threshold."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
     table.add_column("feature")
-    table.add_column("drift score,\neveryday", justify="right")
-    table.add_column("drift score,\nwarehouse", justify="right")
+    table.add_column(Text("drift score,\neveryday"), justify="right")
+    table.add_column(Text("drift score,\nwarehouse"), justify="right")
     table.add_column("threshold", justify="right", vertical="bottom")
     table.add_column("drifted")
     earlier_values = {value.feature: value for value in before.values}

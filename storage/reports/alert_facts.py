@@ -46,14 +46,14 @@ class AlertFacts:
 
 
 def read_alert_facts(
-    connection: Connection, *, error_window_s: float, min_labels: int
+    connection: Connection, *, error_window_s: float, min_labels: int, max_sources: int
 ) -> AlertFacts:
     """Read all facts. Realized quality is that of windows with at least `min_labels` labels."""
     errors = connection.execute(ERRORS, {"window_s": error_window_s}).one()
     return AlertFacts(
         now=now(connection),
         drift=drift.latest_of_serving(connection),
-        quality=quality.latest(connection, min_labels),
+        quality=quality.latest(connection, min_labels, max_sources=max_sources),
         failed=errors.failed,
         scored=errors.scored,
         oldest_queued_s=queue_length(connection).oldest_queued_s,

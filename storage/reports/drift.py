@@ -47,8 +47,10 @@ NEWEST_REPORT = "SELECT * FROM plumbline.drift_reports ORDER BY id DESC LIMIT 1"
 LATEST_COLUMNS = "model, source, verdict, summary, created_at"
 
 LATEST_BY_SOURCE = text(f"""
-SELECT DISTINCT ON (source) {LATEST_COLUMNS}
-FROM plumbline.drift_reports ORDER BY source, id DESC LIMIT :limit
+SELECT {LATEST_COLUMNS} FROM (
+    SELECT DISTINCT ON (source) * FROM plumbline.drift_reports ORDER BY source, id DESC
+) AS newest
+ORDER BY source IS NULL DESC, id DESC LIMIT :max_sources + 1
 """)
 
 LATEST_OF_SERVING = text(f"""
@@ -211,9 +213,12 @@ def report_id_of_task(connection: Connection, task_id: str) -> int | None:
     ).scalar_one_or_none()
 
 
-def latest_by_source(connection: Connection, limit: int = 100) -> list[LatestDrift]:
-    """Return the newest report on each of at most `limit` sources, all sources together first."""
-    rows = connection.execute(LATEST_BY_SOURCE, {"limit": limit})
+def latest_by_source(connection: Connection, max_sources: int) -> list[LatestDrift]:
+    """Return the newest report on all sources together, then on each single source.
+
+    Of more than `max_sources`, those are returned that were reported on last.
+    """
+    rows = connection.execute(LATEST_BY_SOURCE, {"max_sources": max_sources})
     return sorted((LatestDrift(*row) for row in rows), key=lambda latest: latest.source or "")
 
 

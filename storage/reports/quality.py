@@ -37,6 +37,9 @@ SELECT DISTINCT to_timestamp(floor(extract(epoch FROM scored_at) / :width_s) * :
 FROM changed ORDER BY at
 """)
 
+# The name under which the smaller sources are reported together.
+OTHER_SOURCES = "(other sources)"
+
 # `wrong_positives` and the like are sums, over the rows of one predicted label, of the probability
 # that the label is wrong and of its square, all that `monitoring.quality.estimated` needs. If
 # several sources labelled a job, the newest label wins, as in `storage.jobs.labels`.
@@ -50,8 +53,13 @@ WITH scored AS (
         ORDER BY labelled_at DESC, labels.source LIMIT 1
     ) AS newest ON true
     WHERE scored_at >= :window_from AND scored_at < :window_to
+), largest AS (
+    SELECT source FROM scored GROUP BY source ORDER BY count(*) DESC, source LIMIT :max_sources
+), named AS (
+    SELECT scored.*, coalesce(largest.source, :other) AS reported_source
+    FROM scored LEFT JOIN largest ON largest.source = scored.source
 )
-SELECT model, role, source, count(*) AS rows,
+SELECT model, role, reported_source AS source, count(*) AS rows,
        count(*) FILTER (WHERE positive) AS positives,
        coalesce(sum(1 - p) FILTER (WHERE positive), 0) AS wrong_positives,
        coalesce(sum((1 - p) * (1 - p)) FILTER (WHERE positive), 0) AS wrong_positives_squared,
@@ -61,11 +69,19 @@ SELECT model, role, source, count(*) AS rows,
        count(*) FILTER (WHERE positive AND label = 0) AS fp,
        count(*) FILTER (WHERE NOT positive AND label = 1) AS fn,
        count(*) FILTER (WHERE NOT positive AND label = 0) AS tn
-FROM scored
-GROUP BY GROUPING SETS ((model, role), (model, role, source))
-ORDER BY model, role, source NULLS FIRST
+FROM named
+GROUP BY GROUPING SETS ((model, role), (model, role, reported_source))
+ORDER BY model, role, reported_source NULLS FIRST
 """)
 
+# A source that was among the largest when the window was last counted may not be now.
+FORGET = text("""
+DELETE FROM plumbline.quality_reports
+WHERE window_from = :window_from AND window_to = :window_to AND source <> ALL (:sources)
+""")
+
+# Sources are compared in a form that can be hashed: with IS NOT DISTINCT FROM, the join of n sources
+# takes n * n steps.
 WRITE = text("""
 WITH made AS (
     SELECT * FROM jsonb_to_recordset(CAST(:reports AS jsonb)) AS report (
@@ -89,11 +105,13 @@ INSERT INTO plumbline.quality_values
     (report_id, metric, estimated, estimated_low, estimated_high, realized, realized_low,
      realized_high)
 SELECT id, item.*
-FROM written JOIN made USING (window_from, window_to, model, role)
+FROM written JOIN made
+    ON made.window_from = written.window_from AND made.window_to = written.window_to
+    AND made.model = written.model AND made.role = written.role
+    AND coalesce(made.source, '') = coalesce(written.source, '')
 CROSS JOIN LATERAL jsonb_to_recordset(made.metrics) AS item (
     metric text, estimated float8, estimated_low float8, estimated_high float8, realized float8,
     realized_low float8, realized_high float8)
-WHERE made.source IS NOT DISTINCT FROM written.source
 ON CONFLICT (report_id, metric) DO UPDATE
 SET estimated = excluded.estimated, estimated_low = excluded.estimated_low,
     estimated_high = excluded.estimated_high, realized = excluded.realized,
@@ -110,9 +128,16 @@ WITH serving AS (
     WHERE window_to > now() - make_interval(secs => :latest_s) AND window_rows > 0
       AND ((role = 'live' AND reports.model IN (serving.model, serving.canary))
            OR (role = 'shadow' AND reports.model = serving.shadow))
-), newest AS (
+), newest_of_all AS (
     SELECT DISTINCT ON (model, role, source) * FROM reports
     ORDER BY model, role, source, window_to DESC, id DESC
+), largest AS (
+    SELECT source FROM newest_of_all WHERE source IS NOT NULL
+    GROUP BY source ORDER BY max(window_to) DESC, sum(window_rows) DESC, source
+    LIMIT :max_sources
+), newest AS (
+    SELECT * FROM newest_of_all
+    WHERE source IS NULL OR source IN (SELECT source FROM largest)
 ), labelled AS (
     SELECT DISTINCT ON (model, role, source) * FROM reports WHERE labelled_rows >= :min_labels
     ORDER BY model, role, source, window_to DESC, id DESC
@@ -124,7 +149,7 @@ SELECT newest.model, newest.role, newest.source, estimate.metric, estimate.estim
 FROM newest
 JOIN plumbline.quality_values AS estimate ON estimate.report_id = newest.id
 LEFT JOIN labelled ON labelled.model = newest.model AND labelled.role = newest.role
-    AND labelled.source IS NOT DISTINCT FROM newest.source
+    AND coalesce(labelled.source, '') = coalesce(newest.source, '')
 LEFT JOIN plumbline.quality_values AS truth
     ON truth.report_id = labelled.id AND truth.metric = estimate.metric
 ORDER BY newest.model, newest.role, newest.source NULLS FIRST, estimate.metric
@@ -239,10 +264,28 @@ def changed_windows(connection: Connection, width_s: float) -> list[datetime]:
     return list(rows.scalars())
 
 
-def count(connection: Connection, window_from: datetime, window_to: datetime) -> list[WindowCounts]:
-    """Count per version and role, over all sources and per source; empty groups are left out."""
-    rows = connection.execute(COUNT, {"window_from": window_from, "window_to": window_to})
-    return [WindowCounts(*row) for row in rows]
+def count(
+    connection: Connection, window_from: datetime, window_to: datetime, max_sources: int
+) -> list[WindowCounts]:
+    """Count per version and role, over all sources and per source; empty groups are left out.
+
+    The sources after the `max_sources` largest are counted together, as OTHER_SOURCES.
+    """
+    parameters = {
+        "window_from": window_from,
+        "window_to": window_to,
+        "max_sources": max_sources,
+        "other": OTHER_SOURCES,
+    }
+    return [WindowCounts(*row) for row in connection.execute(COUNT, parameters)]
+
+
+def forget_other_sources(
+    connection: Connection, window_from: datetime, window_to: datetime, sources: Sequence[str]
+) -> None:
+    """Delete the window's reports on sources other than these; those on all sources stay."""
+    parameters = {"window_from": window_from, "window_to": window_to, "sources": list(sources)}
+    connection.execute(FORGET, parameters)
 
 
 def write(
@@ -253,13 +296,14 @@ def write(
     connection.execute(WRITE, {"reports": document, "task_id": task_id})
 
 
-def latest(connection: Connection, min_labels: int = 1) -> list[LatestQuality]:
+def latest(connection: Connection, min_labels: int = 1, *, max_sources: int) -> list[LatestQuality]:
     """Return the current quality of the serving versions, from windows of the last 30 days.
 
-    Realized metrics are those of windows with at least `min_labels` labels.
+    Realized metrics are those of windows with at least `min_labels` labels. Of the sources, those
+    with the newest windows are returned, the largest first, at most `max_sources`.
     """
-    rows = connection.execute(LATEST, {"latest_s": LATEST_S, "min_labels": min_labels})
-    return [LatestQuality(*row) for row in rows]
+    parameters = {"latest_s": LATEST_S, "min_labels": min_labels, "max_sources": max_sources}
+    return [LatestQuality(*row) for row in connection.execute(LATEST, parameters)]
 
 
 def find_windows(

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from plumbline.settings import Settings
@@ -28,6 +28,7 @@ from worker.pool.in_flight import InFlightTable
 from worker.telemetry import metrics
 from worker.telemetry.gpu import GpuCollector
 from worker.telemetry.ledger_metrics import LedgerCollector
+from worker.telemetry.metrics_server import serve_metrics
 from worker.telemetry.process_usage import Pids, UsageCollector
 
 log = logging.getLogger(__name__)
@@ -44,21 +45,32 @@ class Exporter:
         self._folder: Path | None = None
         self._server: WSGIServer | None = None
         self._started = False
+        self._failure: OSError | None = None
 
     def prepare(self) -> None:
         """Begin to count if a port is configured. This process deletes the folder when it ends."""
         if not self._settings.metrics_port:
             return
-        self._folder = Path(tempfile.mkdtemp(prefix="plumbline-metrics-"))
-        atexit.register(_remove, self._folder, os.getpid())
-        metrics.begin_counting(self._folder)
+        try:
+            self._folder = Path(tempfile.mkdtemp(prefix="plumbline-metrics-"))
+            atexit.register(_remove, self._folder, os.getpid())
+            metrics.begin_counting(self._folder)
+        except OSError as error:
+            # Logged once logging is set up.
+            self._failure, self._folder = error, None
 
     def start(self) -> None:
         """Serve until the process ends. A second call does nothing."""
+        if self._failure is not None:
+            reason = cause_and_cure(self._failure)
+            log.warning("there are no metrics, because no file can be written: %s", reason)
+            self._failure = None
         if self._folder is None or self._started:
             return
         self._started = True
-        registry = make_registry(self._services.database_url, self._folder, self.pids)
+        registry = make_registry(
+            self._services.database_url, self._folder, self.pids, self._settings.max_sources
+        )
         threading.Thread(target=self._run, args=[registry], name="metrics", daemon=True).start()
 
     def close_in_child(self) -> None:
@@ -81,7 +93,7 @@ class Exporter:
         warned = False
         while self._server is None:
             try:
-                self._server, _ = start_http_server(port, host, registry)
+                self._server = serve_metrics(host, port, registry)
             except OSError as error:
                 if not warned:
                     log.warning(
@@ -92,13 +104,15 @@ class Exporter:
         log.info("metrics are served at http://%s:%d/metrics", host, port)
 
 
-def make_registry(database_url: str, folder: Path, pids: Pids) -> CollectorRegistry:
+def make_registry(
+    database_url: str, folder: Path, pids: Pids, max_sources: int
+) -> CollectorRegistry:
     """Return a registry with everything that a scrape returns."""
     registry = CollectorRegistry()
     MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
     registry.register(UsageCollector(pids))
     registry.register(GpuCollector())
-    registry.register(LedgerCollector(database_url))
+    registry.register(LedgerCollector(database_url, max_sources))
     return registry
 
 

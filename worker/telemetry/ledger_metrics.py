@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from time import monotonic
 
 from prometheus_client.core import GaugeMetricFamily
@@ -15,7 +16,8 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from storage.database import connect, is_unreachable, limit_statement_time
+from plumbline_client.deadline import time_limit
+from storage.database import PROBING, connect, is_unreachable, limit_statement_time
 from storage.jobs.quarantine import count_quarantined
 from storage.jobs.queue import queue_length
 from storage.reports import alerts, quality
@@ -28,15 +30,21 @@ log = logging.getLogger(__name__)
 # may take QUERY_LIMIT_S.
 CACHE_S = 10.0
 QUERY_LIMIT_S = 2.0
+# Prometheus gives up after 10 s.
+SCRAPE_LIMIT_S = 8.0
 
 Query = Callable[[Connection], list[Metric]]
 
 
 class LedgerCollector(Collector):
-    """Queries PostgreSQL at `url` through a connection that lives only for one scrape."""
+    """Queries PostgreSQL at `url` through a connection that lives only for one scrape.
 
-    def __init__(self, url: str, now: Callable[[], float] = monotonic) -> None:
+    Of the sources, the `max_sources` largest have series.
+    """
+
+    def __init__(self, url: str, max_sources: int, now: Callable[[], float] = monotonic) -> None:
         self._url = url
+        self._max_sources = max_sources
         self._now = now
         self._lock = threading.Lock()
         self._queried_at = float("-inf")
@@ -51,10 +59,11 @@ class LedgerCollector(Collector):
 
     def _query(self) -> list[Metric]:
         # The engine is not kept: it would cross the fork of the next child.
-        engine = connect(self._url, pool_size=1)
+        engine = connect(self._url, pool_size=1, limits=PROBING)
         try:
-            with engine.connect() as connection:
-                metrics = [metric for query in QUERIES for metric in _run(connection, query)]
+            with time_limit(SCRAPE_LIMIT_S), engine.connect() as connection:
+                queries: list[Query] = [*QUERIES, *(partial(q, self._max_sources) for q in SOURCE_QUERIES)]
+                metrics = [metric for query in queries for metric in _run(connection, query)]
             return [_database_up(True), *metrics]
         except DBAPIError:
             return [_database_up(False)]
@@ -71,7 +80,8 @@ def _run(connection: Connection, query: Query) -> list[Metric]:
     except DBAPIError as error:
         if is_unreachable(error):
             raise
-        log.warning("the metrics of %s are omitted: %s", query.__name__, error)
+        name = getattr(query, "func", query).__name__
+        log.warning("the metrics of %s are omitted: %s", name, error)
         return []
 
 
@@ -104,12 +114,12 @@ def serving(connection: Connection) -> list[Metric]:
     return [info, share]
 
 
-def drift(connection: Connection) -> list[Metric]:
+def drift(max_sources: int, connection: Connection) -> list[Metric]:
     info = _gauge(
         "drift_verdict_info", "Verdict of the newest drift report.", ["source", "verdict"]
     )
     created = _gauge("drift_report_timestamp_seconds", "When it was created.", ["source"])
-    for report in latest_by_source(connection):
+    for report in latest_by_source(connection, max_sources):
         info.add_metric([report.source or "", report.verdict], 1)
         created.add_metric([report.source or ""], report.created_at.timestamp())
     return [info, created]
@@ -122,13 +132,13 @@ def firing(connection: Connection) -> list[Metric]:
     return [gauge]
 
 
-def latest_quality(connection: Connection) -> list[Metric]:
+def latest_quality(max_sources: int, connection: Connection) -> list[Metric]:
     labels = ["model", "role", "source", "metric"]
     ratio = _gauge("quality_ratio", "Quality in the newest window.", [*labels, "known_by"])
     labelled = _gauge(
         "quality_labelled_jobs", "Labelled jobs behind the realized quality.", labels[:3]
     )
-    for row in quality.latest(connection):
+    for row in quality.latest(connection, max_sources=max_sources):
         values = [row.model, Role(row.role), row.source or ""]
         for known_by in ("estimated", "estimated_low", "estimated_high", "realized"):
             value = getattr(row, known_by)
@@ -138,7 +148,8 @@ def latest_quality(connection: Connection) -> list[Metric]:
     return [ratio, _without_repeats(labelled)]
 
 
-QUERIES: tuple[Query, ...] = (queue, quarantined, serving, drift, firing, latest_quality)
+QUERIES: tuple[Query, ...] = (queue, quarantined, serving, firing)
+SOURCE_QUERIES: tuple[Callable[[int, Connection], list[Metric]], ...] = (drift, latest_quality)
 
 
 def _database_up(up: bool) -> Metric:

@@ -2,21 +2,30 @@
 
 Each process writes to the memory-mapped files of its index in the pool, and its successor continues
 there: the counts of a killed process survive, and the number of files does not grow.
+
+Counting never fails: texts are more important. A process that cannot count, because the folder is
+full or was deleted, logs it once and stops counting.
 """
 
 from __future__ import annotations
 
+import functools
+import logging
 import os
 from collections import Counter as Tally
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 from prometheus_client import Counter, Histogram, values
 
 from worker.processing.outcome import MessageOutcome
+from worker.telemetry import preallocated
 
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 # From milliseconds, for a single text, to hours, behind a bulk load.
 QUEUE_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
@@ -33,6 +42,7 @@ class TextOutcome(StrEnum):
     FAILED = "failed"
     RETURNED = "returned"
     ELSEWHERE = "elsewhere"
+    CONFLICT = "conflict"
 
 
 class ErrorKind(StrEnum):
@@ -63,6 +73,9 @@ class WorkerMetrics:
         )
         self.errors = _counter("errors", "Errors by kind.", ["kind"])
         self.retries = _counter("retries", "Messages requeued to be tried again.")
+        self.unrecorded_rejections = _counter(
+            "unrecorded_rejections", "Rejected messages that have no row, only a log line."
+        )
         self.queue_s = _histogram(
             "queue_seconds", "Time from a text's acceptance until it was scored.", QUEUE_BUCKETS_S
         )
@@ -95,6 +108,7 @@ _counting = Counting()
 def begin_counting(folder: Path) -> None:
     """Count from now on, with files in `folder`. Call it once, before the fork."""
     os.environ[FOLDER_VARIABLE] = str(folder)
+    preallocated.install()
     # As the library documents for uWSGI: an identifier that a successor inherits.
     values.ValueClass = values.MultiProcessValue(  # type: ignore[no-untyped-call]
         lambda: _counting.writer
@@ -102,11 +116,27 @@ def begin_counting(folder: Path) -> None:
     _counting.metrics = WorkerMetrics()
 
 
+def harmless(count: Callable[P, None]) -> Callable[P, None]:
+    """Stop counting in this process, instead of raising, if a count cannot be written."""
+
+    @functools.wraps(count)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            count(*args, **kwargs)
+        # Of a file that was closed after an OSError, the library makes a TypeError.
+        except (OSError, ValueError, TypeError, RuntimeError) as error:
+            _counting.metrics = None
+            log.warning("this process counts nothing from now on: %s", error)
+
+    return wrapped
+
+
 def set_pool_index(pool_index: int) -> None:
     """Write where earlier processes of this index wrote. Call it after the fork."""
     _counting.writer = str(pool_index)
 
 
+@harmless
 def observe_message(outcome: MessageOutcome, duration_s: float) -> None:
     """Count one message that ended after `duration_s`."""
     metrics = _counting.metrics
@@ -124,15 +154,28 @@ def observe_message(outcome: MessageOutcome, duration_s: float) -> None:
 
 def count_error(kind: ErrorKind, times: int = 1) -> dict[str, str]:
     """Count an error; return the fields for its log line, to be passed as `extra`."""
-    if _counting.metrics is not None:
-        _counting.metrics.errors.labels(kind).inc(times)
+    _count_error(kind, times)
     return {"kind": kind}
 
 
+@harmless
+def _count_error(kind: ErrorKind, times: int) -> None:
+    if _counting.metrics is not None:
+        _counting.metrics.errors.labels(kind).inc(times)
+
+
+@harmless
 def count_retry() -> None:
     """Count a message that was requeued."""
     if _counting.metrics is not None:
         _counting.metrics.retries.inc()
+
+
+@harmless
+def count_unrecorded_rejection() -> None:
+    """Count a rejected message whose row could not be written."""
+    if _counting.metrics is not None:
+        _counting.metrics.unrecorded_rejections.inc()
 
 
 def _count_texts_without_score(metrics: WorkerMetrics, outcome: MessageOutcome) -> None:
@@ -140,6 +183,7 @@ def _count_texts_without_score(metrics: WorkerMetrics, outcome: MessageOutcome) 
     late = len(outcome.predictions) - len(outcome.written)
     counts = {
         TextOutcome.REJECTED: outcome.rejected_count,
+        TextOutcome.CONFLICT: outcome.conflicts,
         TextOutcome.FAILED: len(outcome.failed),
         TextOutcome.RETURNED: len(outcome.returned),
         TextOutcome.ELSEWHERE: outcome.skipped + late,

@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from plumbline.cli.output.broken_pipe import exit_after_broken_pipe
+from plumbline_client.visible import one_line, visible_lines
 
 
-class OutputConsole(Console):
+class VisibleConsole(Console):
+    """Prints strings literally, each on one line, without Rich's markup.
+
+    A `Text` may have several lines, so whoever makes it filters the values in it. Whatever else is
+    not visible is escaped here, after Rich has computed the widths of columns.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, markup=False, emoji=False, highlight=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(one_line(text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            # Only Rich itself makes control segments.
+            visible = segment.control or _is_visible(segment.text)
+            yield segment if visible else Segment(visible_lines(segment.text), segment.style)
+
+
+class OutputConsole(VisibleConsole):
     """Prints a command's output. A reader that closes the pipe early is not an error."""
 
     def on_broken_pipe(self) -> None:
         exit_after_broken_pipe()
 
 
-out = OutputConsole(highlight=False)
+out = OutputConsole()
 # Progress and notices go to standard error, so that the output can be piped.
-err = Console(stderr=True, highlight=False)
+err = VisibleConsole(stderr=True)
 
 LONGEST_CELL = 60
-# These characters reverse the reading direction, so that a text could pass for another one.
-DIRECTION_MARKS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Spaces of typography, such as those between Japanese sentences and before French colons.
+SPACES = re.compile("[\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 COLORS = {
     "scored": "green",
     "queued": "yellow",
@@ -47,16 +72,16 @@ COLORS = {
 
 
 def printable_text(text: str | None, longest: int = LONGEST_CELL) -> Text:
-    """Return a submitted text on one line, shortened, with its control characters escaped."""
+    """Return text from outside on one line, shortened; see `plumbline_client.visible`."""
     if text is None:
         return Text()
     shortened = text if len(text) <= longest else text[: longest - 1] + "…"
-    return Text("".join(_escape_control(character) for character in shortened))
+    return Text(one_line(SPACES.sub(" ", shortened)))
 
 
 def colored_text(word: str | None) -> Text:
     """Return a state, decision or verdict in its color, which is the same in every table."""
-    return Text(word or "", style=COLORS.get(word or "", ""))
+    return Text(one_line(word or ""), style=COLORS.get(word or "", ""))
 
 
 def format_time(moment: datetime | None) -> str:
@@ -105,7 +130,5 @@ def property_table(title: str) -> Table:
     return table
 
 
-def _escape_control(character: str) -> str:
-    if unicodedata.category(character) in ("Cc", "Cs") or character in DIRECTION_MARKS:
-        return character.encode("unicode_escape").decode("ascii")
-    return character
+def _is_visible(text: str) -> bool:
+    return text.isascii() and text.replace("\n", "").isprintable()

@@ -6,20 +6,21 @@ import time
 from contextlib import suppress
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.status import Status
+from rich.text import Text
 
 from plumbline.cli.output.console import err
+from plumbline_client.visible import one_line
 
 
 def progress_bar() -> Progress:
     """Return a bar whose tasks have a field `rate`. Without a terminal it prints nothing."""
     return Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[rate]}", markup=False),
         TimeElapsedColumn(),
         console=err,
         transient=True,
@@ -43,14 +44,15 @@ class TerminalReporter:
         self.done()
         self._name, self._started = name, time.monotonic()
         with suppress(OSError):
-            self._spinner = self._console.status(f"{escape(name)} ...")
+            self._spinner = self._console.status(Text(f"{one_line(name)} ..."))
             self._spinner.start()
 
     def done(self) -> None:
         self._stop_spinner()
         if self._name is not None:
             took_s = time.monotonic() - self._started
-            self._print(f"[green]✓[/green] {escape(self._name)} [dim]{took_s:.1f} s[/dim]")
+            mark, took = Text("✓", style="green"), Text(f"{took_s:.1f} s", style="dim")
+            self._print(Text.assemble(mark, f" {one_line(self._name)} ", took))
             self._name = None
 
     def cancel(self) -> None:
@@ -59,7 +61,7 @@ class TerminalReporter:
         self._name = None
 
     def note(self, sentence: str) -> None:
-        self._print(f"[yellow]•[/yellow] {escape(sentence)}")
+        self._print(Text.assemble(Text("•", style="yellow"), f" {one_line(sentence)}"))
 
     def _stop_spinner(self) -> None:
         if self._spinner is not None:
@@ -67,6 +69,6 @@ class TerminalReporter:
                 self._spinner.stop()
             self._spinner = None
 
-    def _print(self, line: str) -> None:
+    def _print(self, line: Text) -> None:
         with suppress(OSError):
             self._console.print(line, soft_wrap=True)

@@ -1,12 +1,13 @@
 import errno
 import os
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.system_errors import CURES, cause_and_cure, describe, is_known, one_line
+from plumbline.system_errors import CURES, cause_and_cure, class_and_place, describe, is_known
 
 
 @pytest.mark.parametrize("number", CURES)
@@ -81,8 +82,13 @@ def test_sentence_is_one_printable_line_whatever_the_path(
     assert sentence.isprintable() and sentence.endswith(".")
 
 
-def test_line_breaks_and_undecodable_bytes_are_escaped() -> None:
-    assert one_line("a\nb\x1b[31m\udcff é") == r"a\nb\x1b[31m\udcff é"
+def test_the_place_of_an_error_is_shown_without_its_message() -> None:
+    try:
+        raise ValueError("hunter2")
+    except ValueError as error:
+        shown = class_and_place(error)
+    assert re.fullmatch(r"ValueError in test_system_errors\.py, line \d+", shown)
+    assert class_and_place(ValueError("hunter2")) == "ValueError"
 
 
 def test_failed_import_without_a_name_names_the_module_that_raised() -> None:

@@ -16,6 +16,7 @@ from monitoring.quality.report import ReportCounts, make_reports
 from plumbline.labels import parse_label
 from plumbline.settings import Settings
 from scoring.artifact.artifact import Artifact
+from scoring.artifact.manifest import Manifest
 from storage.jobs.labels import LabelEntry, add
 from storage.reports import quality
 from storage.reports.quality import LatestQuality, QualityWindow
@@ -46,7 +47,9 @@ VALUES (:job_id, :role, :model, :probability, '', 0.9, 'review', '[]', 9, 1, 'me
 def serving(engine: Engine) -> Engine:
     with engine.begin() as connection:
         for model in (SHADOW, MODEL):
-            version = VersionRecord(model, "aa", {}, ("ham", "spam"))
+            # Only the content that is registered is loaded, for its calibration.
+            sha256 = Manifest.read(MODELS / model).sha256 if model == MODEL else "aa"
+            version = VersionRecord(model, sha256, {}, ("ham", "spam"))
             deployments.promote(connection, version, deployed_by="ann", reason="test")
         deployments.set_shadow(connection, SHADOW, deployed_by="ann", reason="test")
     return engine
@@ -104,7 +107,7 @@ def find_windows(engine: Engine, **conditions: Any) -> list[QualityWindow]:
 
 def latest(engine: Engine, min_labels: int = 1) -> dict[tuple[str | None, str], LatestQuality]:
     with engine.connect() as connection:
-        rows = quality.latest(connection, min_labels)
+        rows = quality.latest(connection, min_labels, max_sources=50)
     assert len({(row.source, row.metric) for row in rows}) == len(rows)
     return {(row.source, row.metric): row for row in rows}
 

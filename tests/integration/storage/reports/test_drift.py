@@ -77,7 +77,7 @@ def test_latest_report_of_each_source_comes_after_the_one_on_all_sources(
     engine: Engine, report_ids: list[int]
 ) -> None:
     with engine.connect() as connection:
-        latest = latest_by_source(connection)
+        latest = latest_by_source(connection, 50)
         assert report_id_of_task(connection, "a task") == report_ids[3]
         assert report_id_of_task(connection, "another task") is None
     assert [(report.source, report.verdict) for report in latest] == [

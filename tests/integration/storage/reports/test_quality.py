@@ -94,7 +94,7 @@ def changed(engine: Engine) -> list[datetime]:
 
 def count(engine: Engine) -> Sequence[WindowCounts]:
     with engine.connect() as connection:
-        return quality.count(connection, MIDNIGHT, MIDNIGHT + DAY)
+        return quality.count(connection, MIDNIGHT, MIDNIGHT + DAY, 50)
 
 
 def test_windows_with_predictions_have_changed_until_they_are_reported(engine: Engine) -> None:
@@ -171,8 +171,8 @@ def test_latest_quality_leaves_out_old_windows_and_versions_that_do_not_serve(
         window(today, labelled_rows=0, metrics=[MetricValues("accuracy", 0.25)]),
     )
     with engine.connect() as connection:
-        (accuracy,) = quality.latest(connection, min_labels=5)
-        (too_few,) = quality.latest(connection, min_labels=6)
+        (accuracy,) = quality.latest(connection, min_labels=5, max_sources=50)
+        (too_few,) = quality.latest(connection, min_labels=6, max_sources=50)
     assert (accuracy.metric, accuracy.estimated, accuracy.window_from) == ("accuracy", 0.25, today)
     assert (accuracy.realized, accuracy.realized_window_from) == (1.0, today - DAY)
     assert accuracy.labelled_rows == 5

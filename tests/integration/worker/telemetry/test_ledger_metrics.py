@@ -38,7 +38,7 @@ def test_the_metrics_are_those_of_the_tables(database_url: str, engine: Engine) 
         for statement in ROWS:
             connection.exec_driver_sql(statement)
     registry = CollectorRegistry()
-    registry.register(LedgerCollector(database_url))
+    registry.register(LedgerCollector(database_url, 50))
     metrics = {
         (sample.name.removeprefix("plumbline_"), *sample.labels.values()): sample.value
         for family in registry.collect()
@@ -79,7 +79,8 @@ def test_a_query_that_takes_too_long_is_omitted(
 
     monkeypatch.setattr(ledger_metrics, "QUERY_LIMIT_S", 0.02)
     monkeypatch.setattr(ledger_metrics, "QUERIES", (slow, ledger_metrics.quarantined))
-    metrics = {metric.name: metric for metric in LedgerCollector(database_url).collect()}
+    monkeypatch.setattr(ledger_metrics, "SOURCE_QUERIES", ())
+    metrics = {metric.name: metric for metric in LedgerCollector(database_url, 50).collect()}
     assert metrics.keys() == {"plumbline_database_up", "plumbline_quarantined_jobs"}
     assert metrics["plumbline_database_up"].samples[0].value == 1
     assert "the metrics of slow are omitted" in caplog.text
