@@ -30,4 +30,5 @@ def demo() -> None:
         reporter.cancel()
     print_next_steps(settings, html_path)
     took_s = time.monotonic() - started
-    out.print(f"\nDone in {took_s:.0f} s. Everything that the demo started has stopped.")
+    out.print()
+    out.print(f"Done in {took_s:.0f} s. Everything that the demo started has stopped.")

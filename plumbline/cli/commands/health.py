@@ -14,9 +14,10 @@ from typing import Annotated, Any
 import typer
 
 from plumbline.cli.output.json_output import JsonOption, print_json
-from plumbline.health import Health, HealthReport, check, check_this_machine
+from plumbline.health import TIMEOUT_S, Health, HealthReport, check, check_this_machine
 from plumbline_client.services import Services, find_services
 from plumbline_client.url_syntax import cleaned
+from plumbline_client.visible import one_line
 
 STALLED_AFTER_S = 60.0
 
@@ -30,6 +31,9 @@ def health(
         float,
         typer.Option(min=1.0, help="Seconds that texts may be queued while none is scored."),
     ] = STALLED_AFTER_S,
+    timeout: Annotated[
+        float, typer.Option(min=0.5, help="Seconds after which a silent server counts as down.")
+    ] = TIMEOUT_S,
     as_json: JsonOption = False,
 ) -> None:
     """Report whether the system is live, ready and making progress. For probes.
@@ -40,7 +44,10 @@ def health(
     change no exit code.
     """
     services = probe_services()
-    report = check_this_machine(services.broker_url) if here else check(services, stalled_after)
+    if here:
+        report = check_this_machine(services.broker_url, timeout)
+    else:
+        report = check(services, stalled_after, timeout)
     print_report(report, as_json)
     raise typer.Exit(report.health)
 
@@ -67,12 +74,12 @@ def print_report(report: HealthReport, as_json: bool) -> None:
         from plumbline.cli.output.console import out
 
         style = "green" if report.health is Health.HEALTHY else "red"
-        out.print(Text(report.reason, style=style), soft_wrap=True)
+        out.print(Text(one_line(report.reason), style=style), soft_wrap=True)
         for warning in report.warnings:
-            out.print(Text(warning, style="yellow"), soft_wrap=True)
+            out.print(Text(one_line(warning), style="yellow"), soft_wrap=True)
     else:
         for sentence in (report.reason, *report.warnings):
-            typer.echo(sentence)
+            typer.echo(one_line(sentence))
 
 
 def report_document(report: HealthReport) -> dict[str, Any]:

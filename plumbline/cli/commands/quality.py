@@ -95,11 +95,11 @@ def windows_table(windows: Sequence[QualityWindow]) -> Table:
     return table
 
 
-def format_period(start: datetime, end: datetime) -> str:
+def format_period(start: datetime, end: datetime) -> Text:
     """Format a whole day as its date. Times are UTC because windows are aligned to UTC."""
     if (end - start).total_seconds() == DAY_S and f"{start:%H%M}" == "0000":
-        return f"{start:%Y-%m-%d}"
-    return f"{start:%Y-%m-%d}\n{start:%H:%M}-{end:%H:%M}"
+        return Text(f"{start:%Y-%m-%d}")
+    return Text(f"{start:%Y-%m-%d}\n{start:%H:%M}-{end:%H:%M}")
 
 
 def format_version(window: QualityWindow) -> Text:

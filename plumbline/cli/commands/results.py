@@ -55,6 +55,10 @@ def results(
         Output | None, typer.Option(help="Default: by the name of --output, else a table.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="CSV with the exact texts, although some may be formulas."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show the results of texts, newest first."""
@@ -67,6 +71,8 @@ def results(
         until=None if until is None else parse_time(until, "--until"),
     )
     output_format = choose_format(format, output, as_json)
+    if raw and output_format is not Output.CSV:
+        raise OptionInvalid("--raw is for CSV alone: the other formats are always exact.")
     services = connected(Settings.read())
     with database(services) as engine, engine.connect() as connection:
         if output_format is Output.TABLE:
@@ -77,9 +83,9 @@ def results(
         if as_json:
             exports.write_json(stored, data_stream())
         elif output is None:
-            exports.write(stored, output_format.value, data_stream())
+            exports.write(stored, output_format.value, data_stream(), raw=raw)
         else:
-            count = exports.save(stored, output_format.value, output)
+            count = exports.save(stored, output_format.value, output, raw=raw)
             err.print(f"{count:,} results are in {output}", markup=False, soft_wrap=True)
 
 

@@ -7,6 +7,7 @@ from rich.text import Text
 from plumbline.cli.output.console import column_table, out
 from plumbline.cli.output.json_output import JsonOption, print_json
 from plumbline.settings import PREFIX, Settings
+from plumbline_client.visible import one_line
 
 
 def settings(as_json: JsonOption = False) -> None:
@@ -27,6 +28,8 @@ def settings(as_json: JsonOption = False) -> None:
     table = column_table("variable", "value", "purpose")
     table.columns[0].no_wrap = True
     for row in rows:
-        value = Text(row["value"] or "unset", style="dim" if row["is_default"] else "bold")
+        value = Text(
+            one_line(row["value"] or "unset"), style="dim" if row["is_default"] else "bold"
+        )
         table.add_row(row["variable"], value, Text(row["doc"] or ""))
     out.print(table)

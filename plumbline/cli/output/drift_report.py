@@ -23,6 +23,7 @@ from plumbline.cli.output.json_output import print_json
 from plumbline.cli.output.png import save_png
 from plumbline.cli.output.rows import row_values
 from plumbline.errors import ReportMissing
+from plumbline_client.visible import one_line
 from storage.reports.drift import find_report, find_reports, report_id_of_task
 from storage.states import JOINT_FEATURE, ReferenceKind
 from storage.tables import DriftReport, DriftValue
@@ -143,7 +144,7 @@ def format_reference(report: DriftReport) -> str:
 def format_page(html_path: str) -> Text:
     path = Path(html_path)
     removed = path.parent.is_dir() and not path.is_file()
-    return Text("removed; only the newest pages are kept" if removed else html_path)
+    return Text("removed; only the newest pages are kept" if removed else one_line(html_path))
 
 
 def values_table(values: list[DriftValue]) -> Table:

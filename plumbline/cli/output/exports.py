@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from itertools import islice
@@ -12,15 +12,25 @@ from typing import Any, TextIO
 
 from plumbline.atomic_file import replacing, translate_write_errors
 from plumbline.cli.extras import extra_needed
-from plumbline.cli.output.json_output import as_json_value
+from plumbline.cli.output.json_output import as_json_value, to_json
 from plumbline_client.results import Result
+from plumbline_client.visible import one_line
 
 FORMATS = ("csv", "jsonl", "parquet")
 COLUMNS = (*(field.name for field in fields(Result)), "review_reason")
 ROW_GROUP = 10_000
 CRLF = "\r\n"
-# Like every file that a command writes for its user: the umask decides who may read it.
-FILE_MODE = 0o666
+# Nobody but the user who exports texts may read them.
+FILE_MODE = 0o600
+# A spreadsheet takes a cell that begins with one of these for a formula, some of them after white
+# space, quotes or characters without a glyph.
+FORMULA = re.compile(
+    r"[\s'\"\x00-\x1f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*"
+    r"[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]"
+)
+# What makes a spreadsheet show a cell as text.
+TEXT_MARK = "'"
+TEXT_COLUMNS = frozenset({"source", "key", "error", "notes", "model", "label", "text"})
 
 
 def write_json(results: Iterable[Result], file: TextIO) -> None:
@@ -32,9 +42,9 @@ def write_json(results: Iterable[Result], file: TextIO) -> None:
     file.write("\n]}\n")
 
 
-def write(results: Iterable[Result], format: str, file: TextIO) -> int:
-    """Write CSV or JSON lines; return the number of results."""
-    return (write_csv if format == "csv" else write_jsonl)(results, file)
+def write(results: Iterable[Result], format: str, file: TextIO, *, raw: bool = False) -> int:
+    """Write CSV, exact if `raw`, or JSON lines; return the number of results."""
+    return write_csv(results, file, raw=raw) if format == "csv" else write_jsonl(results, file)
 
 
 def write_jsonl(results: Iterable[Result], file: TextIO) -> int:
@@ -45,14 +55,24 @@ def write_jsonl(results: Iterable[Result], file: TextIO) -> int:
     return count
 
 
-def write_csv(results: Iterable[Result], file: TextIO) -> int:
-    """Write a header and one row per result. Notes are joined by commas; None is an empty cell."""
+def write_csv(results: Iterable[Result], file: TextIO, *, raw: bool = False) -> int:
+    """Write a header and one row per result. Notes are joined by commas; None is an empty cell.
+
+    Unless `raw`, no cell is a formula. In a terminal, which would obey them, controls are escaped.
+    """
+    in_terminal = file.isatty()
     writer = csv.writer(_LineFeeds(file), lineterminator=CRLF)
     writer.writerow(COLUMNS)
     count = 0
     for result in results:
         values = _fields(result) | {"notes": ",".join(result.notes)}
-        writer.writerow(_csv_value(value) for value in values.values())
+        cells = {name: _csv_value(value) for name, value in values.items()}
+        for name in TEXT_COLUMNS.intersection(cells):
+            cell = cells[name]
+            if not raw and FORMULA.match(cell):
+                cell = TEXT_MARK + cell
+            cells[name] = one_line(cell) if in_terminal else cell
+        writer.writerow(cells.values())
         count += 1
     return count
 
@@ -95,13 +115,16 @@ def parquet_schema() -> Any:
     return pyarrow.schema([(name, types.get(name, pyarrow.string())) for name in COLUMNS])
 
 
-def save(results: Iterable[Result], format: str, path: Path) -> int:
-    """Write the file whole or not at all; return the number of results. Raises FileUnwritable."""
+def save(results: Iterable[Result], format: str, path: Path, *, raw: bool = False) -> int:
+    """Write the file whole or not at all, for this user alone; return the number of results.
+
+    Raises FileUnwritable.
+    """
     with translate_write_errors(path), replacing(path, FILE_MODE) as partial:
         if format == "parquet":
             return write_parquet(results, partial)
         with partial.open("w", encoding="utf-8", newline="") as file:
-            return write(results, format, file)
+            return write(results, format, file, raw=raw)
 
 
 def _fields(result: Result) -> dict[str, Any]:
@@ -109,8 +132,10 @@ def _fields(result: Result) -> dict[str, Any]:
 
 
 def _to_json(result: Result) -> str:
-    return json.dumps(_fields(result), default=as_json_value, ensure_ascii=False)
+    return to_json(_fields(result))
 
 
-def _csv_value(value: Any) -> Any:
-    return as_json_value(value) if value is not None and not isinstance(value, str) else value
+def _csv_value(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else as_json_value(value)

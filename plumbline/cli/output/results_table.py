@@ -16,6 +16,7 @@ from plumbline.cli.output.console import (
 )
 from plumbline_client.results import Result
 from plumbline_client.review import UNREAD_REASONS
+from plumbline_client.visible import one_line
 from scoring.score import Decision
 
 
@@ -43,4 +44,4 @@ def label_text(result: Result) -> Text:
     if result.decision == Decision.REVIEW:
         unread = "" if UNREAD_REASONS.keys().isdisjoint(result.notes) else ", unread"
         return Text.assemble(colored_text(result.decision), f" ({result.label}{unread})")
-    return Text(result.label or "", style=COLORS.get(result.decision or "", ""))
+    return Text(one_line(result.label or ""), style=COLORS.get(result.decision or "", ""))

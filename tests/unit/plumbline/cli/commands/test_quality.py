@@ -52,7 +52,7 @@ def test_day_is_a_date_and_another_window_has_times(
     start_h: int, hours: int, expected: str
 ) -> None:
     begin = START + timedelta(hours=start_h)
-    assert format_period(begin, begin + timedelta(hours=hours)) == expected
+    assert format_period(begin, begin + timedelta(hours=hours)).plain == expected
 
 
 def test_json_has_the_metrics_by_name() -> None:

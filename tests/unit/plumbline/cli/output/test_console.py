@@ -1,11 +1,63 @@
+import io
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
-from plumbline.cli.output.console import count_table, format_short_time, printable_text
+import pytest
+from rich.text import Text
+
+from plumbline.cli.output.console import (
+    VisibleConsole,
+    column_table,
+    count_table,
+    format_short_time,
+    printable_text,
+    property_table,
+)
 
 
 def test_text_cannot_control_the_terminal() -> None:
     text = "\x1b[31mred\x07 \u202eback\x00\r\nnext\x9b1m"
     assert printable_text(text, 200).plain == r"\x1b[31mred\x07 \u202eback\x00\r\nnext\x9b1m"
+
+
+def printed(*values: Any) -> str:
+    console = VisibleConsole(file=io.StringIO(), width=200, color_system="standard")
+    console.print(*values)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("wrap", [str, Text], ids=["str", "Text"])
+def test_console_prints_markup_and_controls_literally(wrap: Callable[[str], Any]) -> None:
+    hostile = "[red]x[/red] [link=http://evil]y[/link] :warning: \x1b[31m\x9b1m\u202e\u200b"
+    shown = r"[red]x[/red] [link=http://evil]y[/link] :warning: \x1b[31m\x9b1m\u202e\u200b"
+    assert printed(wrap(hostile)) == shown + "\n"
+
+
+def test_tables_show_markup_and_controls_literally() -> None:
+    hostile, shown = "[red]x[/red] \x1b[31m\u202e\n", r"[red]x[/red] \x1b[31m\u202e\n"
+    table = column_table("name")
+    table.add_row(hostile)
+    assert shown in printed(table)
+    titled = property_table(hostile)
+    titled.add_row("a", "b" * 60)
+    assert shown in printed(titled)
+
+
+def test_a_string_stays_on_its_line() -> None:
+    assert printed("source: a\nforged") == "source: a\\nforged\n"
+
+
+def test_styles_of_our_own_are_kept() -> None:
+    console = VisibleConsole(file=io.StringIO(), force_terminal=True, color_system="standard")
+    console.print(Text("drift", style="red"))
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue() == "\x1b[31mdrift\x1b[0m\n"
+
+
+def test_spaces_of_typography_are_spaces() -> None:
+    assert printable_text("prix\xa0: 5\u3000").plain == "prix : 5 "
 
 
 def test_markup_in_a_text_is_not_interpreted() -> None:

@@ -94,13 +94,67 @@ def test_missing_folder_is_reported_in_one_sentence(tmp_path: Path) -> None:
         exports.save(results(1), "csv", tmp_path / "absent" / "a.csv")
 
 
-def test_umask_decides_who_may_read_an_export(tmp_path: Path) -> None:
-    previous = os.umask(0o027)
+@pytest.mark.parametrize("format", exports.FORMATS)
+@pytest.mark.parametrize("earlier_mode", [None, 0o644, 0o400])
+def test_only_its_user_may_read_an_export_whatever_the_umask(
+    tmp_path: Path, format: str, earlier_mode: int | None
+) -> None:
+    path = tmp_path / f"a.{format}"
+    if earlier_mode is not None:
+        path.touch(earlier_mode)
+    previous = os.umask(0)
     try:
-        exports.save(results(1), "csv", tmp_path / "a.csv")
+        exports.save(results(1), format, path)
     finally:
         os.umask(previous)
-    assert (tmp_path / "a.csv").stat().st_mode & 0o777 == 0o640
+    assert path.stat().st_mode & 0o777 == 0o600 & (earlier_mode or 0o777)
+
+
+FORMULAS = [
+    "=1+1",
+    "+1",
+    "-1+cmd|' /C calc'!A0",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\tx",
+    "\rx",
+    "  =1",
+    "\n=1",
+    '"=1"',
+    "'=1",
+    "\u200b=1",
+    "\ufeff=1",
+    "\xa0=1",
+    "\uff1d1+1",
+    "-",
+]
+
+
+@pytest.mark.parametrize("column", ["source", "key", "text", "error", "label", "model"])
+def test_no_cell_of_a_csv_file_is_a_formula(column: str) -> None:
+    file = io.StringIO()
+    written = [replace(result(0), **{column: formula}) for formula in FORMULAS]
+    exports.write(written, "csv", file)
+    rows = list(csv.DictReader(io.StringIO(file.getvalue(), newline="")))
+    assert [row[column] for row in rows] == ["'" + formula for formula in FORMULAS]
+
+
+def test_notes_are_no_formula_either_and_numbers_stay_numbers() -> None:
+    file = io.StringIO()
+    exports.write([replace(result(0), notes=["=1"], probability=-0.5)], "csv", file)
+    (row,) = csv.DictReader(io.StringIO(file.getvalue()))
+    assert (row["notes"], row["probability"]) == ("'=1", "-0.5")
+
+
+def test_a_terminal_shows_csv_without_its_controls() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    exports.write([replace(result(0), text="\x1b[31m\u202e")], "csv", terminal, raw=True)
+    assert r"\x1b[31m\u202e" in terminal.getvalue() and "\x1b" not in terminal.getvalue()
 
 
 @pytest.mark.parametrize("format", exports.FORMATS)
@@ -117,10 +171,12 @@ def test_what_is_exported_is_read_back_by_label(tmp_path: Path, format: str) -> 
         "sep=;",
         '"',
         "\r\n",
+        "=1+1",
+        "'-1",
     ]
     written = [replace(result(number), text=text) for number, text in enumerate(texts)]
     path = tmp_path / f"a.{format}"
-    assert exports.save(written, format, path) == len(texts)
+    assert exports.save(written, format, path, raw=True) == len(texts)
     for column, values in (
         ("label", [row.label for row in written]),
         ("text", texts),
