@@ -42,6 +42,7 @@ from plumbline.shipped import (
     shipped_model,
 )
 from plumbline_client.errors import PlumblineError
+from plumbline_client.visible import one_line
 from scoring.artifact.manifest import Manifest
 from scoring.artifact.registry import folder, model_name, versions
 from scoring.errors import ScoringError
@@ -152,7 +153,9 @@ def verify(
     else:
         for name, error in results:
             mark = Text("✗ ", style="red") if error else Text("✓ ", style="green")
-            out.print(mark + Text(f"{name}: {error or 'every file matches its manifest'}"))
+            out.print(
+                mark + Text(one_line(f"{name}: {error or 'every file matches its manifest'}"))
+            )
         if not results:
             print_no_models(settings.models_dir)
     if any(error for _, error in results):
@@ -244,7 +247,7 @@ def versions_table(on_disk: list[DiskVersion], serving: Serving | None) -> Table
     for version in on_disk:
         manifest = version.manifest
         if manifest is None:
-            table.add_row(version.model, Text(version.error or "", style="red"))
+            table.add_row(version.model, Text(one_line(version.error or ""), style="red"))
             continue
         metrics = manifest.metrics.get("int8", {})
         table.add_row(
@@ -261,14 +264,14 @@ def versions_table(on_disk: list[DiskVersion], serving: Serving | None) -> Table
 
 def manifest_table(manifest: Manifest, path: Path) -> Table:
     table = property_table(f"{manifest.name}/{manifest.version}")
-    table.add_row("folder", Text(str(path)))
+    table.add_row("folder", str(path))
     table.add_row("created", f"{manifest.created_at} by plumbline {manifest.code_version}")
     table.add_row("parent", manifest.parent or "none")
     for name, value in manifest.data.items():
         table.add_row(f"data: {name}", printable_text(str(value), 80))
     for name, file in manifest.files.items():
         note = "" if (path / name).is_file() else ", missing"
-        table.add_row(Text(name), f"{file.bytes:,} bytes{note}")
+        table.add_row(name, f"{file.bytes:,} bytes{note}")
     training_files = manifest.training_files
     if training_files:
         megabytes = sum(file.bytes for file in training_files.values()) / 1e6

@@ -27,6 +27,7 @@ from plumbline.services import connected
 from plumbline.settings import Settings
 from plumbline_client.errors import BrokerUnavailable, StorageError
 from plumbline_client.services import Services
+from plumbline_client.visible import one_line
 from storage.reports.status import Status, snapshot
 
 MINUTE_S = 60.0
@@ -131,11 +132,11 @@ def status_document(current: SystemStatus) -> dict[str, Any]:
 def status_table(current: SystemStatus) -> Table:
     table = property_table("plumbline")
     if current.ledger is None:
-        table.add_row("ledger", Text(current.ledger_error or "", style="red"))
+        table.add_row("ledger", Text(one_line(current.ledger_error or ""), style="red"))
     else:
         add_ledger_rows(table, current.ledger)
     if current.broker_error is not None:
-        table.add_row("queue", Text(current.broker_error, style="red"))
+        table.add_row("queue", Text(one_line(current.broker_error), style="red"))
     else:
         table.add_row("queue", f"{current.queued_messages:,} messages")
         table.add_row("workers", workers_text(current.workers))
@@ -168,7 +169,7 @@ def add_ledger_rows(table: Table, ledger: Status) -> None:
 def workers_text(workers: list[str]) -> Text:
     if not workers:
         return Text("none runs; start one with `plumbline up`", style="yellow")
-    return Text("\n".join(workers))
+    return Text("\n".join(map(one_line, workers)))
 
 
 def format_age(age_s: float) -> str:

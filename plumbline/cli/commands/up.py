@@ -11,7 +11,6 @@ from pathlib import Path
 
 from rich.panel import Panel
 from rich.table import Table
-from rich.text import Text
 
 from plumbline.cli.output.console import out
 from plumbline.cli.output.json_output import JsonOption, print_json
@@ -90,12 +89,12 @@ def stack_panel(running: Stack) -> Panel:
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     for title, name in PANEL_ROWS.items():
-        grid.add_row(title, Text(str(document[name])))
-    grid.add_row("logs", Text(relative_path(logs_dir(running.settings))))
+        grid.add_row(title, str(document[name]))
+    grid.add_row("logs", relative_path(logs_dir(running.settings)))
     grid.add_row()
     grid.add_row("next", "In another terminal, in this folder:")
     for arguments in NEXT_COMMANDS:
-        grid.add_row("", Text(f"{command_name()} {arguments}"))
+        grid.add_row("", f"{command_name()} {arguments}")
     grid.add_row("", "Ctrl-C here drains and stops everything.")
     return Panel(grid, title="Plumbline is running", title_align="left", border_style="green")
 
