@@ -22,6 +22,21 @@ INSERT INTO plumbline.rejected_messages ({COLUMNS})
 VALUES (:message_id, :queue, :task, :source, :job_id, :key, :position, :reason, :bytes)
 """)
 
+# The row of a text in a message that was delivered before stays as it is.
+ADD_ONCE = text(f"""
+INSERT INTO plumbline.rejected_messages ({COLUMNS})
+SELECT * FROM (VALUES (
+    CAST(:message_id AS text), CAST(:queue AS text), CAST(:task AS text), CAST(:source AS text),
+    CAST(:job_id AS uuid), CAST(:key AS text), CAST(:position AS int), CAST(:reason AS text),
+    CAST(:bytes AS bigint)
+)) AS new ({COLUMNS})
+WHERE NOT EXISTS (
+    SELECT FROM plumbline.rejected_messages AS known
+    WHERE known.message_id = new.message_id AND known.position = new.position
+      AND known.job_id = new.job_id
+)
+""")
+
 DROP_OLDEST = text("""
 DELETE FROM plumbline.rejected_messages
 WHERE id <= (SELECT max(id) FROM plumbline.rejected_messages) - :kept
@@ -70,6 +85,14 @@ def add(connection: Executor, rows: Sequence[RejectedMessage]) -> None:
     """Insert the rows, and drop the oldest ones beyond `KEPT_ROWS`."""
     for row in rows:
         connection.execute(ADD, _storable(row))
+    if rows:
+        connection.execute(DROP_OLDEST, {"kept": KEPT_ROWS})
+
+
+def add_once(connection: Executor, rows: Sequence[RejectedMessage]) -> None:
+    """Insert the rows of those texts that have none from an earlier delivery of their message."""
+    for row in rows:
+        connection.execute(ADD_ONCE, _storable(row))
     if rows:
         connection.execute(DROP_OLDEST, {"kept": KEPT_ROWS})
 

@@ -343,6 +343,16 @@ class PeriodicTask(Base):
     # more often than that does not postpone the task for ever.
     first_scheduled_at: Mapped[datetime] = mapped_column(server_default=func.now())
     began_at: Mapped[datetime | None]
+    # When a run last did all of its work; a run that was skipped or failed does not count.
+    ended_at: Mapped[datetime | None]
+
+
+class LockRow(Base):
+    """A row that a process locks while it does what no other may do at once."""
+
+    __tablename__ = "locks"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
 
 
 class Severity(StrEnum):
@@ -413,6 +423,29 @@ class AlertNotice(Base):
     error: Mapped[str | None]
 
 
+class RejectedMessage(Base):
+    """A message, or a text of one, that ended without a job. It contains no text.
+
+    A field is None if it could not be read, or if reading it was refused.
+    """
+
+    __tablename__ = "rejected_messages"
+    __table_args__ = (Index("rejected_messages_message_idx", "message_id"),)
+
+    id: Mapped[int] = mapped_column(BIGINT, Identity(always=True), primary_key=True)
+    message_id: Mapped[str | None]
+    queue: Mapped[str]
+    task: Mapped[str | None]
+    source: Mapped[str | None]
+    job_id: Mapped[uuid.UUID | None]
+    key: Mapped[str | None]
+    # The position of the text in the message; None if all of the message is rejected.
+    position: Mapped[int | None]
+    reason: Mapped[str]
+    bytes: Mapped[int | None] = mapped_column(BIGINT)
+    rejected_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class Source(Base):
     """A source that an operator bound, so that only its owners may use it.
 
@@ -475,9 +508,9 @@ class Installation(Base):
     """One row: the secret of the keyed hashes, as the two padded keys of HMAC (RFC 2104)."""
 
     __tablename__ = "installation"
-    __table_args__ = (CheckConstraint("only", name="only"),)
+    __table_args__ = (CheckConstraint("singleton", name="singleton"),)
 
-    only: Mapped[bool] = mapped_column(primary_key=True, server_default=true())
+    singleton: Mapped[bool] = mapped_column(primary_key=True, server_default=true())
     inner_key: Mapped[bytes] = mapped_column(BYTEA)
     outer_key: Mapped[bytes] = mapped_column(BYTEA)
     # When the plain hashes of earlier releases had all been replaced.

@@ -9,7 +9,13 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from plumbline_client import statements
-from plumbline_client.new_job import NewJob, new_job, to_document
+from plumbline_client.new_job import (
+    DEADLINE,
+    DOCUMENT_COLUMNS,
+    NewJob,
+    new_job,
+    to_document,
+)
 from plumbline_client.states import JobState
 from storage.jobs.claim import Lease, claim
 from storage.jobs.finish import finish
@@ -18,9 +24,25 @@ from storage.jobs.predictions import NewPrediction
 LEASE_S = 60.0
 
 
+# How the clients of earlier releases accept texts, as the owner of the tables.
+ACCEPT = f"""
+INSERT INTO plumbline.jobs
+    (id, source, key, text, text_sha256, notes, deadline, error, state, published_at, finished_at)
+SELECT id, source, key, text, text_sha256, notes, {DEADLINE}, error,
+       CASE WHEN error IS NULL THEN 'queued' ELSE 'rejected' END,
+       CASE WHEN error IS NULL THEN now() END,
+       CASE WHEN error IS NOT NULL THEN now() END
+FROM json_to_recordset(CAST(%(jobs)s AS json)) AS new ({DOCUMENT_COLUMNS})
+ORDER BY id
+ON CONFLICT (id) DO NOTHING
+RETURNING id
+"""
+
+
 def accept(connection: Connection, jobs: Sequence[NewJob]) -> set[uuid.UUID]:
     """Insert new jobs, refused ones as `rejected`; return the ids that were not in the ledger."""
-    rows = connection.exec_driver_sql(statements.ACCEPT, {"jobs": to_document(jobs)})
+    unique = {job.id: job for job in reversed(jobs)}.values()
+    rows = connection.exec_driver_sql(ACCEPT, {"jobs": to_document(list(unique))})
     return {row.id for row in rows}
 
 
@@ -34,8 +56,19 @@ def states(
 
 def cancel(connection: Connection, ids: Sequence[uuid.UUID], reason: str) -> set[uuid.UUID]:
     """Cancel queued jobs; return their ids."""
-    rows = connection.exec_driver_sql(statements.CANCEL, {"ids": list(ids), "reason": reason})
-    return {row.id for row in rows}
+    return {
+        job_id
+        for job_id in ids
+        for row in connection.exec_driver_sql(statements.CANCEL, {"id": job_id, "reason": reason})
+        if row.cancelled
+    }
+
+
+def keyed(engine: Engine, digest: bytes) -> bytes:
+    """Return the keyed hash of a text's plain one."""
+    with engine.connect() as connection:
+        query = text("SELECT plumbline.keyed_hash(:digest)")
+        return bytes(connection.execute(query, {"digest": digest}).scalar_one())
 
 
 def count_jobs(engine: Engine, condition: str = "true") -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import Any, Protocol
 
@@ -13,14 +12,18 @@ import psycopg
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
+from plumbline_client.deadline import time_limit
 from storage.direct import Executor
-from storage.jobs.queue import IS_DUE
 from storage.jobs.claim import QUEUED
+from storage.jobs.due import COLUMNS, DueJobs, due_jobs
+from storage.jobs.queue import IS_DUE
 
 # `plumbline.submit_v1` notifies the same channel.
 CHANNEL = "plumbline_jobs"
 # How often the outbox is read where no notification arrives.
 POLL_EVERY_S = 1.0
+# A server that takes longer to answer a check of the connection is not there.
+CHECK_LIMIT_S = 3.0
 
 # Jobs that have used up their attempts are left to the sweeper, which quarantines them.
 TAKE_DUE = text(f"""
@@ -32,7 +35,7 @@ FROM (
     LIMIT :limit FOR UPDATE SKIP LOCKED
 ) AS due
 WHERE jobs.id = due.id
-RETURNING jobs.id, jobs.attempts
+RETURNING {COLUMNS}
 """)
 
 UNPUBLISH = text(f"""
@@ -43,28 +46,13 @@ WHERE id = ANY (CAST(:ids AS uuid[])) AND {QUEUED}
 NOTIFY = text("SELECT pg_notify(:channel, '')")
 
 
-@dataclass(frozen=True, slots=True)
-class DueJobs:
-    """Jobs whose wake-up must be sent now.
-
-    `fresh` jobs were never claimed and may share a message. `suspects` were claimed before and get
-    one message each, so that a text that kills its worker does not delay other texts.
-    """
-
-    fresh: list[uuid.UUID]
-    suspects: list[uuid.UUID]
-
-
 def take_due_jobs(connection: Connection, *, max_attempts: int, limit: int) -> DueJobs:
     """Mark at most `limit` jobs of the outbox as published and return them.
 
     The caller publishes them after the commit. If it dies in between, the sweeper finds them.
     """
-    rows = connection.execute(TAKE_DUE, {"max_attempts": max_attempts, "limit": limit}).all()
-    return DueJobs(
-        fresh=[row.id for row in rows if row.attempts == 0],
-        suspects=[row.id for row in rows if row.attempts > 0],
-    )
+    rows = connection.execute(TAKE_DUE, {"max_attempts": max_attempts, "limit": limit})
+    return DueJobs(due_jobs(rows))
 
 
 def unpublish(connection: Connection, ids: Sequence[uuid.UUID]) -> None:
@@ -104,7 +92,7 @@ class NotifiedListener:
             return bool(list(self._raw.notifies(timeout=timeout_s, stop_after=1)))
 
     def check(self) -> None:
-        with _translate_to_sqlalchemy():
+        with time_limit(CHECK_LIMIT_S), _translate_to_sqlalchemy():
             self._raw.execute(f"LISTEN {CHANNEL}")
 
 

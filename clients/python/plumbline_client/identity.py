@@ -33,11 +33,25 @@ def keyed_id(source: str, key: str) -> uuid.UUID:
     return _named_id(f"key\0{source}\0{key}")
 
 
-def message_job_id(message_id: str, position: int) -> uuid.UUID:
-    """Return the id of a keyless text in a bare message; every delivery gives the same id."""
+def message_job_id(message_id: str, source: str, text_sha256: bytes, position: int) -> uuid.UUID:
+    """Return the id of a keyless text in a bare message; every delivery gives the same id.
+
+    Message ids belong to no one: two programs may both send an `order-4711`, so source and text are
+    part of the identity.
+    """
+    return _named_id(
+        f"message text\0{_encodable(message_id)}\0{source}\0{text_sha256.hex()}\0{position}"
+    )
+
+
+def former_message_job_id(message_id: str, position: int) -> uuid.UUID:
+    """Return the id that earlier releases gave a keyless text, whatever its source was."""
+    return _named_id(f"message\0{_encodable(message_id)}\0{position}")
+
+
+def _encodable(message_id: str) -> str:
     # Another program's Celery may use any string that JSON can hold as a message id.
-    encodable = message_id.encode(errors="backslashreplace").decode()
-    return _named_id(f"message\0{encodable}\0{position}")
+    return message_id.encode(errors="backslashreplace").decode()
 
 
 def _named_id(name: str) -> uuid.UUID:

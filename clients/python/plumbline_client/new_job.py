@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from plumbline_client.defaults import MAX_TEXT_CHARS
 from plumbline_client.durations import storable_duration
 from plumbline_client.errors import TextRefused
 from plumbline_client.identity import LONGEST_KEY, invalid_reason, keyed_id
 from plumbline_client.text import clean
 
+# Of a refused text with more bytes, twice as many as 200,000 characters have, not all is hashed.
+READ_TEXT_BYTES = 8 * MAX_TEXT_CHARS
+FINGERPRINT_CHARS = 1_000
 # The columns of the JSON document that `to_document` writes, for `json_to_recordset`.
 DOCUMENT_COLUMNS = (
     "id uuid, source text, key text, text text, text_sha256 bytea, notes text[], "
-    "deadline timestamptz, deadline_s float8, error text"
+    "deadline timestamptz, deadline_s float8, not_before timestamptz, error text, former_id uuid"
 )
 # The deadline in SQL: a duration counts from the acceptance, by the clock of PostgreSQL.
 DEADLINE = "coalesce(deadline, now() + make_interval(secs => deadline_s))"
@@ -28,7 +32,8 @@ DEADLINE = "coalesce(deadline, now() + make_interval(secs => deadline_s))"
 class NewJob:
     """A job to insert. A refused job has an `error` and no text.
 
-    A `deadline` that is a timedelta counts from the acceptance.
+    A `deadline` that is a timedelta counts from the acceptance. `former_id` is the id that an
+    earlier release may have given the same text.
     """
 
     id: uuid.UUID
@@ -39,6 +44,8 @@ class NewJob:
     notes: tuple[str, ...] = ()
     deadline: datetime | timedelta | None = None
     error: str | None = None
+    former_id: uuid.UUID | None = None
+    not_before: datetime | None = None
 
 
 def new_job(
@@ -68,7 +75,7 @@ def new_job(
             id=identity,
             source=source,
             text=None,
-            text_sha256=text_hash(text if isinstance(text, str) else repr(text)),
+            text_sha256=refused_text_hash(text if isinstance(text, str) else repr(text)),
             key=key,
             deadline=deadline,
             error=str(refusal),
@@ -89,13 +96,25 @@ def text_hash(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
+def refused_text_hash(text: str) -> bytes:
+    """Return the hash of a refused text: of its length and its beginning if it is far too long.
+
+    `plumbline.text_digest` implements the same rule: PostgreSQL refuses such a text before it reads
+    it as a whole.
+    """
+    content = text.encode("utf-8", "surrogatepass")
+    if len(content) <= READ_TEXT_BYTES:
+        return hashlib.sha256(content).digest()
+    beginning = text[:FINGERPRINT_CHARS].encode("utf-8", "surrogatepass")
+    return hashlib.sha256(len(content).to_bytes(8, "big") + beginning).digest()
+
+
 def to_document(jobs: Sequence[NewJob]) -> str:
-    """Return the jobs as one JSON array; of jobs with the same id, the first is kept.
+    """Return the jobs as one JSON array.
 
     One document instead of one array per column: psycopg encodes arrays element by element.
     """
-    unique = {job.id: job for job in reversed(jobs)}.values()
-    return json.dumps([_fields(job) for job in unique], default=str)
+    return json.dumps([_fields(job) for job in jobs], default=str)
 
 
 def _fields(job: NewJob) -> dict[str, Any]:

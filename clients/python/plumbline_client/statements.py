@@ -1,50 +1,21 @@
-"""The client's SQL, with psycopg's parameters.
+"""The client's SQL, with psycopg's parameters: the functions that a producer may call.
 
-The statements read and write the application's tables and therefore belong to one release of it.
+Only the search for results reads a view, for which the role `plumbline_reader` is needed.
 """
 
 from __future__ import annotations
 
-from plumbline_client.new_job import DEADLINE, DOCUMENT_COLUMNS
-
-# PostgreSQL keeps the plan it made while the table was small until the table is next analyzed. No
-# index has this expression, so jobs are looked up by id even then.
-QUEUED = "jobs.state || '' = 'queued'"
-
-ACCEPT = f"""
-INSERT INTO plumbline.jobs
-    (id, source, key, text, text_sha256, notes, deadline, error, state, published_at, finished_at)
-SELECT id, source, key, text, text_sha256, notes, {DEADLINE}, error,
-       CASE WHEN error IS NULL THEN 'queued' ELSE 'rejected' END,
-       CASE WHEN error IS NULL THEN now() END,
-       CASE WHEN error IS NOT NULL THEN now() END
-FROM json_to_recordset(CAST(%(jobs)s AS json)) AS new ({DOCUMENT_COLUMNS})
-ORDER BY id
-ON CONFLICT (id) DO NOTHING
-RETURNING id
+SUBMIT = """
+SELECT id, state, error, new, conflict FROM plumbline.submit_many_v1(CAST(%(jobs)s AS json))
 """
 
-STATES = """
-SELECT id, state, error FROM plumbline.jobs WHERE id = ANY (CAST(%(ids)s AS uuid[]))
-"""
+STATES = "SELECT id, state, error FROM plumbline.states_v1(CAST(%(ids)s AS uuid[]))"
 
-CANCEL = f"""
-UPDATE plumbline.jobs AS jobs
-SET state = 'cancelled', finished_at = now(), error = %(reason)s
-WHERE id = ANY (CAST(%(ids)s AS uuid[])) AND {QUEUED}
-RETURNING id
-"""
+CANCEL = "SELECT cancelled, state, error FROM plumbline.cancel_v1(%(id)s, %(reason)s)"
 
-UNPUBLISH = f"""
-UPDATE plumbline.jobs AS jobs SET published_at = NULL
-WHERE id = ANY (CAST(%(ids)s AS uuid[])) AND {QUEUED}
-"""
+UNPUBLISH = "SELECT plumbline.unpublish_v1(CAST(%(ids)s AS uuid[]))"
 
-COUNT_QUEUED = """
-SELECT count(*) FROM (
-    SELECT FROM plumbline.jobs WHERE state = 'queued' LIMIT %(limit)s
-) AS queued
-"""
+COUNT_QUEUED = "SELECT plumbline.count_queued_v1(%(limit)s)"
 
 RESULT_COLUMNS = """
     job_id, source, key, state, error, notes, attempts, created_at, finished_at, model,
@@ -52,8 +23,8 @@ RESULT_COLUMNS = """
 """
 
 # An absent condition is NULL, so that every search is the same statement.
-FIND_RESULTS = f"""
-SELECT {RESULT_COLUMNS} FROM plumbline.results
+_FIND = """
+SELECT {columns} FROM {rows}
 WHERE (CAST(%(ids)s AS uuid[]) IS NULL OR job_id = ANY (CAST(%(ids)s AS uuid[])))
   AND (CAST(%(source)s AS text) IS NULL OR source = %(source)s)
   AND (CAST(%(state)s AS text) IS NULL OR state = %(state)s)
@@ -68,3 +39,7 @@ WHERE (CAST(%(ids)s AS uuid[]) IS NULL OR job_id = ANY (CAST(%(ids)s AS uuid[]))
 ORDER BY created_at DESC, job_id
 LIMIT %(limit)s
 """
+FIND_RESULTS = _FIND.format(columns=RESULT_COLUMNS, rows="plumbline.results")
+RESULTS_BY_ID = _FIND.format(
+    columns=RESULT_COLUMNS, rows="plumbline.results_v1(CAST(%(ids)s AS uuid[]))"
+)

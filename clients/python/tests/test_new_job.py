@@ -5,7 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from plumbline_client.identity import keyed_id
-from plumbline_client.new_job import DOCUMENT_COLUMNS, new_job, text_hash, to_document
+from plumbline_client.new_job import (
+    DOCUMENT_COLUMNS,
+    READ_TEXT_BYTES,
+    new_job,
+    text_hash,
+    to_document,
+)
 
 
 def test_plain_text_is_unchanged() -> None:
@@ -82,10 +88,27 @@ def test_a_duration_until_the_deadline_is_left_to_the_clock_of_postgresql(
     assert (entry["deadline"], entry["deadline_s"]) == (None, seconds)
 
 
-def test_document_keeps_the_first_of_two_jobs_with_one_id() -> None:
-    first = new_job("one", source="app", max_chars=9, key="k")
-    second = new_job("two", source="app", max_chars=9, key="k")
-    (entry,) = json.loads(to_document([first, second]))
-    assert entry["text"] == "one"
-    assert entry["text_sha256"] == f"\\x{text_hash('one').hex()}"
-    assert {column.split()[0] for column in DOCUMENT_COLUMNS.split(", ")} == set(entry)
+def test_document_has_every_job_in_order() -> None:
+    jobs = [new_job(text, source="app", max_chars=9, key="k") for text in ("one", "two")]
+    document = json.loads(to_document(jobs))
+    assert [entry["text"] for entry in document] == ["one", "two"]
+    assert document[0]["text_sha256"] == f"\\x{text_hash('one').hex()}"
+    assert {column.split()[0] for column in DOCUMENT_COLUMNS.split(", ")} == set(document[0])
+
+
+def test_the_hash_of_a_refused_text_is_that_of_the_submitted_one() -> None:
+    assert new_job(" ", source="app", max_chars=9).text_sha256 == text_hash(" ")
+    assert new_job("a\0\ud800" * 9, source="app", max_chars=9).text_sha256 == text_hash(
+        "a\0\ud800" * 9
+    )
+
+
+def test_a_text_that_is_far_too_long_is_identified_by_its_length_and_its_beginning() -> None:
+    longest = "é" * (READ_TEXT_BYTES // 2)
+    hashes = {
+        text: new_job(text, source="app", max_chars=9).text_sha256
+        for text in (longest, longest + "x", longest + "y", "x" + longest, longest + "xx")
+    }
+    assert hashes[longest] == text_hash(longest)
+    assert hashes[longest + "x"] == hashes[longest + "y"] != text_hash(longest + "x")
+    assert len(set(hashes.values())) == 4

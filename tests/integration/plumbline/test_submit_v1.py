@@ -24,8 +24,10 @@ from plumbline_client.new_job import new_job, text_hash
 from storage.database import connect
 from storage.jobs.claim import claim
 from storage.jobs.sweep import sweep
+from tests.ledger import keyed
 from tests.waiting import eventually
-from worker.processing.score_message import arriving_jobs
+from worker.processing.score_message import Delivery, arriving_jobs
+from worker.processing.slices import Slice
 
 # Every character that str.strip() removes.
 SPACES = "".join(filter(str.isspace, map(chr, range(0x110000))))
@@ -65,7 +67,8 @@ def test_a_text_is_queued_when_its_transaction_commits(engine: Engine) -> None:
     assert (job.state, job.text, job.source, job.key) == (
         "queued", "See you at six", "billing", "k",
     )  # fmt: skip
-    assert bytes(job.text_sha256) == text_hash("See you at six")
+    assert job.text_sha256 is None
+    assert bytes(job.text_hash) == keyed(engine, text_hash("See you at six"))
     assert (job.attempts, job.published_at, job.finished_at) == (0, None, None)
     assert job_id == keyed_id("billing", "k")
 
@@ -79,7 +82,7 @@ def test_a_rolled_back_text_was_never_submitted(engine: Engine) -> None:
 
 def test_the_same_key_again_is_the_same_job(engine: Engine) -> None:
     with engine.begin() as connection:
-        first, again = (submit(connection, value, key="k") for value in ("first", "second"))
+        first, again = (submit(connection, "first", key="k") for _ in range(2))
         other = submit(connection, "third", key="k", source="other")
     assert first == again != other
     assert committed_job(engine, first).text == "first"
@@ -126,8 +129,9 @@ def test_the_row_equals_the_one_that_the_client_writes(
     expected = new_job(value, source="default", max_chars=MAX_TEXT_CHARS, **options)
     with engine.begin() as connection:
         job = read_job(connection, submit(connection, value, **options))
-    assert (job.text, bytes(job.text_sha256), job.key, job.deadline, job.error) == (
-        expected.text, expected.text_sha256, expected.key, expected.deadline, expected.error,
+    expected_hash = keyed(engine, expected.text_sha256)
+    assert (job.text, bytes(job.text_hash), job.key, job.deadline, job.error) == (
+        expected.text, expected_hash, expected.key, expected.deadline, expected.error,
     )  # fmt: skip
     assert job.state == ("queued" if expected.error is None else "rejected")
     assert (job.finished_at is None) == (expected.error is None)
@@ -193,7 +197,9 @@ def test_a_job_past_its_deadline_expires_on_every_submission_path(
     with engine.begin() as connection:
         ids.append(submit(connection, "text", deadline=past))
         bare = {"version": 1, "jobs": [{"text": "text", "deadline": past.isoformat()}]}
-        arriving = arriving_jobs(ScoreMessage.parse(bare), "message", Settings())
+        arriving = arriving_jobs(
+            Slice(0, ScoreMessage.parse(bare)), Delivery("message"), Settings()
+        )
         ids.append(arriving[0].id)
         assert claim(connection, arriving, ids[:2], 60.0) == []
         assert sweep(connection, max_attempts=3, republish_after_s=60.0, limit=10) is not None
@@ -227,7 +233,9 @@ def test_concurrent_submissions_of_one_key_on_all_paths_are_one_job(
             if path == 1:
                 return submit(connection, "text", key=key, source="app")
             bare = {"version": 1, "source": "app", "jobs": [{"text": "text", "key": key}]}
-            arriving = arriving_jobs(ScoreMessage.parse(bare), uuid.uuid4().hex, Settings())
+            arriving = arriving_jobs(
+                Slice(0, ScoreMessage.parse(bare)), Delivery(uuid.uuid4().hex), Settings()
+            )
             claim(connection, arriving, [], 60.0)
             return arriving[0].id
 

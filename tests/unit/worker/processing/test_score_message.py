@@ -7,6 +7,7 @@ import pytest
 from plumbline.messages import ScoreMessage
 from plumbline.settings import Settings
 from plumbline_client.identity import keyed_id, message_job_id
+from plumbline_client.new_job import text_hash
 from scoring.artifact.artifact import Artifact
 from scoring.runtime.fakes import ConstantRuntime, FailingRuntime, SumRuntime
 from scoring.runtime.protocol import Runtime
@@ -14,7 +15,8 @@ from scoring.scorer import Scorer
 from storage.jobs.claim import Lease
 from tests.artifacts import write_artifact
 from worker.pool.loaded_models import Scorers
-from worker.processing.score_message import arriving_jobs, score_leases
+from worker.processing.score_message import Delivery, arriving_jobs, score_leases
+from worker.processing.slices import Slice
 
 
 @pytest.fixture
@@ -37,22 +39,26 @@ def make_message(*jobs: dict[str, object]) -> ScoreMessage:
 def test_an_arriving_text_is_identified_by_key_or_by_message_and_position() -> None:
     known = str(uuid.uuid4())
     message = make_message({"id": known}, {"text": "one"}, {"text": "two", "key": "k"})
-    jobs = arriving_jobs(message, "m", Settings())
-    assert [job.id for job in jobs] == [message_job_id("m", 1), keyed_id("shop", "k")]
+    jobs = arriving_jobs(Slice(0, message), Delivery("m"), Settings())
+    assert [job.id for job in jobs] == [
+        message_job_id("m", "shop", text_hash("one"), 1),
+        keyed_id("shop", "k"),
+    ]
     assert {job.source for job in jobs} == {"shop"}
 
 
 def test_a_repeated_message_is_the_same_jobs_and_another_message_is_not() -> None:
     message = make_message({"text": "one"})
     first, repeated, other = (
-        arriving_jobs(message, celery_id, Settings())[0].id for celery_id in ("m", "m", "n")
+        arriving_jobs(Slice(0, message), Delivery(celery_id), Settings())[0].id
+        for celery_id in ("m", "m", "n")
     )
     assert first == repeated != other
 
 
 def test_a_text_longer_than_the_setting_is_refused_on_arrival() -> None:
     message = make_message({"text": "too long"})
-    (job,) = arriving_jobs(message, "m", Settings(max_text_chars=3))
+    (job,) = arriving_jobs(Slice(0, message), Delivery("m"), Settings(max_text_chars=3))
     assert job.error == "the text has 8 characters, and at most 3 are accepted"
 
 

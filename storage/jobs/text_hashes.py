@@ -1,0 +1,61 @@
+"""Keyed hashes of texts, which show whether a text is the same, but cannot be guessed.
+
+The plain SHA-256 of a short text, such as a code of six digits, is found by trying all of them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+from sqlalchemy import Engine, text
+
+BATCH = 5_000
+
+
+def keyed_hash(digest: str) -> str:
+    """Return the SQL of HMAC-SHA-256, as `plumbline.keyed_hash`, which costs a call per text.
+
+    Without the secret it is NULL, and no text is lost.
+    """
+    return f"""sha256((SELECT outer_key FROM plumbline.installation)
+        || sha256((SELECT inner_key FROM plumbline.installation) || {digest}))"""
+
+
+# The keyed hash of a job in the ledger, which may still have the plain one of an earlier release.
+JOB_HASH = f"coalesce(jobs.text_hash, {keyed_hash('jobs.text_sha256')})"
+
+IS_DONE = text("SELECT hashes_keyed_at IS NOT NULL FROM plumbline.installation")
+DONE = text("UPDATE plumbline.installation SET hashes_keyed_at = now()")
+
+NEXT = text("""
+SELECT id, text_sha256 IS NOT NULL AS is_plain FROM plumbline.jobs
+WHERE id > :after ORDER BY id LIMIT :batch
+""")
+# The trigger of `plumbline.jobs` keys what earlier releases still insert.
+KEY = text(f"""
+UPDATE plumbline.jobs AS jobs SET text_hash = {JOB_HASH}, text_sha256 = NULL
+WHERE id = ANY (CAST(:ids AS uuid[])) AND text_sha256 IS NOT NULL
+""")
+
+
+def key_plain_hashes(engine: Engine, batch: int = BATCH) -> Iterator[int]:
+    """Replace the plain hashes of an earlier release; yield the count of each committed batch.
+
+    An interrupted run is resumed by the next one, and a finished one is not repeated.
+    """
+    with engine.connect() as connection:
+        if connection.execute(IS_DONE).scalar_one_or_none() is not False:
+            return
+    after = uuid.UUID(int=0)
+    while True:
+        with engine.begin() as connection:
+            rows = connection.execute(NEXT, {"after": after, "batch": batch}).all()
+            plain = [row.id for row in rows if row.is_plain]
+            keyed = connection.execute(KEY, {"ids": plain}).rowcount if plain else 0
+            if not rows:
+                connection.execute(DONE)
+                return
+        after = rows[-1].id
+        if keyed:
+            yield keyed
