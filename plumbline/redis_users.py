@@ -11,27 +11,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plumbline.queues import BULK_QUEUE, KEY_PREFIX, SCORE_QUEUE
+from plumbline_client.errors import PlumblineError
+from plumbline_client.queues import bound_list, has_list, lane
 
 PRODUCER, WORKER, MONITOR, ADMIN = "producer", "worker", "monitor", "admin"
 # What clients send when they connect, apart from AUTH and HELLO, which need no right.
-CONNECTION = ("ping", "client|setinfo", "client|setname")
+SETINFO = "client|setinfo"
+CONNECTION = ("ping", SETINFO, "client|setname")
 TEXT_QUEUES = (SCORE_QUEUE, BULK_QUEUE)
-# A list of one element that wakes idle workers.
-BELL = KEY_PREFIX + "bell"
+# What kombu appends to the name of a list for a priority: two bytes and a digit. The first byte is
+# not a part of any source's name, so that no pattern admits the list of another source.
+PRIORITY = "[^-@A-Za-z0-9._]?[369]"
 HEARTBEATS = (KEY_PREFIX + "alive", KEY_PREFIX + "clocks")
 # Scripts run with these rights as well. SCRIPT, which also deletes scripts, is not among them.
 WORKER_COMMANDS = (
     *CONNECTION,
-    *("time", "eval", "evalsha", "multi", "exec", "type", "exists", "get", "set", "del", "expire"),
-    *("lpush", "rpush", "lpop", "rpop", "lmove", "blmove", "llen", "lrange", "lrem", "ltrim"),
-    *("hget", "hset", "hdel", "hmget", "hgetall", "hlen", "hincrby", "hexists"),
-    *("zadd", "zrem", "zscore", "zcard", "zincrby", "zrange", "zrangebyscore", "zrevrangebyscore"),
-    *("zremrangebyrank", "zremrangebyscore", "sadd", "srem", "smembers", "incr", "incrby"),
+    *("time", "eval", "evalsha", "multi", "exec", "type", "exists", "set", "del"),
+    *("lpush", "rpush", "rpop", "lmove", "blmove", "llen", "lrange", "ltrim"),
+    *("hget", "hset", "hdel", "hmget", "hgetall", "hlen", "sadd", "srem", "smembers"),
+    *("zadd", "zrem", "zscore", "zrange", "zrangebyscore", "zrevrangebyscore"),
+    *("zremrangebyrank", "zremrangebyscore"),
 )
 MONITOR_COMMANDS = (
     *CONNECTION,
     *("time", "type", "llen", "hmget", "hgetall", "zrange", "zrangebyscore", "zrevrangebyscore"),
 )
+
+
+class SourceWithoutList(PlumblineError):
+    """A source whose name cannot be part of the name of a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +50,38 @@ class RedisUser:
     keys: Sequence[str]
     rules: Sequence[str]
 
-    def rights(self) -> str:
-        """Return the rules of `ACL SETUSER` without a password; they replace all earlier rights."""
+    def rights(self, setinfo: bool = True) -> str:
+        """Return the rules of `ACL SETUSER` without a password; they replace all earlier rights.
+
+        Redis 7.0 and 7.1 refuse a rule about CLIENT SETINFO, which they do not know.
+        """
         keys = [f"~{pattern}" for pattern in self.keys]
-        return " ".join(["resetkeys", "resetchannels", "-@all", *keys, *self.rules])
+        rules = [rule for rule in self.rules if setinfo or rule != f"+{SETINFO}"]
+        return " ".join(["resetkeys", "resetchannels", "-@all", *keys, *rules])
 
 
 def producer(source: str | None = None) -> RedisUser:
-    """Return the user that adds messages; of a source that is bound to queues, only to its own."""
+    """Return the user that adds messages; of a source that is bound to queues, only to its lists.
+
+    Raises SourceWithoutList.
+    """
+    if source is not None and not has_list(source):
+        raise SourceWithoutList(
+            "The name of a source with lists of its own consists of 1 to 100 letters, digits, "
+            "dots, hyphens and underscores of ASCII."
+        )
+    queues = TEXT_QUEUES
+    lists = queues if source is None else [bound_list(queue, source) for queue in queues]
+    names = [name + suffix for name in lists for suffix in ("", PRIORITY)]
     if source is None:
-        lists = [KEY_PREFIX + name for queue in TEXT_QUEUES for name in (queue, f"{queue}#*")]
-        name = PRODUCER
-    else:
-        lists = [f"{KEY_PREFIX}{queue}@{source}" for queue in TEXT_QUEUES]
-        name = f"{PRODUCER}-{source}"
-    return RedisUser(name, [*lists, BELL], _allowed("lpush", *CONNECTION))
+        names += map(lanes_of, queues)
+    name = PRODUCER if source is None else f"{PRODUCER}-{source}"
+    return RedisUser(name, [KEY_PREFIX + n for n in names], _allowed("lpush", *CONNECTION))
+
+
+def lanes_of(queue: str) -> str:
+    """Return the pattern of the lanes of a queue, and of the list that wakes idle workers."""
+    return lane(queue, 0).removesuffix("0") + "*"
 
 
 def worker() -> RedisUser:
@@ -75,6 +100,12 @@ def admin() -> RedisUser:
     """Return the user of whoever looks after the embedded server."""
     taken = [f"-@{category}" for category in ("dangerous", "admin", "scripting", "pubsub")]
     return RedisUser(ADMIN, [KEY_PREFIX + "*"], ["+@all", *taken, "+info", "+acl|log"])
+
+
+def setuser_command(user: RedisUser, password: str | None, setinfo: bool = True) -> str:
+    """Return the command that creates the user, or that only sets the rights of one that exists."""
+    login = f"on resetpass >{password} " if password is not None else ""
+    return f"ACL SETUSER {user.name} {login}{user.rights(setinfo)}"
 
 
 def password_rule(password: str) -> str:

