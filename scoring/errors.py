@@ -1,6 +1,7 @@
 """The errors of scoring. Each message is one sentence for the person who can act on it.
 
 * ScoringError
+  * ModelUnavailable
   * ArtifactError
     * ArtifactMissing
     * ArtifactDamaged
@@ -19,6 +20,10 @@ from plumbline_client.errors import PlumblineError
 
 class ScoringError(PlumblineError):
     """Scoring failed."""
+
+
+class ModelUnavailable(ScoringError):
+    """No version is loaded, so that no text can be scored; no text is at fault."""
 
 
 class ArtifactError(ScoringError):

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from scoring.artifact.artifact import ANY
 from scoring.artifact.registry import model_name, resolve
 from scoring.artifact.trust import Trust
-from scoring.errors import ArtifactUntrusted, ScoringError
+from scoring.errors import ArtifactUntrusted, ModelUnavailable, ScoringError
 from scoring.scorer import Scorer
 from storage.serving.deployments import Serving, in_canary_share
 
@@ -89,7 +89,7 @@ class LoadedModels:
     def scorers_for(self, serving: Serving | None, now: Callable[[], float] = monotonic) -> Scorers:
         """Return the scorers for a deployment; without one, for the version in the settings.
 
-        Raises one of NOT_LOADED if no live version is loaded.
+        Raises ModelUnavailable, or MemoryError, if no live version is loaded.
         """
         serving = serving or Serving(self._default)
         self._drop_all_but(serving)
@@ -119,8 +119,10 @@ class LoadedModels:
         except NOT_LOADED as error:
             if isinstance(error, ArtifactUntrusted):
                 self._registered.refuse(name, str(error))
-            if self._live is None:
+            if self._live is None and isinstance(error, MemoryError):
                 raise
+            if self._live is None:
+                raise ModelUnavailable(f"{name} cannot be loaded: {error}") from error
             log.error("%s cannot be loaded; %s continues to serve: %s", name, self._live, error)
             self._retry_at[name] = now() + RETRY_S
         return self._loaded.get(name)

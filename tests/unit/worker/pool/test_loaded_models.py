@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from scoring.artifact.artifact import Artifact
+from scoring.artifact.manifest import Manifest
 from scoring.artifact.trust import Trust
-from scoring.errors import ArtifactMissing, ScoringError
+from scoring.errors import ModelUnavailable
 from scoring.runtime.fakes import ConstantRuntime, FailingRuntime
 from scoring.scorer import Scorer
 from storage.serving.deployments import Serving, in_canary_share
@@ -97,11 +98,43 @@ def test_returning_to_the_loaded_version_loads_nothing(
     assert loader.loaded == ["1.0.0", "1.1.0"]
 
 
+class Registry:
+    """Registered hashes, and what was refused and accepted."""
+
+    def __init__(self, hashes: dict[str, str]) -> None:
+        self.hashes = hashes
+        self.refused: list[str] = []
+        self.accepted: list[str] = []
+
+    def trust(self, model: str) -> Trust:
+        return Trust(self.hashes.get(model))
+
+    def refuse(self, model: str, reason: str) -> None:
+        self.refused.append(model)
+
+    def accept(self, model: str) -> None:
+        self.accepted.append(model)
+
+
+def test_a_version_that_is_not_the_registered_one_does_not_serve(
+    tmp_path: Path, models: LoadedModels, loader: Loader
+) -> None:
+    registry = Registry({"tiny/1.1.0": "0" * 64})
+    models = LoadedModels(tmp_path, "tiny/1.0.0", loader, registry)
+    loaded = models.scorers_for(Serving("tiny/1.0.0")).live
+    assert models.scorers_for(Serving("tiny/1.1.0"), now=lambda: 0.0).live is loaded
+    assert (registry.refused, registry.accepted) == (["tiny/1.1.0"], ["tiny/1.0.0"])
+    registry.hashes["tiny/1.1.0"] = Manifest.read(tmp_path / "tiny/1.1.0").sha256
+    live = models.scorers_for(Serving("tiny/1.1.0"), now=lambda: RETRY_S).live
+    assert live.name == "tiny/1.1.0"
+    assert registry.accepted == ["tiny/1.0.0", "tiny/1.1.0"]
+
+
 def test_the_error_is_raised_if_no_version_is_loaded(models: LoadedModels, loader: Loader) -> None:
-    with pytest.raises(ArtifactMissing):
+    with pytest.raises(ModelUnavailable, match=r"There is no model tiny/9\.0\.0"):
         models.scorers_for(Serving("tiny/9.0.0"))
     loader.broken = {"1.0.0"}
-    with pytest.raises(ScoringError):
+    with pytest.raises(ModelUnavailable):
         models.scorers_for(Serving("tiny/1.0.0"))
     loader.broken = set()
     assert models.scorers_for(Serving("tiny/1.0.0")).live.name == "tiny/1.0.0"
