@@ -28,7 +28,7 @@ RUN mkdir /app/state && chown plumbline /app/state
 USER plumbline
 WORKDIR /app
 # Checks this container's own process; `plumbline health --help` lists the exit codes.
-HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["plumbline", "health", "--here"]
+HEALTHCHECK --interval=5s --timeout=10s --start-period=60s --retries=3 \
+    CMD ["plumbline", "health", "--here", "--timeout", "5"]
 ENTRYPOINT ["tini", "--"]
 CMD ["celery", "-A", "worker", "worker", "--loglevel", "INFO"]

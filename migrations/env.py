@@ -7,29 +7,29 @@ import os
 from alembic import context
 from sqlalchemy import Connection, text
 
+from plumbline_client.limits import Limits
 from plumbline_client.session import SAFE_SEARCH_PATH
-from storage.database import connect
-from storage.locks import Lock, lock
-from storage.migrate import VERSION_TABLE
+from storage.database import MIGRATING, connect
+from storage.migration_lock import VERSION_TABLE, lock_migrations
 from storage.tables import SCHEMA, Base
 
-# Set again, because a session behind a connection pooler cannot; creating an index may take long.
-TRANSACTION = f"""
+# Set again, because a session behind a connection pooler cannot.
+TRANSACTION = text(f"""
 SELECT set_config('search_path', '{SAFE_SEARCH_PATH}', true),
-       set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true),
+       set_config('statement_timeout', :statement_timeout, true),
+       set_config('lock_timeout', :lock_timeout, true),
        set_config('idle_in_transaction_session_timeout', '0', true)
-"""
+""")
+# Nobody waits behind a wait for the turn, other than for a table.
+TURN = Limits(MIGRATING.statement_s, lock_s=30.0)
 
 
 def migrate(connection: Connection) -> None:
-    connection.execute(text(TRANSACTION))
+    connection.execute(TRANSACTION, TURN.settings())
     # Alembic leaves the schema's name out where it is the default, as it is for a role `plumbline`.
     connection.dialect.default_schema_name = "pg_catalog"
-    lock(connection, Lock.MIGRATE)
-    # The version table is in the schema, so the schema must exist before the first migration. With
-    # IF NOT EXISTS, PostgreSQL asks for the right to create it even where it exists.
-    if connection.execute(text(f"SELECT to_regnamespace('{SCHEMA}')")).scalar() is None:
-        connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+    lock_migrations(connection)
+    connection.execute(TRANSACTION, MIGRATING.settings())
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
@@ -48,7 +48,7 @@ if open_connection is not None:
     migrate(open_connection)
 else:
     # The command line `alembic`, which developers use to write a new migration.
-    engine = connect(os.environ["PLUMBLINE_DATABASE_URL"])
+    engine = connect(os.environ["PLUMBLINE_DATABASE_URL"], limits=MIGRATING)
     with engine.begin() as connection:
         migrate(connection)
     engine.dispose()

@@ -15,10 +15,13 @@ from plumbline.clocks import Clocks, clock_warnings
 from plumbline.heartbeat import Heartbeat, Survey, WorkerStatus
 from plumbline.queues import SWEEP_TASK, UPKEEP_QUEUE
 from plumbline_client.broker import translate_redis_errors
+from plumbline_client.broker_url_parser import masked_broker_url
+from plumbline_client.deadline import call_within, remaining_s, time_limit
 from plumbline_client.errors import (
     BrokerUnavailable,
     DatabaseNotReady,
     DatabaseRefused,
+    DatabaseUnavailable,
     StorageError,
 )
 from plumbline_client.services import Services
@@ -27,6 +30,8 @@ from plumbline_client.services import Services
 if TYPE_CHECKING:
     from storage.reports.status import PeriodicTaskAge, Progress
 
+# Of all questions to both servers together.
+TIMEOUT_S = 10.0
 # Sweeps wait while every worker scores a long text, which takes seconds, not minutes.
 MISSED_SWEEPS = 3
 SWEEP_GRACE_S = 60.0
@@ -68,11 +73,15 @@ class HealthReport:
         return self.health in (Health.HEALTHY, Health.STUCK)
 
 
-def check(services: Services, stalled_after_s: float) -> HealthReport:
-    """Check both servers, the heartbeats of workers and beat, and the progress of scoring."""
+def check(services: Services, stalled_after_s: float, timeout_s: float = TIMEOUT_S) -> HealthReport:
+    """Check both servers, the heartbeats of workers and beat, and the progress of scoring.
+
+    The report exists after `timeout_s` at the latest, whatever a server or the resolver does.
+    """
     try:
-        survey = survey_heartbeats(services.broker_url)
-        progress = recent_progress(services.database_url, stalled_after_s)
+        with time_limit(timeout_s):
+            survey = _ask_redis(services.broker_url)
+            progress = _ask_postgresql(services.database_url, stalled_after_s)
     except (DatabaseRefused, DatabaseNotReady) as error:
         return HealthReport(Health.NOT_READY, str(error))
     except (BrokerUnavailable, StorageError) as error:
@@ -86,15 +95,37 @@ def check(services: Services, stalled_after_s: float) -> HealthReport:
     )
 
 
-def check_this_machine(broker_url: str) -> HealthReport:
+def check_this_machine(broker_url: str, timeout_s: float = TIMEOUT_S) -> HealthReport:
     """Check only the processes of this machine, for a probe that restarts one of them."""
     try:
-        heartbeats = recent_heartbeats(broker_url)
+        with time_limit(timeout_s):
+            heartbeats = _ask_redis(broker_url).heartbeats
     except BrokerUnavailable as error:
         return HealthReport(Health.NOT_LIVE, str(error))
     return assess_this_machine(
         [sender for sender in heartbeats if sender.machine == heartbeat.machine_name()]
     )
+
+
+def _ask_redis(url: str) -> Survey:
+    limit_s = remaining_s(TIMEOUT_S)
+    try:
+        return call_within(limit_s, lambda: survey_heartbeats(url))
+    except TimeoutError as error:
+        raise BrokerUnavailable(
+            f"Redis at {masked_broker_url(url)} cannot be reached: {error}."
+        ) from error
+
+
+def _ask_postgresql(url: str, within_s: float) -> Progress:
+    limit_s = remaining_s(TIMEOUT_S)
+    try:
+        return call_within(limit_s, lambda: recent_progress(url, within_s))
+    except TimeoutError as error:
+        from plumbline_client.urls import masked
+
+        sentence = f"PostgreSQL at {masked(url)} cannot be reached: {error}."
+        raise DatabaseUnavailable(sentence) from error
 
 
 def recent_heartbeats(broker_url: str) -> Sequence[Heartbeat]:
@@ -119,10 +150,13 @@ def running_workers(broker_url: str) -> list[str]:
 
 def recent_progress(database_url: str, within_s: float) -> Progress:
     """Return the progress of the last `within_s` seconds. Raises StorageError."""
-    from storage.database import open_engine
+    from storage.database import PROBING, open_engine
     from storage.reports.status import progress
 
-    with open_engine(database_url, pool_size=1) as engine, engine.connect() as connection:
+    with (
+        open_engine(database_url, pool_size=1, limits=PROBING) as engine,
+        engine.connect() as connection,
+    ):
         return progress(connection, within_s)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -22,11 +23,12 @@ from plumbline_client.database_errors import READ_ONLY, may_pass, storage_error
 from plumbline_client.database_url import DatabaseUrl
 from plumbline_client.errors import DatabaseUnavailable
 from plumbline_client.limits import Limits
+from plumbline_client.session import Connection as PlumblineConnection
 from plumbline_client.session import open_connection
 
 # The engine's option that holds its DatabaseUrl.
 SERVER = "plumbline_server"
-
+_statement_s: ContextVar[float | None] = ContextVar("plumbline_statement_s", default=None)
 
 # The server's limits of one statement, by kind of work. The answer may take a little longer; see
 # `plumbline_client.connection`. What runs per message is tried again, so it need not wait long.
@@ -71,7 +73,7 @@ def connect(
         connection.autocommit = False
         return connection
 
-    event.listen(engine, "checkout", _check_alive)
+    event.listen(engine, "checkout", _check_out)
     event.listen(engine, "handle_error", _leave_standby)
     return engine
 
@@ -97,13 +99,24 @@ def _leave_standby(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
-def _check_alive(raw: psycopg.Connection[Any], record: ConnectionPoolEntry, _: object) -> None:
+@contextmanager
+def statement_limit(limits: Limits) -> Iterator[None]:
+    """Let each statement of the connections that the block takes run for so long."""
+    token = _statement_s.set(limits.statement_s)
+    try:
+        yield
+    finally:
+        _statement_s.reset(token)
+
+
+def _check_out(raw: PlumblineConnection, record: ConnectionPoolEntry, _: object) -> None:
     """Make the pool replace a connection that the server closed while it was idle.
 
     SQLAlchemy's `pool_pre_ping` costs a round trip per checkout, half as much as a claim.
     """
     if not getattr(record, "fresh", False) and is_closed_by_server(raw):
         raise InvalidatePoolError
+    raw.limit_call(_statement_s.get())
 
 
 def is_unreachable(error: DBAPIError) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from time import monotonic
 
 from alembic import command
 from alembic.config import Config
@@ -11,24 +14,54 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
 import migrations
+from storage.database import MIGRATING, statement_limit
 from storage.errors import SchemaOutdated
+from storage.migration_lock import VERSION_TABLE
 from storage.prerequisites import check_creation, check_server
+from storage.table_locks import PATIENCE_S, call_when_unlocked
 
-VERSION_TABLE = "schema_version"
 
-
-def upgrade(engine: Engine, revision: str = "head") -> str:
+def upgrade(
+    engine: Engine,
+    revision: str = "head",
+    *,
+    report: Callable[[str], None] = lambda _: None,
+    patience_s: float = PATIENCE_S,
+) -> str:
     """Run the missing migrations; return the version of the tables afterwards.
 
-    Several processes may call it at once; an advisory lock makes them take turns. Raises
-    DatabaseUnsuitable or RightsMissing before anything is created.
+    Several processes may call it at once; a lock makes them take turns. Each migration of existing
+    tables is a transaction of its own, which waits only briefly for a lock: everybody who wants to
+    use the table would wait behind it. `report` receives a sentence about whom it waits for.
+
+    Raises DatabaseUnsuitable or RightsMissing before anything is created, and DatabaseInUse after
+    `patience_s`; migrations that were complete by then stay.
     """
-    with engine.begin() as connection:
+    with engine.connect() as connection:
         check_server(connection)
-        if current(connection) != newest():
+        version = current(connection)
+        if version != newest():
             check_creation(connection)
-        command.upgrade(_config(connection), revision)
+    ends_at = monotonic() + patience_s
+    for step in _steps(version, revision):
+        call_when_unlocked(engine, partial(_run, engine, step), report, ends_at)
+    with engine.connect() as connection:
         return current(connection) or "nothing"
+
+
+def _steps(version: str | None, revision: str) -> list[str]:
+    """Return the migrations to run one by one; new tables have no users, and are made at once."""
+    script = ScriptDirectory.from_config(_config(None))
+    known = {each.revision for each in script.walk_revisions()}
+    if version is None or version not in known:
+        return [revision]
+    missing = list(script.iterate_revisions(revision, version))
+    return [each.revision for each in reversed(missing)]
+
+
+def _run(engine: Engine, revision: str) -> None:
+    with statement_limit(MIGRATING), engine.begin() as connection:
+        command.upgrade(_config(connection), revision)
 
 
 def check(engine: Engine) -> str:

@@ -10,6 +10,7 @@ import redis
 from sqlalchemy import Engine
 
 from plumbline_client.broker import connect_redis, translate_redis_errors
+from plumbline_client.deadline import time_limit
 from plumbline_client.errors import BrokerUnavailable, DatabaseRefused, StorageError
 from plumbline_client.services import Services
 from storage import periodic_tasks
@@ -19,6 +20,7 @@ from worker.periodic import PeriodicTask, send_unless_waiting
 from worker.timetable import Timetable
 
 log = logging.getLogger(__name__)
+READ_LIMIT_S = 10.0
 
 
 class PeriodicSender:
@@ -67,7 +69,11 @@ class PeriodicSender:
         intervals = {task.name: task.every_s for task in self._tasks.values()}
         self._engine = self._engine or connect(self._services.database_url, pool_size=1)
         try:
-            with translate_errors(self._engine), self._engine.begin() as connection:
+            with (
+                time_limit(READ_LIMIT_S),
+                translate_errors(self._engine),
+                self._engine.begin() as connection,
+            ):
                 ages = periodic_tasks.schedule(connection, intervals)
         except DatabaseRefused as error:
             log.warning("every periodic task waits for one interval: %s", error)

@@ -11,6 +11,7 @@ import logging
 import re
 
 from plumbline.settings import Settings
+from plumbline_client.deadline import time_limit
 from plumbline_client.errors import StorageError
 from plumbline_client.services import Services
 from storage.database import connect, translate_errors
@@ -20,6 +21,8 @@ from worker.telemetry import metrics
 from worker.telemetry.metrics import ErrorKind
 
 log = logging.getLogger(__name__)
+# The parent gives out no messages meanwhile.
+LIMIT_S = 5.0
 SIGNAL = re.compile(r"SIG[A-Z]+")
 # Signals that lack of memory can cause.
 MEMORY_HINTS = {
@@ -57,7 +60,11 @@ def report_crash(
     # The engine is not kept: it would cross the fork of the next child.
     engine = connect(services.database_url, pool_size=1)
     try:
-        with translate_errors(engine), engine.begin() as connection:
+        with (
+            time_limit(LIMIT_S),
+            translate_errors(engine),
+            engine.begin() as connection,
+        ):
             leases.release_lost(connection, blamed, reason, settings.max_attempts)
             leases.return_unstarted(connection, spared)
     except StorageError as error:

@@ -15,6 +15,7 @@ from time import monotonic
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from plumbline_client.deadline import time_limit
 from storage.jobs import leases
 from storage.jobs.leases import HeldLeases
 from worker.pool.drain import Drain
@@ -76,6 +77,10 @@ class LeaseRenewal:
         if self._draining_since is not None and now - self._draining_since > ABANDON_AFTER_S:
             self._abandon()
         if self._held and now - self._renewed_at >= self._lease_s / RENEWALS_PER_LEASE:
-            with self._engine.begin() as connection:
+            # An answer that comes later comes too late, and another connection may be faster.
+            with (
+                time_limit(self._lease_s / RENEWALS_PER_LEASE),
+                self._engine.begin() as connection,
+            ):
                 leases.renew(connection, self._held, self._lease_s)
             self._renewed_at = now

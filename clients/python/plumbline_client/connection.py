@@ -66,8 +66,16 @@ class Connection(psycopg.Connection[Any]):
                 self._configure_persistently({"statement_timeout": duration_of(in_force_s or 0.0)})
 
     def configure(self, settings: Mapping[str, str]) -> None:
-        """Set these settings of the session."""
-        if settings:
+        """Set these settings of the session, which must not be in a transaction."""
+        if not self.autocommit:
+            # A rollback would restore them.
+            self.autocommit = True
+            try:
+                self.configure(settings)
+            finally:
+                if not self.closed:
+                    self.autocommit = False
+        elif settings:
             values = [part for setting in settings.items() for part in setting]
             calls = ", ".join([SET_ONE] * len(settings))
             with self.cursor(row_factory=tuple_row) as cursor:

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Annotated
 
 import typer
+from rich.text import Text
+from sqlalchemy import Engine
 
 from plumbline.cli.database import database
 from plumbline.cli.extras import extra_needed
@@ -16,17 +18,25 @@ from plumbline.services import connected
 from plumbline.settings import Settings
 from storage.database import absolute_time
 from storage.jobs.retention import purge_texts
+from storage.jobs.text_hashes import key_plain_hashes
 
 app = typer.Typer(help="Upgrade and check the tables; purge old texts.")
 
 
 @app.command()
-def upgrade(as_json: JsonOption = False) -> None:
-    """Upgrade the tables to the version of this release."""
+def upgrade(
+    timeout: Annotated[
+        str, typer.Option(help="How long to wait for transactions that use the tables.")
+    ] = "10m",
+    as_json: JsonOption = False,
+) -> None:
+    """Upgrade the tables to the version of this release, while workers continue."""
+    patience_s = parse_duration(timeout, "--timeout")
     with extra_needed("Upgrading the tables", "worker"):
         from storage import migrate
     with database(connected(Settings.read())) as engine:
-        version = migrate.upgrade(engine)
+        version = migrate.upgrade(engine, report=print_wait, patience_s=patience_s)
+        replace_plain_hashes(engine)
     print_version(version, as_json)
 
 
@@ -61,6 +71,21 @@ def purge(
         print_json({"purged": purged, "before": before})
         return
     out.print(f"Deleted {purged:,} texts of jobs that ended before {format_time(before)}.")
+
+
+def replace_plain_hashes(engine: Engine) -> None:
+    """Key the hashes that an earlier release stored; the next upgrade resumes an interrupted run."""
+    keyed = 0
+    with err.status("keying the hashes of texts ...") as spinner:
+        for count in key_plain_hashes(engine):
+            keyed += count
+            spinner.update(f"keying the hashes of texts: {keyed:,} ...")
+    if keyed:
+        err.print(f"The hashes of {keyed:,} texts are keyed now.")
+
+
+def print_wait(sentence: str) -> None:
+    err.print(Text(sentence), soft_wrap=True)
 
 
 def print_version(version: str, as_json: bool) -> None:

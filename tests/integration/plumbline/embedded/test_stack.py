@@ -95,7 +95,7 @@ def test_another_programs_postgresql_is_waited_for_until_it_is_ready(
 ) -> None:
     calls = 0
 
-    def upgrade(_: object) -> None:
+    def upgrade(_: object, **__: object) -> None:
         nonlocal calls
         calls += 1
         if calls == 1:

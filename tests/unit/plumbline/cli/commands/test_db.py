@@ -68,7 +68,9 @@ def test_purge_with_an_invalid_duration_deletes_nothing(purged_before: list[date
 
 @pytest.mark.parametrize("command", ["upgrade", "check"])
 def test_version_of_the_tables_is_printed(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(migrate, command, lambda engine: "0005" if engine is ENGINE else None)
+    monkeypatch.setattr(
+        migrate, command, lambda engine, **_: "0005" if engine is ENGINE else None
+    )
     printed = CliRunner().invoke(db.app, [command])
     assert printed.output == "The tables are at version 0005, as this release needs.\n"
     as_json = CliRunner().invoke(db.app, [command, "--json"])
