@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 
 from plumbline import standard_streams
 from plumbline.system_errors import describe, is_known
+from plumbline.tracebacks import format_traceback
 from plumbline.warning_filters import disarm_warnings
 from plumbline_client.errors import PlumblineError
 from plumbline_client.visible import one_line
@@ -80,12 +80,13 @@ def _flush() -> bool:
 def _saved(error: Exception) -> str:
     """Save the traceback of a defect for a report, and return a sentence with its place.
 
-    Only this user may read the file, since a traceback may quote a text or a password.
+    Only this user may read the file. It holds no message of an error from outside, which may quote
+    a text or a password.
     """
     try:
         descriptor, path = tempfile.mkstemp(prefix="plumbline-", suffix=".traceback")
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            traceback.print_exception(error, file=file)
+            file.write(format_traceback(error) + "\n")
     except OSError:
         return ""
     return f" Its traceback is in {path}."

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from plumbline.extras import DISTRIBUTION, extra_of
+from plumbline_client.errors import PlumblineError
 from plumbline_client.visible import one_line
 
 # Errors whose words in a message of a library leave no doubt about the cause.
@@ -105,6 +106,11 @@ def class_and_place(error: BaseException) -> str:
     """
     name, trace = one_line(type(error).__name__), _innermost(error)
     return name if trace is None else f"{name} in {_file_and_line(trace)}"
+
+
+def reason_without_quotes(error: BaseException) -> str:
+    """Return the sentence of an error of our own, and of any other its class and place."""
+    return str(error) if isinstance(error, PlumblineError) else class_and_place(error)
 
 
 def is_known(error: BaseException) -> bool:

@@ -21,14 +21,19 @@ WHERE created_at < :before AND (created_at, id) > (:after, :after_id)
 ORDER BY created_at, id LIMIT :batch
 """)
 
+# A worker of an earlier release may have quoted the text in the error of a quarantined job.
 PURGE = text("""
-UPDATE plumbline.jobs SET text = NULL
+UPDATE plumbline.jobs
+SET text = NULL,
+    error = CASE WHEN state = 'quarantined' THEN plumbline.without_message(error) ELSE error END
 WHERE id = ANY (CAST(:ids AS uuid[])) AND text IS NOT NULL
 """)
 
 
 def purge_texts(engine: Engine, before: datetime, batch: int = BATCH) -> Iterator[int]:
-    """Set the text of jobs that ended before `before` to NULL; yield the count of each batch.
+    """Delete the texts of jobs that ended before `before`; yield the count of each batch.
+
+    Whatever an error quotes of them goes as well.
 
     Id, key, hash, state and predictions stay, so a key that is submitted again is still the same
     job.

@@ -111,6 +111,39 @@ def test_predictions_of_the_previous_release_have_no_notes(empty: Engine) -> Non
             assert list(notes) == [["nul_replaced"]] * (number + 1)
 
 
+QUOTES = "he said: '=1', given up after 9 attempts: too"
+ERRORS = {
+    ("quarantined", f"given up after 3 attempts: ValueError: {QUOTES}"): (
+        "given up after 3 attempts: ValueError"
+    ),
+    ("quarantined", f"discarded by a: b; c; given up after 3 attempts: KeyError: {QUOTES}\nmore"): (
+        "discarded by a: b; c; given up after 3 attempts: KeyError"
+    ),
+    ("queued", f"OSError: {QUOTES}"): "OSError",
+    ("leased", f"Error_2: {QUOTES}"): "Error_2",
+    ("quarantined", "given up after 3 attempts: its worker process was killed by SIGSEGV"): None,
+    ("queued", "its worker died or did not finish in time"): None,
+    ("cancelled", "duplicate: see the ticket"): None,
+    ("rejected", "the text is empty"): None,
+}
+
+
+def test_messages_of_exceptions_that_an_earlier_release_stored_are_deleted(empty: Engine) -> None:
+    migrate.upgrade(empty, "0011")
+    insert = text("""
+        INSERT INTO plumbline.jobs (id, source, state, error)
+        VALUES (gen_random_uuid(), 'test', :state, :error)
+    """)
+    expected = sorted(cleaned or error for (_, error), cleaned in ERRORS.items())
+    with empty.begin() as connection:
+        for state, error in ERRORS:
+            connection.execute(insert, {"state": state, "error": error})
+    migrate.upgrade(empty)
+    with empty.connect() as connection:
+        errors = connection.execute(text("SELECT error FROM plumbline.jobs")).scalars()
+        assert sorted(errors) == expected
+
+
 def test_tables_of_other_schemas_are_ignored(empty: Engine) -> None:
     migrate.upgrade(empty)
     with empty.begin() as connection:

@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Sequence
 
+from plumbline.system_errors import reason_without_quotes
 from scoring.scorer import Scorer
 from storage.jobs.claim import Lease
 from storage.jobs.predictions import NewPrediction
@@ -17,6 +18,7 @@ from worker.pool.process import Guards, WorkerProcess
 from worker.processing.outcome import ShadowOutcome
 from worker.processing.prediction import to_prediction
 from worker.telemetry.metrics import ErrorKind
+from worker.telemetry.redaction import WITHHOLD
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +46,12 @@ def score_with_shadow(
                 outcome.scored = shadow.write(connection, scores)
     except Exception:
         outcome.failed = len(to_score)
-        log.exception("the shadow %s left %d texts unscored", serving.shadow, len(to_score))
+        log.exception(
+            "the shadow %s left %d texts unscored",
+            serving.shadow,
+            len(to_score),
+            extra={WITHHOLD: True},
+        )
     return outcome
 
 
@@ -78,8 +85,13 @@ def score_each(
         except Exception as error:
             outcome.failed += 1
             fields = {"job_id": lease.id, "kind": ErrorKind.SHADOW}
+            reason = reason_without_quotes(error)
             log.warning(
-                "the shadow %s cannot score job %s: %r", scorer.name, lease.id, error, extra=fields
+                "the shadow %s cannot score job %s: %s",
+                scorer.name,
+                lease.id,
+                reason,
+                extra=fields,
             )
         finally:
             guards.watchdog.disarm()

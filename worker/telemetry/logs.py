@@ -12,6 +12,7 @@ from typing import Any
 from celery import current_task
 
 from plumbline.settings import LogFormat
+from plumbline_client.visible import json_line
 from worker.processing.outcome import MessageOutcome
 from worker.telemetry.redaction import RedactionFilter
 
@@ -55,7 +56,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[1] is not None:
             line["error"] = type(record.exc_info[1]).__name__
             line["traceback"] = record.exc_text
-        return json.dumps(line, default=str)
+        return json_line(json.dumps(line, default=str))
 
 
 def configure_logging(handlers: Iterable[logging.Handler], log_format: LogFormat) -> None:

@@ -1,4 +1,5 @@
-"""Redaction: removes whatever may quote a text or a password from each log record.
+"""Redaction: removes whatever may quote a text or a password from each log record, and escapes
+what a terminal would obey, so that each record is one entry of the log.
 
 Messages contain texts, and errors quote the value that they fail on. A log line therefore shows an
 error's message only if its class is known not to quote texts, and only the beginning of those
@@ -12,18 +13,22 @@ from __future__ import annotations
 import json
 import logging
 import re
-import traceback
 from collections.abc import Mapping
-from types import TracebackType
 
 import kombu.exceptions
 import psycopg
 import redis
 from celery.exceptions import Reject, WorkerLostError
 
+from plumbline.tracebacks import WITHHELD, format_traceback, own_sentence
 from plumbline_client.errors import PlumblineError
+from plumbline_client.visible import one_entry, one_line
 
-WITHHELD = "(message withheld: it may quote a text)"
+# An attribute of a record: show the messages of our own errors alone, because whatever fails on a
+# text may quote it in an error of any class.
+WITHHOLD = "withhold"
+# Celery's name for a formatted traceback among the values of a line.
+TRACEBACK = "traceback"
 # Their messages are our own sentences, or name servers and files.
 SAFE_ERRORS = (
     PlumblineError,
@@ -89,25 +94,18 @@ class RedactionFilter(logging.Filter):
         elif record.name == "py.warnings":
             record.msg, record.args = FORMATTED_WARNING.sub(r"\1", record.getMessage()), ()
         record.args = _redact_args(record.args)
-        _remove_passwords(record)
+        _make_visible(record)
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, BaseException):
-            record.exc_text = without_passwords(format_traceback(error))
+            withholds = getattr(record, WITHHOLD, False)
+            described = format_traceback(error, own_sentence if withholds else _describe)
+            # The handler appends it to the line, which is the first of the entry.
+            record.exc_text = one_entry("\n" + without_passwords(described))[1:]
         return True
 
 
-def format_traceback(error: BaseException) -> str:
-    """Return the traceback with its causes, without messages that may quote a text."""
-    earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    lines = []
-    if earlier is not None and earlier is not error:
-        lines += [format_traceback(earlier), "", "which led to:", ""]
-    trace = error.__traceback__
-    if isinstance(trace, TracebackType):
-        lines.append("Traceback (most recent call last):")
-        lines.append("".join(traceback.format_tb(trace)).rstrip("\n"))
-    lines.append(repr(RedactedError(error)))
-    return "\n".join(lines)
+def _describe(error: BaseException) -> str:
+    return repr(RedactedError(error))
 
 
 def without_passwords(line: str) -> str:
@@ -118,15 +116,15 @@ def without_passwords(line: str) -> str:
     return PASSWORD_PARAMETER.sub(r"\1***", line)
 
 
-def _remove_passwords(record: logging.LogRecord) -> None:
+def _make_visible(record: logging.LogRecord) -> None:
     try:
         line = record.getMessage()
     except (TypeError, ValueError):
         # The template does not fit its values, which the handler reports.
         return
-    without = without_passwords(line)
-    if without != line:
-        record.msg, record.args = without, ()
+    visible = one_entry(without_passwords(line))
+    if visible != line:
+        record.msg, record.args = visible, ()
 
 
 def _shorten(record: logging.LogRecord) -> None:
@@ -153,5 +151,18 @@ Args = tuple[object, ...] | Mapping[str, object] | None
 
 def _redact_args(args: Args) -> Args:
     if isinstance(args, tuple):
-        return tuple(RedactedError(arg) if isinstance(arg, BaseException) else arg for arg in args)
+        return tuple(map(_redact, args))
+    if isinstance(args, dict):
+        return {name: _redact_named(name, value) for name, value in args.items()}
     return args
+
+
+def _redact(value: object) -> object:
+    if isinstance(value, BaseException):
+        return RedactedError(value)
+    # Of a value, not even the line breaks are ours. A subclass, as of an enum, may format itself.
+    return one_line(value) if type(value) is str else value
+
+
+def _redact_named(name: str, value: object) -> object:
+    return value if name == TRACEBACK else _redact(value)

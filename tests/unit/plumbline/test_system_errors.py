@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.system_errors import CURES, cause_and_cure, class_and_place, describe, is_known
+from plumbline.system_errors import (
+    CURES,
+    cause_and_cure,
+    class_and_place,
+    describe,
+    is_known,
+    reason_without_quotes,
+)
+from plumbline_client.errors import TextRefused
 
 
 @pytest.mark.parametrize("number", CURES)
@@ -89,6 +97,12 @@ def test_the_place_of_an_error_is_shown_without_its_message() -> None:
         shown = class_and_place(error)
     assert re.fullmatch(r"ValueError in test_system_errors\.py, line \d+", shown)
     assert class_and_place(ValueError("hunter2")) == "ValueError"
+
+
+def test_only_an_error_of_our_own_gives_its_sentence_as_the_reason() -> None:
+    assert reason_without_quotes(TextRefused("the text is empty")) == "the text is empty"
+    for foreign in (KeyError("hunter2"), OSError(36, "File name too long", "hunter2")):
+        assert reason_without_quotes(foreign) == type(foreign).__name__
 
 
 def test_failed_import_without_a_name_names_the_module_that_raised() -> None:

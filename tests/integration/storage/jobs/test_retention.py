@@ -54,6 +54,26 @@ def test_batches_reach_every_job_once_even_if_created_at_the_same_time(ledger: L
     assert list(purge_texts(ledger.engine, NOW, batch=3)) == []
 
 
+@pytest.mark.parametrize(
+    ("state", "error", "left"),
+    [
+        (JobState.QUARANTINED, "given up after 3 attempts: ValueError: the text", "ValueError"),
+        (JobState.CANCELLED, "duplicate: see the ticket", "duplicate: see the ticket"),
+    ],
+)
+def test_what_an_earlier_release_quoted_of_the_text_is_purged(
+    ledger: Ledger, state: JobState, error: str, left: str
+) -> None:
+    add_jobs(ledger, state, timedelta(hours=2))
+    with ledger.engine.begin() as connection:
+        connection.execute(text("UPDATE plumbline.jobs SET error = :error"), {"error": error})
+    assert sum(purge_texts(ledger.engine, NOW)) == 1
+    with ledger.engine.connect() as connection:
+        assert connection.execute(text("SELECT error FROM plumbline.jobs")).scalar_one() == (
+            f"given up after 3 attempts: {left}" if state is JobState.QUARANTINED else left
+        )
+
+
 def test_purge_changes_only_the_text(ledger: Ledger) -> None:
     add_jobs(ledger, JobState.SCORED, timedelta(hours=2))
     query = text("SELECT id, key, text_sha256, state, finished_at FROM plumbline.jobs")

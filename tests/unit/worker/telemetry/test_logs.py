@@ -31,7 +31,7 @@ def test_a_json_line_is_one_object_with_its_fields(
     log.info("message %s:\n%d scored", "m", 2, extra={"message_id": "m", "scored": 2, "data": "x"})
     (line,) = output.getvalue().splitlines()
     record = json.loads(line)
-    assert record["message"] == "message m:\n2 scored"
+    assert record["message"] == "message m:\n    2 scored"
     assert (record["level"], record["logger"]) == ("INFO", "worker.tasks")
     assert (record["message_id"], record["scored"]) == ("m", 2)
     assert "data" not in record and "task_id" not in record

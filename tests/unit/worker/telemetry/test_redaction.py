@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError
 
+from plumbline.tracebacks import WITHHELD, format_traceback
 from plumbline_client.broker_url import BrokerUrl
 from plumbline_client.errors import DatabaseRefused
-from worker.telemetry.redaction import WITHHELD, RedactionFilter, format_traceback
+from worker.telemetry.redaction import RedactionFilter
 
 SECRET = "meet me at the old mill"
 
