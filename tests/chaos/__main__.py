@@ -25,7 +25,7 @@ def main() -> int:
         "--outage-s",
         type=float,
         default=20.0,
-        help="how long Redis and PostgreSQL stay down once, and how long Redis answers errors",
+        help="how long Redis and PostgreSQL stay down once, and how long a disturbance lasts",
     )
     parser.add_argument(
         "--stop-after-s",

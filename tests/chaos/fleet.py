@@ -8,116 +8,28 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
-from typing import ClassVar
 
 import psutil
 import psycopg
-import redis
 
 from plumbline.embedded import child_process
-from plumbline.embedded.child_process import LOCALHOST, Server
-from plumbline.embedded.postgres import postgres_server
-from plumbline.embedded.redis import redis_server
 from plumbline.queues import SCORE_QUEUE, UPKEEP_QUEUE
-from tests.chaos.plan import Disturbance, Kill, RedisError, Target
+from tests.chaos.plan import Disturbance, Kill, Target
+from tests.chaos.servers import DisturbedPostgres, DisturbedRedis
 from tests.paths import CHECKOUT
 from tests.skewed_clock import SkewedClock
 from tests.workers import environment
 
-PORT_ATTEMPTS = 20
 # A worker does not start while PostgreSQL or Redis is down, so it is started repeatedly.
 MAX_FAILED_STARTS = 60
 DRAIN_TIMEOUT_S = 20.0
 # How far the clock of a worker or of beat is off, at most, in either direction.
 MAX_SKEW_S = 900.0
 APP = "tests.poison_app"
-
-
-class KillableServer:
-    """A server that keeps its URL and its folder when its process is replaced."""
-
-    def __init__(self, open_server: Callable[[], AbstractContextManager[Server]]) -> None:
-        self._open_server = open_server
-        self._opened = ExitStack()
-        self._restart_at: float | None = None
-        self.server = self._start()
-        self.url = self.server.url
-
-    @property
-    def is_up(self) -> bool:
-        return self._restart_at is None
-
-    def kill(self, down_s: float) -> None:
-        self.server.process.kill()
-        self.server.process.wait()
-        self._opened.close()
-        self._restart_at = time.monotonic() + down_s
-
-    def supervise(self) -> None:
-        if self._restart_at is None or time.monotonic() < self._restart_at:
-            return
-        for _ in range(PORT_ATTEMPTS):
-            self.server = self._start()
-            if self.server.url == self.url:
-                self._restart_at = None
-                return
-            # An outgoing connection of another process occupies the port for a moment.
-            self._opened.close()
-        raise AssertionError(f"{self.server.name} did not get its port again")
-
-    def close(self) -> None:
-        self._opened.close()
-
-    def _start(self) -> Server:
-        self._opened = ExitStack()
-        return self._opened.enter_context(self._open_server())
-
-
-class DisturbedRedis(KillableServer):
-    """A Redis that can answer writes with an error for a while. A restart ends that as well."""
-
-    START: ClassVar[Mapping[RedisError, str]] = {
-        # As after a failover: a replica, whose master does not exist.
-        RedisError.READONLY: f"REPLICAOF {LOCALHOST} 1",
-        RedisError.OOM: "CONFIG SET maxmemory 1",
-    }
-    END: ClassVar[Mapping[RedisError, str]] = {
-        RedisError.READONLY: "REPLICAOF NO ONE",
-        RedisError.OOM: "CONFIG SET maxmemory 0",
-    }
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(lambda: redis_server(folder))
-        self._disturbance: Disturbance | None = None
-        self._ends_at = 0.0
-
-    def disturb(self, disturbance: Disturbance) -> bool:
-        """Begin a disturbance; return False if Redis is down or disturbed already."""
-        if not self.is_up or self._disturbance is not None:
-            return False
-        self._execute(self.START[disturbance.error])
-        self._disturbance = disturbance
-        self._ends_at = time.monotonic() + disturbance.duration_s
-        return True
-
-    def kill(self, down_s: float) -> None:
-        super().kill(down_s)
-        self._disturbance = None
-
-    def supervise(self) -> None:
-        super().supervise()
-        if self._disturbance is not None and time.monotonic() >= self._ends_at:
-            self._execute(self.END[self._disturbance.error])
-            self._disturbance = None
-
-    def _execute(self, command: str) -> None:
-        with redis.Redis.from_url(self.url) as client:
-            client.execute_command(*command.split())
 
 
 class SupervisedProcess:
@@ -180,7 +92,7 @@ class Fleet:
         self.folder = folder
         self._random = Random(seed)
         self._settings = settings
-        self.postgres = KillableServer(lambda: postgres_server(folder / "postgres"))
+        self.postgres = DisturbedPostgres(folder / "postgres")
         try:
             self.redis = DisturbedRedis(folder / "redis")
         except BaseException:
@@ -237,6 +149,11 @@ class Fleet:
             os.kill(random.choice(pids), signal.SIGKILL)
             return True
         return False
+
+    def disturb(self, disturbance: Disturbance) -> bool:
+        """Begin a disturbance; return False if its server is down or disturbed already."""
+        in_redis = disturbance.trouble.target is Target.REDIS
+        return (self.redis if in_redis else self.postgres).disturb(disturbance)
 
     def _pids(self, target: Target) -> list[int]:
         workers = [process for name, process in self.processes.items() if name != "beat"]

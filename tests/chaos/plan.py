@@ -17,7 +17,7 @@ BATCH_SIZES = (1, 3, 24)
 CLI_BATCH_SIZE = 100
 # Shares of the jobs that have ended.
 FIRST_KILL, LAST_KILL = 0.02, 0.90
-# Each error of Redis occurs once, and once more per so many kills.
+# Each trouble occurs once, and once more per so many kills.
 KILLS_PER_DISTURBANCE = 200
 
 
@@ -69,19 +69,30 @@ class Kill:
     down_s: float = 0.0
 
 
-class RedisError(StrEnum):
-    """The errors that Redis answers during a disturbance: as a replica, or with its memory full."""
+class Trouble(StrEnum):
+    """What a server goes through during a disturbance.
 
-    READONLY = "READONLY"
-    OOM = "OOM"
+    Redis answers writes with an error: as a replica, or with its memory full. PostgreSQL falls
+    silent with every connection open, or a stranger holds advisory locks and floods its channel.
+    """
+
+    READONLY = "Redis answers READONLY"
+    OOM = "Redis answers OOM"
+    SILENT = "PostgreSQL is silent"
+    STRANGER = "a stranger locks and notifies"
+
+    @property
+    def target(self) -> Target:
+        in_redis = self in (Trouble.READONLY, Trouble.OOM)
+        return Target.REDIS if in_redis else Target.POSTGRES
 
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """Redis answers writes with an error for `duration_s`, once `share` of the jobs have ended."""
+    """A trouble of `duration_s`, once `share` of the jobs have ended."""
 
     share: float
-    error: RedisError
+    trouble: Trouble
     duration_s: float
 
 
@@ -184,9 +195,9 @@ def _draw_kills(count: int, random: Random, outage_s: float) -> list[Kill]:
 
 
 def _draw_disturbances(count: int, random: Random, duration_s: float) -> list[Disturbance]:
-    """Draw `count` disturbances of each error, in order of their shares."""
-    errors = [error for error in RedisError for _ in range(count)]
-    shares = sorted(random.uniform(FIRST_KILL, LAST_KILL) for _ in errors)
-    random.shuffle(errors)
-    pairs = zip(shares, errors, strict=True)
-    return [Disturbance(share, error, duration_s) for share, error in pairs]
+    """Draw `count` disturbances of each trouble, in order of their shares."""
+    troubles = [trouble for trouble in Trouble for _ in range(count)]
+    shares = sorted(random.uniform(FIRST_KILL, LAST_KILL) for _ in troubles)
+    random.shuffle(troubles)
+    pairs = zip(shares, troubles, strict=True)
+    return [Disturbance(share, trouble, duration_s) for share, trouble in pairs]

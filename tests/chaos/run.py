@@ -79,7 +79,7 @@ class RunReport:
         return [
             f"{self.submissions} submissions through all paths in {self.took_s:.0f} s; "
             f"{self.killed.total()} SIGKILLs: {list_counts(self.killed)}",
-            f"Redis answered with errors: {list_counts(self.disturbed)}; "
+            f"disturbances: {list_counts(self.disturbed)}; "
             f"clocks were up to {MAX_SKEW_S / 60:.0f} min off",
             *self.audit.evidence(),
             self.audit.line,
@@ -221,10 +221,10 @@ class KillLoop:
     def _disturb(self) -> None:
         if self._disturbances and self._is_due(self._disturbances[0].share):
             disturbance = self._disturbances[0]
-            if self._fleet.redis.disturb(disturbance):
+            if self._fleet.disturb(disturbance):
                 self._disturbances.pop(0)
-                self.disturbed[disturbance.error] += 1
-                self._print(f"Redis answers {disturbance.error} for {disturbance.duration_s:g} s")
+                self.disturbed[disturbance.trouble] += 1
+                self._print(f"{disturbance.trouble} for {disturbance.duration_s:g} s")
 
     def _is_due(self, share: float) -> bool:
         # If the broker lost jobs, the last shares are never reached: continue at the end instead.

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.chaos.plan import POISONS, JobKind, Plan, RedisError, SubmissionPath, Target, make_plan
+from tests.chaos.plan import POISONS, JobKind, Plan, SubmissionPath, Target, Trouble, make_plan
 
 
 def plan(seed: int) -> Plan:
@@ -20,7 +20,7 @@ def test_every_path_target_and_kind_occurs() -> None:
     drawn = plan(1)
     assert {kill.target for kill in drawn.kills} == set(Target)
     assert [kill.down_s for kill in drawn.kills].count(20.0) == 2
-    assert {disturbance.error for disturbance in drawn.disturbances} == set(RedisError)
+    assert {disturbance.trouble for disturbance in drawn.disturbances} == set(Trouble)
     assert all(drawn.batches[path] for path in SubmissionPath)
     assert {job.kind for job in drawn.jobs} == set(JobKind)
     for mark in POISONS:
