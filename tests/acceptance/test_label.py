@@ -26,6 +26,7 @@ def test_labels_are_stored_and_invalid_rows_are_skipped(cli: Cli) -> None:
         "changed": 0,
         "known": 1,
         "unknown": 1,
+        "refused": 0,
         "unusable": 1,
         "skipped": {
             "unknown_job": {"count": 1, "lines": [4]},

@@ -144,7 +144,8 @@ def next_steps(connection: Connection, name: str, role: str | None, queue: bool)
         user = producer(name)
         lists = " and ".join(bound_list(queue, name) for queue in (SCORE_QUEUE, BULK_QUEUE))
         steps += [
-            f"In Redis: ACL SETUSER {user.name} on >PASSWORD {user.rights()}",
+            f"In Redis, or with a new password from `plumbline redis acl --source {name}`: "
+            f"ACL SETUSER {user.name} on >PASSWORD {user.rights()}",
             f"Its producer sends its messages to the queues {lists}.",
         ]
     return steps

@@ -73,6 +73,31 @@ def test_a_job_is_named_by_its_id_or_by_its_key() -> None:
     ]
 
 
+def test_the_list_of_a_source_completes_what_a_message_leaves_out() -> None:
+    """What the message names itself stays, so that it can be refused."""
+    one, other = (
+        {"label": "1", "key": "k"},
+        {"label": "1", "key": "k", "source": "web", "by": "ann"},
+    )
+    assert LabelMessage.parse(label_message(one, other)).entries("billing") == [
+        LabelEntry(keyed_id("billing", "k"), "1", "billing"),
+        LabelEntry(keyed_id("web", "k"), "1", "ann"),
+    ]
+    with pytest.raises(MessageRejected, match=r"^labels\.0\.by: Field required$"):
+        LabelMessage.parse(label_message(one)).entries()
+    text = {"version": 1, "jobs": [{"text": "a"}]}
+    assert ScoreMessage.parse(text).sent_by("billing").source == "billing"
+    assert ScoreMessage.parse(text).sent_by(None).source == "default"
+    for named in ("default", "web"):
+        assert ScoreMessage.parse(text | {"source": named}).sent_by("billing").source == named
+
+
+def test_a_message_of_ids_brings_no_texts() -> None:
+    by_id = {"id": str(JOB)}
+    assert not ScoreMessage.parse({"version": 1, "jobs": [by_id]}).brings_texts
+    assert ScoreMessage.parse({"version": 1, "jobs": [by_id, {"text": "a"}]}).brings_texts
+
+
 def test_the_source_of_a_key_is_optional() -> None:
     label = {"key": "k-1", "label": "1", "by": "support"}
     (entry,) = LabelMessage.parse(label_message(label)).entries()
