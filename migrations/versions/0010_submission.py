@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from migrations import client_0010
 from migrations import submission_0010 as functions
 
 revision = "0010"
@@ -18,34 +19,21 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-NOTIFY = "PERFORM pg_notify('plumbline_jobs', '')"
+NOTIFY = "PERFORM plumbline.notify_relay()"
 
-# Whoever may insert jobs may submit them, as the clients of earlier releases do.
 GRANT = """
 CREATE OR REPLACE PROCEDURE plumbline.grant_roles()
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    submitter text;
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'plumbline_producer') THEN
         GRANT USAGE ON SCHEMA plumbline TO plumbline_producer;
         GRANT EXECUTE ON FUNCTION plumbline.submit_v1, plumbline.label_v1 TO plumbline_producer;
     END IF;
-    FOR submitter IN
-        SELECT quote_ident(rolname) FROM pg_roles
-        WHERE rolname = 'plumbline_producer' OR oid IN (
-            SELECT acl.grantee FROM pg_class, aclexplode(relacl) AS acl
-            WHERE pg_class.oid = to_regclass('plumbline.jobs') AND acl.privilege_type = 'INSERT')
-    LOOP
-        EXECUTE 'GRANT EXECUTE ON FUNCTION plumbline.submit_many_v1, plumbline.cancel_v1, '
-            'plumbline.states_v1, plumbline.unpublish_v1, plumbline.count_queued_v1, '
-            'plumbline.results_v1 TO ' || submitter;
-    END LOOP;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'plumbline_reader') THEN
         GRANT USAGE ON SCHEMA plumbline TO plumbline_reader;
-        GRANT EXECUTE ON FUNCTION plumbline.keyed_id_v1, plumbline.results_v1 TO plumbline_reader;
+        GRANT EXECUTE ON FUNCTION plumbline.keyed_id_v1 TO plumbline_reader;
         GRANT SELECT ON plumbline.results, plumbline.predictions, plumbline.labels,
             plumbline.model_versions, plumbline.deployments, plumbline.drift_reports,
             plumbline.drift_values, plumbline.quality, plumbline.quality_reports,
@@ -81,17 +69,13 @@ def upgrade() -> None:
         functions.FAULT,
         functions.TEXT_FAULT,
         functions.TEXT_DIGEST,
+        functions.REQUIRE_PRODUCER,
         functions.REQUIRE_SOURCE,
         functions.MAY_USE_SOURCE,
         functions.USABLE_SOURCES,
         functions.SUBMIT.format(notify=NOTIFY),
-        functions.SUBMIT_MANY,
-        functions.CANCEL,
-        functions.STATES,
-        functions.UNPUBLISH,
-        functions.COUNT_QUEUED,
-        functions.RESULTS,
-        "REVOKE ALL ON FUNCTION " + named(functions.PUBLIC + functions.PRIVATE) + " FROM PUBLIC",
+        *client_0010.FUNCTIONS,
+        "REVOKE ALL ON FUNCTION " + named(functions.PRIVATE) + " FROM PUBLIC",
         GRANT,
         "CALL plumbline.grant_roles()",
     ):
@@ -101,17 +85,13 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Go back to hashes without a secret. Those that are keyed already stay what they are."""
     op.execute("DROP TRIGGER jobs_key_text_hash ON plumbline.jobs")
-    op.execute("DROP FUNCTION " + named(functions.PUBLIC))
+    op.execute("DROP FUNCTION " + named(client_0010.NAMES))
     op.execute(
         import_module("migrations.versions.0002_submit_v1").FAULT.replace(
             "CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"
         )
     )
-    op.execute(
-        import_module("migrations.versions.0002_submit_v1").SUBMIT.replace(
-            "CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"
-        )
-    )
+    op.execute(import_module("migrations.versions.0008_locks").SUBMIT)
     op.execute("DROP FUNCTION " + named(functions.PRIVATE))
     op.drop_index("rejected_messages_message_idx", "rejected_messages", schema="plumbline")
     op.execute("UPDATE plumbline.jobs SET text_sha256 = text_hash WHERE text_sha256 IS NULL")
