@@ -5,7 +5,7 @@ PostgreSQL's own limits do not help where the server, or what is in between, ans
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from psycopg.rows import tuple_row
 
 from plumbline_client.deadline import call_within, remaining_s
 from plumbline_client.limits import duration_of
+from plumbline_client.liveness import Liveness
 
 T = TypeVar("T")
 SET_ONE = "pg_catalog.set_config(%s, %s, false)"
@@ -42,6 +43,8 @@ class Connection(psycopg.Connection[Any]):
     """
 
     pooled = False
+    # Leads to the same server, which answers there what this session does.
+    conninfo: str | None = None
     # Of the session, and of the current call where that differs.
     _limit_s: float | None = None
     _call_limit_s: float | None = None
@@ -94,10 +97,16 @@ class Connection(psycopg.Connection[Any]):
         if limit_s is None:
             return super().wait(gen, *args, **options)
         try:
-            return super().wait(_until(gen, limit_s), *args, **options)
+            return super().wait(_until(gen, limit_s, self._liveness), *args, **options)
         except NoAnswer:
             self._abandon()
             raise
+
+    def _liveness(self) -> Liveness | None:
+        """Return None where the server cannot be asked about this session."""
+        if self.pooled or self.conninfo is None:
+            return None
+        return Liveness(self.conninfo, self.info.backend_pid)
 
     def _answer_limit_s(self) -> float | None:
         limit_s = self._limit_s if self._call_limit_s is None else self._call_limit_s
@@ -118,15 +127,27 @@ class Connection(psycopg.Connection[Any]):
         self.close()
 
 
-def _until(gen: PQGen[T], limit_s: float) -> PQGen[T]:
-    """Pass on what `gen` waits for, and raise NoAnswer after `limit_s`."""
-    ends_at = monotonic() + limit_s
+def _until(
+    gen: PQGen[T], limit_s: float, liveness_of_session: Callable[[], Liveness | None]
+) -> PQGen[T]:
+    """Pass on what `gen` waits for, and raise NoAnswer after `limit_s` or if none will come."""
+    started = monotonic()
+    liveness = None
     try:
         waits_for = next(gen)
         while True:
             ready = yield waits_for
-            if monotonic() >= ends_at:
+            waited_s = monotonic() - started
+            if waited_s >= limit_s:
                 raise NoAnswer(f"no answer within {limit_s:.3g} s")
+            if not ready:
+                liveness = liveness or liveness_of_session()
+                if liveness is not None and liveness.is_over():
+                    raise NoAnswer(
+                        f"no answer for {waited_s:.0f} s, and the server does not work on one"
+                    )
+            elif liveness is not None:
+                liveness.data_arrived()
             waits_for = gen.send(ready)
     except StopIteration as end:
         result: T = end.value

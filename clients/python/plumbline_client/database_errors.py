@@ -46,6 +46,7 @@ LOGIN_REFUSED = re.compile(
 # PgBouncer repeats what the server answered it, and tries again by itself.
 STILL_PASSING = re.compile(r"starting up|shutting down|too many (clients|connections)|recovery")
 
+TIMED_OUT = re.compile(r"due to (statement|lock) timeout")
 DENIED = re.compile(r'permission denied for (\w+) "?([^"]+)')
 PRIVILEGES = {
     "database": "CONNECT ON DATABASE",
@@ -82,6 +83,8 @@ def storage_error(
     reason = url.without_secrets(reason_of(error))
     if may_pass(error, lost=lost):
         unreachable = is_unreachable(error, lost=lost)
+        if TIMED_OUT.search(reason):
+            reason += "; it is busy, or another transaction holds a lock"
         verb = "cannot be reached" if unreachable else "cannot do this at the moment"
         # A failed login has no SQLSTATE; FATAL is the severity that the server gives its answer.
         answered = not unreachable or (not lost and "FATAL" in reason)

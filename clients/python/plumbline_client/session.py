@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 from psycopg.abc import AdaptContext
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import RowFactory, namedtuple_row, tuple_row
 
 from plumbline_client.connection import Connection, NoAnswer
@@ -156,6 +157,10 @@ def _prepare(connection: Connection, url: DatabaseUrl, limits: Limits) -> None:
     if actual["synchronous_commit"] == "off":
         wanted |= {"synchronous_commit": "on"}
     connection.configure(_different(wanted, actual))
+    info = connection.info
+    connection.conninfo = make_conninfo(
+        url.conninfo(), host=info.host, hostaddr=info.hostaddr or None, port=info.port
+    )
     timeout = chosen.get("statement_timeout") or actual["statement_timeout"] or "0"
     connection.limit_statements(seconds_of(timeout))
 
