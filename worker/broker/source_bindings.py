@@ -10,6 +10,7 @@ import logging
 import threading
 
 from plumbline_client.errors import StorageError
+from plumbline_client.queues import has_list
 from storage.database import open_engine
 from storage.sources import listed_sources
 from worker.broker.refusal import Refusals
@@ -37,7 +38,7 @@ class SourceBindings:
         """Read the snapshot now. Raises StorageError."""
         # The engine is not kept: it would cross the fork of the next child.
         with open_engine(self._database_url, pool_size=1) as engine, engine.connect() as connection:
-            self._sources = tuple(listed_sources(connection))
+            self._sources = tuple(filter(has_list, listed_sources(connection)))
 
     def start(self) -> None:
         """Refresh until the process ends or `stop`. A second call does nothing."""
