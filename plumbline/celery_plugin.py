@@ -1,11 +1,12 @@
 """A plug-in of the `celery` command, loaded whenever that command runs (group `celery.commands`).
 
 Loading the plug-in is the one moment before Celery parses its options. For `-A worker`, that moment
-is used three times:
+is used four times:
 
 - Celery puts the current folder first on the import path, so a `worker.py` there hides Plumbline's
   package of that name, and Celery would only complain about a missing attribute.
 - Celery's options have environment variables, which another program may have set.
+- Logs and reports are for the user of the worker alone.
 - A broker or configuration on the command line would take precedence over Plumbline's settings.
 """
 
@@ -20,8 +21,10 @@ from pathlib import Path
 import click
 
 from plumbline import celery_environment
+from plumbline.private_files import UMASK
 from plumbline.version import __version__
 from plumbline.warning_filters import disarm_warnings
+from plumbline_client.visible import one_line
 
 APP = "worker"
 # Spellings of an option, and what is to be used instead.
@@ -115,7 +118,7 @@ def shadowing_module(arguments: Sequence[str], path: Sequence[str]) -> str | Non
 @click.command()
 def plumbline() -> None:
     """Print the version of Plumbline and the location of its worker."""
-    click.echo(f"plumbline-scoring {__version__} ({WORKER.parent})")
+    click.echo(one_line(f"plumbline-scoring {__version__} ({WORKER.parent})"))
 
 
 def prepare(arguments: Sequence[str]) -> None:
@@ -124,6 +127,8 @@ def prepare(arguments: Sequence[str]) -> None:
         return
     clean(os.environ)
     disarm_warnings()
+    # Before Celery opens a log.
+    os.umask(UMASK)
     if module := shadowing_module(arguments, sys.path):
         raise SystemExit(
             f"`-A {APP}` would import {module}, which is not Plumbline's package {APP}; start "

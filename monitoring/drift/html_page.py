@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from plumbline.atomic_file import replacing
+from plumbline.private_files import create_folder
 
 log = logging.getLogger(__name__)
 NAMED = "drift-{time:%Y%m%dT%H%M%SZ}"
@@ -26,8 +27,8 @@ def write_page(
     """
     path = folder.absolute() / f"{NAMED.format(time=now)}-{uuid4().hex[:6]}.html"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with replacing(path, mode=0o666) as partial:
+        create_folder(folder)
+        with replacing(path) as partial:
             partial.write_text(html(), encoding="utf-8")
     except OSError as error:
         log.error("the report has no HTML page, because %s cannot be written: %s", path, error)

@@ -50,10 +50,10 @@ def text_drift(
     threshold = auc_threshold(len(sides[0]), len(sides[1]), alpha)
     try:
         auc = _auc(sides[0], sides[1], threshold)
-    except ValueError as error:
-        # scikit-learn raises "empty vocabulary" for texts of stop words alone, and "After pruning,
-        # no terms remain" for identical texts. Only the sentence distinguishes these errors.
-        return f"the texts have too few different words: {error}"
+    except ValueError:
+        # scikit-learn raises it for texts of stop words alone ("empty vocabulary") and for
+        # identical texts ("After pruning, no terms remain"). A message could quote a text.
+        return "the texts have too few different words"
     if not math.isfinite(auc):
         return "there are too few texts"
     return FeatureDrift(FEATURE, METHOD, auc, threshold)

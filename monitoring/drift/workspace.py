@@ -20,6 +20,7 @@ from uuid import UUID, uuid4, uuid5
 
 from monitoring.drift.html_page import LARGEST_DISORDER
 from monitoring.drift.quiet_import import quiet_import
+from plumbline.private_files import FILE_MODE, create_folder
 
 with quiet_import():
     from evidently.core.report import Snapshot
@@ -166,9 +167,10 @@ def _write_run(folder: Path, project: str, content: dict[str, Any], run: UUID) -
 
 def _copy_file(source: Path, target: Path) -> None:
     """Copy the file whole or not at all. An existing target stays unchanged."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    create_folder(target.parent)
     partial = target.with_name(f".{uuid4().hex}.partial")
     try:
+        partial.touch(FILE_MODE)
         shutil.copyfile(source, partial)
         _link(partial, target)
     finally:

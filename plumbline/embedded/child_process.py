@@ -16,6 +16,8 @@ from pathlib import Path
 
 import psutil
 
+from plumbline.private_files import FILE_MODE, UMASK, create_folder
+
 LOCALHOST = "127.0.0.1"
 PR_SET_PDEATHSIG = 1
 ORPHAN_TIMEOUT_S = 10.0
@@ -57,7 +59,8 @@ def start(
     Linux sends it `death_signal` if this process dies first. `user` is the (uid, gid) to run as;
     `cwd` and `stdin` are opened before the change of user.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
+    create_folder(log.parent)
+    log.touch(FILE_MODE)
     with log.open("ab") as output, (stdin or Path(os.devnull)).open("rb") as source:
         return subprocess.Popen(
             [str(part) for part in command],
@@ -67,6 +70,7 @@ def start(
             env=environment,
             cwd=cwd,
             process_group=0,
+            umask=UMASK,
             user=user[0] if user else None,
             group=user[1] if user else None,
             extra_groups=[] if user else None,

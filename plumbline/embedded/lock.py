@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from plumbline.embedded.errors import FolderBusy
+from plumbline.private_files import FILE_MODE, create_folder
 
 # `is_locked` holds the lock for an instant, so one failed attempt does not prove that it is taken.
 PATIENCE_S = 1.0
@@ -22,8 +23,8 @@ POLL_S = 0.05
 @contextmanager
 def exclusive_lock(path: Path, busy: str) -> Iterator[None]:
     """Hold the lock file at `path`. Raises FolderBusy(busy) if another process holds it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    create_folder(path.parent)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
     try:
         _lock(descriptor, path, busy)
         yield

@@ -27,10 +27,12 @@ from plumbline.embedded.processes import celery_processes, reports_available
 from plumbline.embedded.reachability import unusable_server
 from plumbline.embedded.readiness import forget_heartbeats, unready
 from plumbline.embedded.redis import RedisServer, redis_server
+from plumbline.private_files import private_umask
 from plumbline.services import Services, address_file, lock_file
 from plumbline.settings import Settings
 from plumbline_client.states import JobState
 from storage.database import open_engine
+from storage.jobs.text_hashes import key_plain_hashes
 from storage.patience import call_when_ready
 from storage.reports.status import snapshot
 from storage.serving import deployments
@@ -145,7 +147,7 @@ def stack(settings: Settings, reporter: ProgressReporter) -> Iterator[Stack]:
         "set PLUMBLINE_STATE_DIR to another folder."
     )
     lock = exclusive_lock(lock_file(settings), busy)
-    with Interrupts() as interrupts, lock, ExitStack() as exits:
+    with private_umask(), Interrupts() as interrupts, lock, ExitStack() as exits:
         processes: list[CeleryProcess] = []
         try:
             _clean_up_killed_run(settings, reporter)
@@ -215,7 +217,9 @@ def _migrate(services: Services, reporter: ProgressReporter, interrupts: Interru
 
     def upgrade() -> None:
         with open_engine(services.database_url) as engine:
-            migrate.upgrade(engine)
+            migrate.upgrade(engine, report=reporter.note)
+            for _ in key_plain_hashes(engine):
+                interrupts.check()
 
     def pause(duration_s: float) -> None:
         interrupts.check()

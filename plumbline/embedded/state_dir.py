@@ -10,10 +10,12 @@ from pathlib import Path
 
 from plumbline.atomic_file import replacing
 from plumbline.embedded.errors import EmbeddedFailed
+from plumbline.private_files import create_folder, tighten_folder
 from plumbline.redis_users import PRODUCER
 from plumbline.services import Services, address_file
 from plumbline.settings import Settings
-from plumbline.system_errors import cause_and_cure, one_line
+from plumbline.system_errors import cause_and_cure
+from plumbline_client.visible import one_line
 
 LOG_FOLDERS = ("logs", "postgres", "redis")
 
@@ -28,10 +30,13 @@ def workers_dir(settings: Settings) -> Path:
 
 
 def create(settings: Settings) -> None:
-    """Create the state folder. Raises EmbeddedFailed."""
+    """Create the state folder for this user alone. Raises EmbeddedFailed."""
     folder = workers_dir(settings)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        create_folder(folder)
+        for own in (folder, *(settings.state_dir / name for name in LOG_FOLDERS)):
+            if own.exists():
+                tighten_folder(own)
     except OSError as error:
         raise EmbeddedFailed(
             f"{one_line(str(folder))} cannot be created: {cause_and_cure(error)}, or set "

@@ -22,6 +22,7 @@ from plumbline.cli.database import database
 from plumbline.cli.output.console import err
 from plumbline.cli.times import parse_time
 from plumbline.errors import ExtraMissing, OptionInvalid
+from plumbline.private_files import create_folder
 from plumbline.services import connected
 from plumbline.settings import Settings
 from storage.database import absolute_time, now
@@ -137,7 +138,7 @@ def export_labels(
     """
     path = folder / f"labels-{time.astimezone(UTC):{EXPORT_TIME}}.jsonl"
     with translate_write_errors(path):
-        folder.mkdir(parents=True, exist_ok=True)
+        create_folder(folder)
         with replacing(path, mode=0o600) as partial:
             counts = _write(labelled, partial, columns)
     return LabelExport(path, counts[0], counts[1])

@@ -10,6 +10,7 @@ from plotext import figure, marker
 from rich.style import Style
 from rich.text import Text
 
+from plumbline_client.visible import one_line
 from storage.tables import DriftValue
 
 # Lines: two panels, each with a title, a frame, an axis and eight rows of bars.
@@ -31,7 +32,7 @@ def histograms(value: DriftValue, width: int) -> Text:
     figure.subplots(len(SIDES), 1)
     for row, (name, color) in enumerate(SIDES, start=1):
         panel = figure.subplot(row, 1)
-        panel.title(f"{value.feature}, {name}")
+        panel.title(one_line(f"{value.feature}, {name}"))
         _draw(panel, value.histogram, shares[name], color)
         panel.ruler("y").lim(0.0, highest)
     picture = Text.from_ansi(figure.build().string())
@@ -50,7 +51,8 @@ def _without_background(picture: Text) -> Text:
 def _draw(panel: Any, histogram: dict[str, Any], shares: Sequence[float], color: str) -> None:
     bar_marker = marker("hd", color)
     if "labels" in histogram:
-        panel.draw(panel.bar(histogram["labels"], shares, marker=bar_marker, width=0.5))
+        labels = [one_line(label) for label in histogram["labels"]]
+        panel.draw(panel.bar(labels, shares, marker=bar_marker, width=0.5))
         return
     edges = histogram["edges"]
     middles = [(left + right) / 2 for left, right in pairwise(edges)]
