@@ -33,6 +33,14 @@ class MessageRejected(PlumblineError):
     """A message does not follow its schema."""
 
 
+class SourceRefused(MessageRejected):
+    """A message brings texts of a source that its list does not prove."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"source: {reason}")
+        self.source = source
+
+
 class _Message(BaseModel):
     """The keyword arguments of a task."""
 

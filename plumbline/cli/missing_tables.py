@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from plumbline_client.errors import DatabaseRefused
 from storage.errors import SchemaOutdated
 
-# PostgreSQL's codes for an undefined table, column and schema.
-UNDEFINED_SQLSTATES = ("42P01", "42703", "3F000")
+# PostgreSQL's codes for an undefined table, column, schema and function.
+UNDEFINED_SQLSTATES = ("42P01", "42703", "3F000", "42883")
 
 
 @contextmanager

@@ -93,6 +93,6 @@ def test_a_role_that_is_not_an_operator_labels_under_its_own_name(
         assert cli.json_lines(*label, "--by", "ann")[-1]["accepted"] == 2
     with engine.connect() as connection:
         rows = connection.execute(text("SELECT DISTINCT source, recorded_by FROM plumbline.labels"))
-        recorded = dict(tuple(row) for row in rows)  # type: ignore[arg-type]
+        recorded = dict(tuple(row) for row in rows)
     assert recorded[name] == f"role:{name}"
     assert set(recorded) == {name, "ann"}

@@ -43,7 +43,7 @@ class Installation:
     def as_(self, url: str, statement: str, **values: Any) -> Any:
         """Run a statement as the role of this URL; return its first value."""
         with psycopg.connect(url, autocommit=True) as connection:
-            row = connection.execute(statement, values).fetchone()  # type: ignore[call-overload]
+            row = connection.execute(statement, values).fetchone()
             return None if row is None else row[0]
 
     def operate(self, statement: str, **values: Any) -> Any:
@@ -232,14 +232,13 @@ def test_a_closed_installation_refuses_sources_that_are_not_bound(
 
 def test_a_producer_sees_and_changes_nothing_by_table(installation: Installation) -> None:
     changes = ("DELETE FROM {}", "INSERT INTO {} DEFAULT VALUES")
-    statements = {table.name: ("SELECT FROM {}", *changes) for table in Base.metadata.sorted_tables}
-    statements |= dict.fromkeys(("results", "quality"), ("SELECT FROM {}",))
+    tables = [table.name for table in Base.metadata.sorted_tables]
     with psycopg.connect(installation.web, autocommit=True) as connection:
-        for relation, forbidden in statements.items():
+        for relation in (*tables, "results", "quality"):
             name = sql.Identifier(SCHEMA, relation)
-            for statement in forbidden:
+            for statement in ("SELECT FROM {}", *(changes if relation in tables else ())):
                 with pytest.raises(InsufficientPrivilege, match="permission denied for"):
-                    connection.execute(sql.SQL(statement).format(name))  # type: ignore[arg-type]
+                    connection.execute(sql.SQL(statement).format(name))
 
 
 # Labels

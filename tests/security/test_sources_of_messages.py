@@ -1,8 +1,8 @@
 """Sources on the message path: what a producer that writes to Redis may and may not bring.
 
 It may bring texts of sources that nobody bound, and those of the source whose list it may write to.
-It may not bring texts of another source, whatever it writes into a message, nor label in the other's
-name. What is refused has a row that says why not, and never one under the other's identity.
+It may not bring texts of another source, whatever it writes into a message, nor label in the name
+of another. What is refused has a row that says why not, and never one under the other's identity.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Producers:
 
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url) as connection:
-            return connection.execute(statement, values).fetchall()  # type: ignore[call-overload, no-any-return]
+            return connection.execute(statement, values).fetchall()
 
     def operate(self, change: Any, *arguments: Any, **options: Any) -> None:
         engine = connect(self.url)

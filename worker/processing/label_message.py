@@ -34,3 +34,11 @@ def write_labels(engine: Engine, message: LabelMessage, list_name: str | None) -
             )
         except LabellerRefused as refused:
             raise MessageRejected(f"labels.by: {refused}") from refused
+
+
+def refused_labels(message: LabelMessage, outcome: LabelOutcome) -> MessageRejected:
+    """Return why some labels of a message were not written; all in one, however many they are."""
+    return MessageRejected(
+        f"labels: {len(outcome.refused)} of {len(message.labels)} would change what belongs to "
+        "others"
+    )

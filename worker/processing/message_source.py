@@ -7,13 +7,10 @@ is refused to messages in all other lists.
 
 from __future__ import annotations
 
-from plumbline.messages import MessageRejected, ScoreMessage
+from plumbline.messages import ScoreMessage, SourceRefused
 from plumbline_client.queues import KEY_PREFIX, source_of
 from storage.direct import Executor
 from storage.sources import Binding, binding_of
-
-# The header in which the gate records the list of a message, whatever its producer wrote there.
-LIST_HEADER = "plumbline_list"
 
 
 def source_of_list(list_name: str | None) -> str | None:
@@ -21,18 +18,16 @@ def source_of_list(list_name: str | None) -> str | None:
     return None if list_name is None else source_of(list_name.removeprefix(KEY_PREFIX))
 
 
-def admit(connection: Executor, message: ScoreMessage, list_name: str | None) -> ScoreMessage:
-    """Return the message with its source. Raises MessageRejected if it may not bring its texts.
+def check_source(connection: Executor, message: ScoreMessage, list_name: str | None) -> None:
+    """Raise SourceRefused if the message may not bring its texts in this list.
 
-    A message that only wakes workers for jobs in the ledger is admitted from every list.
+    A message that only wakes workers for jobs in the ledger may come in every list.
     """
-    message = message.sent_by(source_of_list(list_name))
     if not message.brings_texts:
-        return message
+        return
     binding = binding_of(connection, message.source)
     if reason := refusal(message.source, source_of_list(list_name), binding):
-        raise MessageRejected(f"source: {reason}")
-    return message
+        raise SourceRefused(message.source, reason)
 
 
 def refusal(source: str, list_source: str | None, binding: Binding) -> str | None:
