@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 
-from plumbline import standard_streams
+from plumbline import last_resort, standard_streams
 from plumbline.system_errors import describe, is_known
 from plumbline.tracebacks import format_traceback
 from plumbline.warning_filters import disarm_warnings
@@ -27,6 +27,7 @@ def run_program(command: Callable[[], None]) -> None:
     """
     standard_streams.prepare()
     disarm_warnings()
+    last_resort.install()
     try:
         code = _run(command)
         if not _flush() and not code:

@@ -61,6 +61,8 @@ def connect(
         pool_reset_on_return=None if autocommit else "rollback",
         pool_size=pool_size,
         max_overflow=0,
+        # An error would quote them, and a text is one.
+        hide_parameters=True,
         execution_options={SERVER: server},
     )
 

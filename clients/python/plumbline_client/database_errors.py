@@ -11,6 +11,7 @@ import psycopg
 
 from plumbline_client.database_url import DatabaseUrl
 from plumbline_client.errors import DatabaseNotReady, DatabaseRefused, DatabaseUnavailable
+from plumbline_client.visible import one_line
 
 # SQLSTATEs, or their beginnings, of what passes without a change of the statement or of its rights.
 PASSING = (
@@ -30,6 +31,9 @@ PASSING = (
 # States in which PostgreSQL cannot be talked to at all.
 UNREACHABLE = ("08", "57P")
 READ_ONLY = "25006"
+# Its message quotes the value, which may be a text and contain quotes itself.
+DATA_EXCEPTION = "22"
+VALUE = re.compile(r'".*')
 INSUFFICIENT_PRIVILEGE = "42501"
 
 # libpq reports no SQLSTATE for a failed login, only the server's words. In another language they
@@ -94,8 +98,14 @@ def storage_error(
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the first line of the error, without a full stop."""
-    return (str(error).strip().splitlines() or ["no reason given"])[0].rstrip(".")
+    """Return the first line of the error, without a full stop and without a value that it quotes.
+
+    The other lines of PostgreSQL's answer quote rows and parameters.
+    """
+    first = (str(error).strip().splitlines() or ["no reason given"])[0].rstrip(".")
+    if (getattr(error, "sqlstate", None) or "").startswith(DATA_EXCEPTION):
+        first = VALUE.sub('"..."', first)
+    return one_line(first)
 
 
 def quoted(identifier: str) -> str:

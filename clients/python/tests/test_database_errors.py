@@ -175,3 +175,27 @@ def test_right_to_connect_is_named_without_an_sqlstate() -> None:
 
 def test_error_without_words_has_a_reason() -> None:
     assert reason_of(psycopg.OperationalError()) == "no reason given"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ('invalid input syntax for type integer: "my "secret', "of type integer"),
+        ('value "secret" is out of range for type integer', "value"),
+        ('invalid input syntax for type json\nDETAIL:  Token "secret" is invalid.', "type json"),
+        ('invalid byte sequence for encoding "UTF8": secret"', "invalid byte sequence"),
+    ],
+)
+def test_value_that_postgresql_quotes_is_left_out(answer: str, reason: str) -> None:
+    for error in (storage_error(URL, with_state("22P02", answer)), with_state("22003", answer)):
+        sentence = str(error) if isinstance(error, DatabaseRefused) else reason_of(error)
+        assert "secret" not in sentence and reason.split()[-1] in sentence
+
+
+def test_rows_that_postgresql_quotes_in_later_lines_are_left_out() -> None:
+    answer = "new row violates a check\nDETAIL:  Failing row contains (secret)."
+    assert "secret" not in str(storage_error(URL, with_state("23514", answer)))
+
+
+def test_answer_cannot_control_a_terminal() -> None:
+    assert reason_of(with_state("XX000", "a\x1b[31m\u202eb")) == r"a\x1b[31m\u202eb"
