@@ -151,10 +151,7 @@ def test_another_role_is_not_a_disguise(installation: Installation) -> None:
         for disguise in ("SET ROLE ", "SET SESSION AUTHORIZATION "):
             with pytest.raises(InsufficientPrivilege):
                 connection.execute(disguise + installation.billing_role)
-    # A function of the owner of the tables would be an operator's mistake; one of billing is not
-    # enough, because the session's user is asked for.
-    owner = psycopg.connect(installation.url, autocommit=True)
-    with owner:
+    with psycopg.connect(installation.url, autocommit=True) as owner:
         owner.execute(
             f"GRANT CREATE ON DATABASE {owner.info.dbname} TO {installation.billing_role}"
         )

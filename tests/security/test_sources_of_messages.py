@@ -17,7 +17,14 @@ import psycopg
 import pytest
 import redis
 
-from plumbline.queues import BULK_QUEUE, KEY_PREFIX, LABEL_TASK, SCORE_QUEUE, SCORE_TASK
+from plumbline.queues import (
+    BULK_QUEUE,
+    KEY_PREFIX,
+    LABEL_TASK,
+    SCORE_QUEUE,
+    SCORE_TASK,
+    UPKEEP_QUEUE,
+)
 from plumbline_client.identity import keyed_id
 from plumbline_client.message import celery_message, wake_up
 from plumbline_client.queues import bound_list, lane
@@ -151,8 +158,9 @@ def test_a_message_cannot_bring_texts_of_a_bound_source(producers: Producers) ->
         "source: the list of listed brings no texts of default",
     ]
     assert producers.rows("SELECT FROM plumbline.jobs WHERE text = %s", secret) == []
-    rejected = json.dumps(producers.rows("SELECT to_json(r) FROM plumbline.rejected_messages r"))
-    assert secret not in rejected + producers.worker.log()
+    rejected = producers.rows("SELECT to_json(r) FROM plumbline.rejected_messages AS r")
+    assert secret not in json.dumps(rejected) + producers.worker.log()
+    assert {row["source"] for (row,) in rejected} == {"listed", "roled", "default"}
     # Its owner's text has the key.
     producers.push(text_message("yours", "listed", "mail-1"), bound_list(SCORE_QUEUE, "listed"))
     assert "yours" in producers.scored("listed", 1)
@@ -244,7 +252,7 @@ def test_a_message_labels_as_its_list_says(producers: Producers) -> None:
     assert producers.rejections(*refused) == [
         f"labels: 1 of {number} would change what belongs to others" for number in (1, 2, 1)
     ]
-    send(SCORE_QUEUE, of_web | {"by": "eve", "label": "1"})
+    send(UPKEEP_QUEUE, of_web | {"by": "eve", "label": "1"})
     send(bound_list(SCORE_QUEUE, "listed"), {"key": "l-2"})
     last = send(
         bound_list(SCORE_QUEUE, "granted"),
