@@ -48,16 +48,21 @@ class Connection(psycopg.Connection[Any]):
     # Of the session, and of the current call where that differs.
     _limit_s: float | None = None
     _call_limit_s: float | None = None
+    _may_be_raised = True
 
-    def limit_statements(self, limit_s: float | None) -> None:
-        """Record the server's own limit, which the answer may exceed a little; None is no limit."""
-        self._limit_s = limit_s
+    def limit_statements(self, limit_s: float | None, *, may_be_raised: bool = True) -> None:
+        """Record the server's own limit, which the answer may exceed a little; None is no limit.
+
+        A limit that a user chose may not be raised for a call.
+        """
+        self._limit_s, self._may_be_raised = limit_s, may_be_raised
 
     def limit_call(self, limit_s: float | None = None) -> None:
         """Let the server end the next statements before the current time limit, or `limit_s`.
 
         Without either, the session's own limit applies. A change costs a round trip.
         """
+        limit_s = limit_s if self._may_be_raised else None
         left_s = remaining_s(limit_s)
         if remaining_s() is not None and left_s is not None:
             own_s = self._limit_s if limit_s is None else limit_s

@@ -161,8 +161,9 @@ def _prepare(connection: Connection, url: DatabaseUrl, limits: Limits) -> None:
     connection.conninfo = make_conninfo(
         url.conninfo(), host=info.host, hostaddr=info.hostaddr or None, port=info.port
     )
-    timeout = chosen.get("statement_timeout") or actual["statement_timeout"] or "0"
-    connection.limit_statements(seconds_of(timeout))
+    own = chosen.get("statement_timeout")
+    limit_s = seconds_of(own or actual["statement_timeout"] or "0")
+    connection.limit_statements(limit_s, may_be_raised=own is not None)
 
 
 def _read(connection: Connection, names: list[str]) -> tuple[int, str, list[str | None]]:
