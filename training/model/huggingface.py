@@ -20,6 +20,7 @@ import tokenizers
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from plumbline_client.deadline import call_within
 from scoring.input.tokenizer import PAD, SPECIALS
 from training.data.long_words import split_long_words
 from training.errors import InitialWeightsInvalid, TrainingError
@@ -37,6 +38,8 @@ from training.model.huggingface_layout import (
 from training.presets import ModelConfig
 
 HUB = "hf:"
+# In all. The hub's own library limits each step.
+DOWNLOAD_LIMIT_S = 3_600.0
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -132,8 +135,11 @@ def _download(reference: str) -> tuple[str, Path]:
     name, _, revision = reference.partition("@")
     try:
         folder = Path(
-            huggingface_hub.snapshot_download(
-                name, revision=revision or None, allow_patterns=list(HUB_FILES)
+            call_within(
+                DOWNLOAD_LIMIT_S,
+                lambda: huggingface_hub.snapshot_download(
+                    name, revision=revision or None, allow_patterns=list(HUB_FILES)
+                ),
             )
         )
     # A bad name, a proxy error, a missing revision and a failed download share no base class.

@@ -66,15 +66,30 @@ class BoundedSocket:
         self._socket.settimeout(min(left_s, self._timeout_s or left_s))
 
 
-class _Bounded:
-    """Connects within one time limit, and bounds each reply."""
+class _ConnectsWithin:
+    """Limits the whole connection: the resolver, every address, and TLS."""
 
-    def _connect(self) -> BoundedSocket:
+    def _connect(self) -> Any:
         options: Any = self
         unbounded: Any = super()
         limit_s = remaining_s(float(options.socket_connect_timeout))
-        socket = call_within(limit_s, unbounded._connect, _close)
-        return BoundedSocket(socket, float(options.socket_timeout))
+        return call_within(limit_s, unbounded._connect, _close)
+
+
+class TcpConnection(_ConnectsWithin, redis.Connection):
+    """For a library that waits for pushed messages, between which any time may pass."""
+
+
+class TlsConnection(_ConnectsWithin, redis.SSLConnection):
+    """See `TcpConnection`."""
+
+
+class _Bounded(_ConnectsWithin):
+    """Limits each reply, too."""
+
+    def _connect(self) -> BoundedSocket:
+        options: Any = self
+        return BoundedSocket(super()._connect(), float(options.socket_timeout))
 
 
 class _TcpConnection(_Bounded, redis.Connection):
