@@ -9,7 +9,7 @@ import logging
 from typing import Any
 
 from plumbline.tracebacks import format_traceback
-from plumbline_client.visible import one_entry
+from plumbline_client.visible import indented, one_entry
 
 
 class VisibleFormatter(logging.Formatter):
@@ -19,7 +19,7 @@ class VisibleFormatter(logging.Formatter):
         return one_entry(super().format(record))
 
     def formatException(self, ei: Any) -> str:
-        return format_traceback(ei[1]) if isinstance(ei[1], BaseException) else ""
+        return indented(format_traceback(ei[1])) if isinstance(ei[1], BaseException) else ""
 
 
 def install() -> None:

@@ -167,7 +167,8 @@ def _start(
     except BaseException:
         child_process.stop(process, signal.SIGTERM, STOP_TIMEOUT_S)
         raise
-    layout.port.write_text(str(port), encoding="ascii")
+    with replacing(layout.port) as partial:
+        partial.write_text(str(port), encoding="ascii")
     return process, {
         name: f"redis://{name}:{password}@{LOCALHOST}:{port}/0"
         for name, password in passwords.items()

@@ -22,7 +22,7 @@ from celery.exceptions import Reject, WorkerLostError
 
 from plumbline.tracebacks import WITHHELD, format_traceback, own_sentence
 from plumbline_client.errors import PlumblineError
-from plumbline_client.visible import one_entry, one_line
+from plumbline_client.visible import indented, one_entry, one_line
 
 # An attribute of a record: show the messages of our own errors alone, because whatever fails on a
 # text may quote it in an error of any class.
@@ -99,8 +99,7 @@ class RedactionFilter(logging.Filter):
         if isinstance(error, BaseException):
             withholds = getattr(record, WITHHOLD, False)
             described = format_traceback(error, own_sentence if withholds else _describe)
-            # The handler appends it to the line, which is the first of the entry.
-            record.exc_text = one_entry("\n" + without_passwords(described))[1:]
+            record.exc_text = indented(without_passwords(described))
         return True
 
 

@@ -51,6 +51,11 @@ def one_entry(text: str) -> str:
     return "\n".join([one_line(first), *indented])
 
 
+def indented(text: str) -> str:
+    """Return the lines of a text that follows the first line of an entry."""
+    return "\n".join(CONTINUATION + one_line(line) for line in text.split("\n"))
+
+
 def json_line(document: str) -> str:
     r"""Return a JSON document with JSON's own escapes, such as `\u009b`, so that it stays exact.
 
