@@ -97,9 +97,14 @@ def monitor() -> RedisUser:
 
 
 def admin() -> RedisUser:
-    """Return the user of whoever looks after the embedded server."""
-    taken = [f"-@{category}" for category in ("dangerous", "admin", "scripting", "pubsub")]
-    return RedisUser(ADMIN, [KEY_PREFIX + "*"], ["+@all", *taken, "+info", "+acl|log"])
+    """Return the user of whoever looks after the embedded server and mends keys by hand."""
+    kinds = ("keyspace", "string", "list", "hash", "set", "sortedset")
+    given = [f"+@{kind}" for kind in kinds]
+    return RedisUser(
+        ADMIN,
+        [KEY_PREFIX + "*"],
+        [*given, "-@dangerous", *_allowed(*CONNECTION, "info", "acl|log", "acl|whoami")],
+    )
 
 
 def setuser_command(user: RedisUser, password: str | None, setinfo: bool = True) -> str:
