@@ -32,6 +32,7 @@ from plumbline import celery_environment
 from plumbline.embedded import child_process
 from plumbline.embedded.postgres import postgres_server
 from plumbline.embedded.redis import redis_server
+from plumbline.redis_users import RedisUser
 from plumbline.settings import PREFIX
 from plumbline_client import Client
 from storage import migrate
@@ -153,7 +154,10 @@ def start_bench(folder: Path, concurrency: int, producers: int) -> Iterator[Benc
     """Start servers and both workers; yield once the workers are ready."""
     with ExitStack() as opened:
         database_url = opened.enter_context(postgres_server(folder / "postgres")).url
-        broker_url = opened.enter_context(redis_server(folder / "redis")).url
+        # The plain application has keys of its own, for which a worker of Plumbline has no rights.
+        user = RedisUser("benchmark", ["*"], ["+@all", "&*"])
+        redis = opened.enter_context(redis_server(folder / "redis", [user]))
+        broker_url = redis.urls[user.name]
         with open_engine(database_url) as engine:
             migrate.upgrade(engine)
         with psycopg.connect(database_url) as connection:
@@ -163,7 +167,7 @@ def start_bench(folder: Path, concurrency: int, producers: int) -> Iterator[Benc
                 "probability float8, confidence float8, scored_at timestamptz DEFAULT now())"
             )
         for name, arguments in (
-            ("worker", ["--without-mingle", "--without-gossip"]),
+            ("worker", []),
             ("benchmarks.plain_app", ["--queues", PLAIN_QUEUE]),
         ):
             opened.enter_context(

@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     broker_url: SecretStr | None = Field(
         None,
         description=(
-            "redis://:password@host:6379/0, rediss:// or unix://. Unset: the embedded server."
+            "redis://user:password@host:6379/0, rediss:// or unix://. Unset: the embedded server."
         ),
     )
     state_dir: Path = Field(

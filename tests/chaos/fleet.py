@@ -110,11 +110,10 @@ class Fleet:
 
         Each start has a clock of its own, as if it were on another machine.
         """
-        quick = ["--without-mingle", "--without-gossip"]
         express = f"--queues={SCORE_QUEUE},{UPKEEP_QUEUE}"
         commands = {
-            "worker": ["worker", "--concurrency=2", "--hostname=main@chaos", *quick],
-            "express": ["worker", "--concurrency=1", "--hostname=express@chaos", express, *quick],
+            "worker": ["worker", "--concurrency=2", "--hostname=main@chaos"],
+            "express": ["worker", "--concurrency=1", "--hostname=express@chaos", express],
             "beat": ["beat", "--pidfile="],
         }
         for name, command in commands.items():

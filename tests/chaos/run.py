@@ -240,7 +240,7 @@ class KillLoop:
 
         Workers would return them too, a minute after the last renewal.
         """
-        url = self._fleet.redis.url
+        url = self._fleet.redis.tester_url
         try:
             with redis.Redis.from_url(url) as client:
                 unacknowledged = client.hlen(KEY_PREFIX + UNACKED)

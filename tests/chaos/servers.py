@@ -16,8 +16,9 @@ import redis
 
 from plumbline.embedded.child_process import LOCALHOST, Server
 from plumbline.embedded.postgres import postgres_server
-from plumbline.embedded.redis import redis_server
+from plumbline.embedded.redis import RedisServer, redis_server
 from tests.chaos.plan import Disturbance, Trouble
+from tests.servers import TESTER
 
 PORT_ATTEMPTS = 20
 # The advisory locks of earlier releases, which any login can take.
@@ -111,7 +112,13 @@ class DisturbedRedis(KillableServer):
     }
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(lambda: redis_server(folder))
+        super().__init__(lambda: redis_server(folder, [TESTER]))
+
+    @property
+    def tester_url(self) -> str:
+        """The URL of a user who may do everything; that of `url` is the worker's."""
+        assert isinstance(self.server, RedisServer)
+        return self.server.urls[TESTER.name]
 
     def _begin(self, trouble: Trouble) -> None:
         self._execute(self.START[trouble])
@@ -120,7 +127,7 @@ class DisturbedRedis(KillableServer):
         self._execute(self.END[trouble])
 
     def _execute(self, command: str) -> None:
-        with redis.Redis.from_url(self.url) as client:
+        with redis.Redis.from_url(self.tester_url) as client:
             client.execute_command(*command.split())
 
 
