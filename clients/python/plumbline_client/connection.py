@@ -119,7 +119,7 @@ class Connection(psycopg.Connection[Any]):
 
     def _abandon(self) -> None:
         """Close the connection, and ask a server that still works on the statement to stop."""
-        if self.pgconn.transaction_status is TransactionStatus.ACTIVE:
+        if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
             request = self.pgconn.get_cancel()
 
             def cancel() -> None:
