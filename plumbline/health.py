@@ -28,13 +28,17 @@ from plumbline_client.services import Services
 
 # Probes start often, so SQLAlchemy is imported only by the check that needs it.
 if TYPE_CHECKING:
-    from storage.reports.status import PeriodicTaskAge, Progress
+    from storage.periodic_tasks import PeriodicTaskAge
+    from storage.reports.status import Progress
 
 # Of all questions to both servers together.
 TIMEOUT_S = 10.0
 # Sweeps wait while every worker scores a long text, which takes seconds, not minutes.
 MISSED_SWEEPS = 3
 SWEEP_GRACE_S = 60.0
+# For so long neither sweeps nor a lease may be overdue. While a new release replaces workers of an
+# earlier one, which record no end of a sweep, a minute may pass without one.
+STALLED_S = 300.0
 
 
 class Health(IntEnum):
@@ -189,7 +193,26 @@ def assess(
             f"Texts have been queued for {stalled_after_s:g} s, and none was scored in that time.",
             heartbeats,
         )
+    if stalled := next(stalled_upkeep(progress), None):
+        return HealthReport(Health.STUCK, stalled, heartbeats)
     return HealthReport(Health.HEALTHY, "Live, ready and making progress.", heartbeats)
+
+
+def stalled_upkeep(progress: Progress) -> Iterator[str]:
+    """Yield a sentence if sweeps are skipped or fail, and one if they leave leases behind."""
+    for task in progress.periodic_tasks:
+        if task.task == SWEEP_TASK and task.is_stalled(STALLED_S):
+            yield (
+                f"No sweep has been completed for {task.since_completed_s:,.0f} s, so the texts of "
+                "dead workers wait; see the logs of the workers of the queue "
+                f"{UPKEEP_QUEUE}, and the sessions in pg_locks that hold a row of plumbline.locks."
+            )
+    leases = progress.overdue_leases
+    if leases.oldest_s > STALLED_S:
+        yield (
+            f"{leases.leases:,} leases have expired, the first {leases.oldest_s:,.0f} s ago, and "
+            "no sweep has ended them; see whose transaction holds rows of plumbline.jobs."
+        )
 
 
 def assess_this_machine(heartbeats: Sequence[Heartbeat]) -> HealthReport:

@@ -253,6 +253,12 @@ class Settings(BaseSettings):
     alert_queue_age_s: float = Field(
         600.0, ge=0, description="Alert when a text has been queued for longer. 0 disables."
     )
+    alert_upkeep_s: float = Field(
+        300.0,
+        ge=0,
+        description="Alert when a lease is overdue for longer, or a periodic task for three "
+        "intervals more. 0 disables.",
+    )
     alert_webhook_secret: SecretStr | None = Field(
         None, description="Key that signs the requests to the webhook."
     )

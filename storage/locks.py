@@ -1,30 +1,51 @@
-"""PostgreSQL advisory locks, which keep two processes from doing the same work at once."""
+"""Locks that keep two processes from doing the same work at once: rows of a private table.
+
+Advisory locks would do as well, if not any login of the server could take them.
+"""
 
 from __future__ import annotations
 
-from enum import IntEnum
+import logging
+from enum import StrEnum
 
 from sqlalchemy import Connection, text
 
-LOCK = text("SELECT pg_advisory_xact_lock(:key)")
-TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
+log = logging.getLogger(__name__)
+
+LOCK = text("SELECT FROM plumbline.locks WHERE name = :name FOR UPDATE")
+TRY_LOCK = text("""
+WITH locked AS (SELECT FROM plumbline.locks WHERE name = :name FOR UPDATE SKIP LOCKED)
+SELECT EXISTS (SELECT FROM locked) AS locked,
+       EXISTS (SELECT FROM plumbline.locks WHERE name = :name) AS present
+""")
+RESTORE = text("INSERT INTO plumbline.locks (name) VALUES (:name) ON CONFLICT DO NOTHING")
 
 
-class Lock(IntEnum):
-    """The keys. The values are arbitrary, but all releases must use the same ones."""
+class Lock(StrEnum):
+    """The names of the rows."""
 
-    MIGRATE = 0x6D696772
-    DEPLOY = 0x6465706C6F79
-    SWEEP = 0x706C756D62
-    EVALUATE_ALERTS = 0x616C6572
-    REPORT_QUALITY = 0x7175616C
+    DEPLOY = "deploy"
+    SWEEP = "sweep"
+    EVALUATE_ALERTS = "evaluate_alerts"
+    REPORT_QUALITY = "report_quality"
 
 
-def lock(connection: Connection, key: Lock) -> None:
+def lock(connection: Connection, name: Lock) -> None:
     """Wait for the lock and hold it until the transaction ends."""
-    connection.execute(LOCK, {"key": key.value})
+    while connection.execute(LOCK, {"name": name}).first() is None:
+        _restore(connection, name)
 
 
-def try_lock(connection: Connection, key: Lock) -> bool:
+def try_lock(connection: Connection, name: Lock) -> bool:
     """Take the lock until the transaction ends; return False if another transaction holds it."""
-    return bool(connection.execute(TRY_LOCK, {"key": key.value}).scalar_one())
+    row = connection.execute(TRY_LOCK, {"name": name}).one()
+    if not row.locked and not row.present:
+        _restore(connection, name)
+        row = connection.execute(TRY_LOCK, {"name": name}).one()
+    return bool(row.locked)
+
+
+def _restore(connection: Connection, name: Lock) -> None:
+    """Write a deleted row again. Whoever else does so waits for the end of this transaction."""
+    log.error("the row %s of plumbline.locks was deleted, and is written again", name)
+    connection.execute(RESTORE, {"name": name})

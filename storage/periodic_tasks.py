@@ -1,8 +1,9 @@
-"""When each periodic task last began, by PostgreSQL's clock: no other clock decides what is due."""
+"""When each periodic task last began and ended, by PostgreSQL's clock alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
@@ -10,12 +11,18 @@ from sqlalchemy import Connection, text
 # this share of the interval means that the message is one too many: of a second beat, or of a beat
 # that restarted.
 SHORTEST_GAP = 0.75
+# So many runs in a row may be missed or skipped, for example behind a long one.
+MISSED_RUNS = 3
 
-# The age is negative after PostgreSQL's clock was set back.
+# The age is negative after PostgreSQL's clock was set back. A beat that restarts again and again
+# does not hide that no run ends: only the first start after an end is recorded.
 SCHEDULE = text("""
-INSERT INTO plumbline.periodic_tasks AS tasks (task, every_s)
-SELECT * FROM unnest(CAST(:tasks AS text[]), CAST(:intervals AS float8[]))
-ON CONFLICT (task) DO UPDATE SET every_s = excluded.every_s
+INSERT INTO plumbline.periodic_tasks AS tasks (task, every_s, scheduled_at)
+SELECT *, clock_timestamp() FROM unnest(CAST(:tasks AS text[]), CAST(:intervals AS float8[]))
+ON CONFLICT (task) DO UPDATE
+SET every_s = excluded.every_s,
+    scheduled_at = CASE WHEN tasks.scheduled_at > tasks.ended_at
+                        THEN tasks.scheduled_at ELSE excluded.scheduled_at END
 RETURNING task, CAST(extract(epoch FROM clock_timestamp()
                              - coalesce(began_at, first_scheduled_at)) AS float8) AS age_s
 """)
@@ -31,6 +38,42 @@ WHERE tasks.began_at IS NULL
                              AND clock_timestamp()
 RETURNING task
 """)
+
+END = text("UPDATE plumbline.periodic_tasks SET ended_at = clock_timestamp() WHERE task = :task")
+
+# How long ago each task began, and for how long no run has ended, although beat was running. After
+# PostgreSQL's clock was set back, an end lies in the future until the next one: the difference
+# counts, so that an end that does not follow is noticed.
+AGES = """
+SELECT task, every_s,
+       CAST(extract(epoch FROM clock_timestamp() - coalesce(began_at, first_scheduled_at))
+            AS float8) AS age_s,
+       CAST(abs(extract(epoch FROM clock_timestamp() - coalesce(
+           greatest(ended_at, CASE WHEN scheduled_at <= clock_timestamp() THEN scheduled_at END),
+           first_scheduled_at))) AS float8) AS since_completed_s
+FROM plumbline.periodic_tasks
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodicTaskAge:
+    """A task that is due every `every_s` began `age_s` ago, or was first scheduled then.
+
+    `since_completed_s` is the time since a run did all of its work, or since the start of beat that
+    followed.
+    """
+
+    task: str
+    every_s: float
+    age_s: float
+    since_completed_s: float = 0.0
+
+    def is_stalled(self, grace_s: float) -> bool:
+        """Return whether runs have failed to end for longer than a few intervals explain."""
+        return self.since_completed_s > self.limit_s(grace_s)
+
+    def limit_s(self, grace_s: float) -> float:
+        return MISSED_RUNS * self.every_s + grace_s
 
 
 def schedule(connection: Connection, intervals: Mapping[str, float]) -> dict[str, float]:
@@ -49,3 +92,14 @@ def begin(connection: Connection, task: str, every_s: float) -> bool:
     """Record that a periodic task begins; return False, and record nothing, if it just began."""
     parameters = {"task": task, "every_s": every_s, "gap_s": SHORTEST_GAP * every_s}
     return connection.execute(BEGIN, parameters).one_or_none() is not None
+
+
+def end(connection: Connection, task: str) -> None:
+    """Record that a run of a periodic task did all of its work."""
+    connection.execute(END, {"task": task})
+
+
+def ages(connection: Connection) -> Sequence[PeriodicTaskAge]:
+    """Return the ages of all tasks, sorted by name."""
+    rows = connection.execute(text(f"{AGES} ORDER BY task"))
+    return [PeriodicTaskAge(*row) for row in rows]

@@ -343,6 +343,8 @@ class PeriodicTask(Base):
     # more often than that does not postpone the task for ever.
     first_scheduled_at: Mapped[datetime] = mapped_column(server_default=func.now())
     began_at: Mapped[datetime | None]
+    # When beat started, the first time after a run did all of its work.
+    scheduled_at: Mapped[datetime | None]
     # When a run last did all of its work; a run that was skipped or failed does not count.
     ended_at: Mapped[datetime | None]
 

@@ -10,10 +10,13 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 import migrations
 
-WAITING_FOR_LOCK = text(
-    "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database "
-    "WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted"
-)
+# Who waits for a row waits for its transaction, which is in no database.
+WAITING_FOR_LOCK = text("""
+SELECT count(*) FROM pg_locks AS waiting
+WHERE NOT granted AND EXISTS (
+    SELECT FROM pg_locks AS own JOIN pg_database ON pg_database.oid = own.database
+    WHERE own.pid = waiting.pid AND datname = current_database())
+""")
 
 
 def alembic(engine: Engine, command_name: str, *arguments: str) -> None:
@@ -29,5 +32,5 @@ def tables(engine: Engine) -> set[str]:
 
 
 def count_waiting_for_lock(connection: Connection) -> int:
-    """Return how many transactions wait for an advisory lock."""
+    """Return how many transactions wait for a lock."""
     return int(connection.execute(WAITING_FOR_LOCK).scalar_one())

@@ -82,6 +82,13 @@ def begin(task: Task, engine: Engine) -> bool:
         return periodic_tasks.begin(connection, task.name, every_s)
 
 
+def end(task: Task, engine: Engine) -> None:
+    """Record that the run of a message of beat did all of its work."""
+    if interval(task.request.get(EVERY_HEADER)) is not None:
+        with engine.begin() as connection:
+            periodic_tasks.end(connection, task.name)
+
+
 def interval(header: object) -> float | None:
     """Return the interval in the header of a message; None if it has none that makes sense."""
     if isinstance(header, bool) or not isinstance(header, int | float):

@@ -17,10 +17,10 @@ from plumbline_client.broker import Publisher
 from plumbline_client.errors import BrokerUnavailable, StorageError
 from plumbline_client.services import Services
 from storage.database import connect, translate_errors
-from storage.jobs import outbox
-from storage.jobs.outbox import Listener
+from storage.jobs import announcements, outbox
+from storage.jobs.announcements import Listener, Silence
 from worker.broker.refusal import LONGEST_PAUSE_S, Refusals
-from worker.sweeper import group_into_messages, publish
+from worker.sweeper import publish, wake_ups_for
 
 log = logging.getLogger(__name__)
 BATCH_JOBS = 10_000
@@ -39,7 +39,10 @@ class Relay:
         self._engine = connect(services.database_url)
         self._publisher = Publisher(services.broker_url)
         self._stopping = threading.Event()
-        self._polls = False
+        self._is_behind_pooler = False
+        self._polling = Refusals(
+            log, f"the relay reads the outbox every {announcements.POLL_EVERY_S:g} s"
+        )
         self._listening = Refusals(log, "the relay waits for PostgreSQL")
         self._publishing = Refusals(log, "no wake-ups are published")
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
@@ -66,8 +69,8 @@ class Relay:
     def _relay(self) -> float:
         """Relay until it stops or a server fails. Return how long to pause, in seconds."""
         try:
-            with translate_errors(self._engine), outbox.listen(self._engine) as listener:
-                self._log_polling(listener)
+            with translate_errors(self._engine), announcements.listen(self._engine) as listener:
+                self._log_pooler(listener)
                 while self._publish_and_wait(listener):
                     pass
         except BrokerUnavailable as error:
@@ -76,16 +79,21 @@ class Relay:
             return self._listening.add(str(error))
         return 0.0
 
-    def _log_polling(self, listener: Listener) -> None:
-        """Log once that the relay polls."""
-        if listener.notified or self._polls:
-            return
-        self._polls = True
-        log.info(
-            "PostgreSQL is behind a connection pooler that passes no notifications on, so the "
-            "relay reads the outbox every %g s",
-            outbox.POLL_EVERY_S,
-        )
+    def _log_pooler(self, listener: Listener) -> None:
+        """Log once that the relay polls as long as it runs."""
+        if listener.silence is Silence.POOLER and not self._is_behind_pooler:
+            self._is_behind_pooler = True
+            log.info(
+                "%s, so the relay reads the outbox every %g s",
+                Silence.POOLER,
+                announcements.POLL_EVERY_S,
+            )
+
+    def _log_silence(self, listener: Listener) -> None:
+        if listener.silence is None:
+            self._polling.end()
+        elif listener.silence is not Silence.POOLER:
+            self._polling.add(listener.silence)
 
     def _publish_and_wait(self, listener: Listener) -> bool:
         """Empty the outbox and wait for more. Return False if the relay stops."""
@@ -96,8 +104,11 @@ class Relay:
             if self._stopping.is_set():
                 return False
             if listener.wait(LISTEN_S):
-                return True
+                if listener.silence is None:
+                    return True
+                break
         listener.check()
+        self._log_silence(listener)
         return True
 
 
@@ -117,10 +128,10 @@ def relay_once(
             due = outbox.take_due_jobs(
                 connection, max_attempts=settings.max_attempts, limit=BATCH_JOBS
             )
-        unsent = publish(publisher, group_into_messages(due, settings.message_size))
+        unsent = publish(publisher, wake_ups_for(due, settings.message_size))
         if unsent:
             with engine.begin() as connection:
                 outbox.unpublish(connection, unsent)
             raise BrokerUnavailable(f"Redis did not accept the wake-ups of {len(unsent)} texts.")
-        if len(due.fresh) + len(due.suspects) < BATCH_JOBS:
+        if len(due.jobs) < BATCH_JOBS:
             return

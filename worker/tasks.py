@@ -8,7 +8,6 @@ from typing import Any
 
 from celery import Task
 
-from plumbline.labels import parse_label
 from plumbline.messages import LabelMessage, MessageRejected, ScoreMessage
 from plumbline.queues import (
     ALERTS_TASK,
@@ -20,18 +19,20 @@ from plumbline.queues import (
 )
 from plumbline_client.broker import Publisher
 from plumbline_client.errors import StorageError
-from storage.database import translate_errors
-from storage.jobs import labels
+from storage.database import REPORTING, SWEEPING, statement_limit, translate_errors
 from storage.jobs.labels import LabelOutcome
 from worker import periodic
-from worker.broker.expiry import latest_deadline
-from worker.broker.rejection import log_rejection
-from worker.broker.retry import retry_until_settled
+from worker.broker.gate import FAILURES_HEADER, LIST_HEADER
+from worker.broker.message_times import EXPIRES_HEADER, NOT_BEFORE_HEADER
+from worker.broker.put_back import PutBack, put_back
+from worker.broker.retry import attempt, rejection_row, write_rejections
 from worker.celery import app
 from worker.pool.process import current_process
+from worker.processing.label_message import refused_labels, write_labels
+from worker.processing.message_source import check_source, source_of_list
 from worker.processing.outcome import MessageOutcome
-from worker.processing.score_message import score_message
-from worker.sweeper import run_sweep
+from worker.processing.score_message import Delivery, score_message
+from worker.sweeper import run_sweep, skip_sweep
 from worker.telemetry import metrics
 from worker.telemetry.logs import message_fields
 from worker.telemetry.metrics import ErrorKind
@@ -40,25 +41,15 @@ log = logging.getLogger(__name__)
 
 
 # typing=False: wrong arguments are rejected below, with a reason; Celery would only raise.
-@app.task(
-    name=SCORE_TASK,
-    bind=True,
-    typing=False,
-    max_retries=None,
-    Request="worker.broker.request:MessageRequest",
-)
-def score(self: Task, *args: Any, **arguments: Any) -> None:
-    try:
-        if args:
-            raise MessageRejected("args: the task takes keyword arguments only")
-        # The ids of keyless texts derive from it: two messages without an id would be one message.
-        if not isinstance(self.request.id, str) or not self.request.id:
-            raise MessageRejected("id: the message needs an id of its own, a string")
-        message = ScoreMessage.parse(arguments).expiring(latest_deadline(self.request.expires))
-    except MessageRejected as rejection:
-        log_rejection(self.request.id, rejection)
+@app.task(name=SCORE_TASK, bind=True, typing=False)
+def score(self: Task, **arguments: Any) -> None:
+    message = attempt(self, lambda: ScoreMessage.parse(arguments))
+    if message is None:
         return
-    settled = retry_until_settled(self, lambda: score_timed(message, self.request.id))
+    delivery = delivery_of(self.request)
+    message = message.sent_by(source_of_list(delivery.list_name))
+    message = message.expiring(self.request.get(EXPIRES_HEADER))
+    settled = attempt(self, lambda: score_timed(message, delivery))
     if settled is None:
         return
     outcome, duration_s = settled
@@ -74,15 +65,29 @@ def score(self: Task, *args: Any, **arguments: Any) -> None:
     )
     if outcome.returned:
         log.info("message %s: %d returned unscored", self.request.id, len(outcome.returned))
+    if outcome.unclaimed:
+        raise put_back(PutBack.DRAINING)
 
 
-def score_timed(message: ScoreMessage, celery_id: str) -> tuple[MessageOutcome, float]:
-    """Return the outcome of the message and the duration in seconds."""
+def score_timed(message: ScoreMessage, delivery: Delivery) -> tuple[MessageOutcome, float]:
+    """Return the outcome of the message and the duration in seconds. Raises MessageRejected."""
     process = current_process()
     started = perf_counter()
     with translate_errors(process.engine):
-        outcome = score_message(process, message, celery_id)
+        with process.statements.connection() as connection:
+            check_source(connection, message, delivery.list_name)
+        outcome = score_message(process, message, delivery)
     return outcome, perf_counter() - started
+
+
+def delivery_of(request: Any) -> Delivery:
+    """Return what the gate recorded about the message."""
+    return Delivery(
+        request.id,
+        request.get(LIST_HEADER),
+        request.get(NOT_BEFORE_HEADER),
+        request.get(FAILURES_HEADER) or 0,
+    )
 
 
 def begins(task: Task) -> bool:
@@ -90,6 +95,13 @@ def begins(task: Task) -> bool:
     engine = current_process().engine
     with translate_errors(engine):
         return periodic.begin(task, engine)
+
+
+def ends(task: Task) -> None:
+    """Record that the run of a periodic task did all of its work. Raises StorageError."""
+    engine = current_process().engine
+    with translate_errors(engine):
+        periodic.end(task, engine)
 
 
 @app.task(name=SWEEP_TASK, bind=True, acks_late=False)
@@ -101,47 +113,44 @@ def sweep(self: Task) -> None:
         with (
             Publisher(process.services.broker_url) as publisher,
             translate_errors(process.engine),
+            statement_limit(SWEEPING),
         ):
-            run_sweep(process.engine, publisher, process.settings, process.services)
+            swept = run_sweep(process.engine, publisher, process.settings, process.services)
+            if swept is not None and swept.complete:
+                periodic.end(self, process.engine)
     except StorageError as error:
-        fields = metrics.count_error(ErrorKind.DATABASE)
-        log.warning("this sweep is skipped: %s", error, extra=fields)
+        skip_sweep(error)
 
 
 # Producers send labels as they send texts, so both tasks treat a message alike.
-@app.task(
-    name=LABEL_TASK,
-    bind=True,
-    typing=False,
-    max_retries=None,
-    Request="worker.broker.request:MessageRequest",
-)
-def label(self: Task, *args: Any, **arguments: Any) -> None:
-    try:
-        if args:
-            raise MessageRejected("args: the task takes keyword arguments only")
-        message = LabelMessage.parse(arguments)
-    except MessageRejected as rejection:
-        log_rejection(self.request.id, rejection)
+@app.task(name=LABEL_TASK, bind=True, typing=False)
+def label(self: Task, **arguments: Any) -> None:
+    message = attempt(self, lambda: LabelMessage.parse(arguments))
+    if message is None:
         return
-    outcome = retry_until_settled(self, lambda: write_labels(message))
+    outcome = attempt(self, lambda: label_jobs(self, message))
     if outcome is not None:
         log.info(
-            "message %s: %d labels accepted, %d changed, %d known, %d of unknown jobs, %d unusable",
+            "message %s: %d labels accepted, %d changed, %d known, %d of unknown jobs, "
+            "%d unusable, %d refused",
             self.request.id,
             outcome.accepted,
             outcome.changed,
             outcome.known,
             len(outcome.unknown),
             len(outcome.unusable),
+            len(outcome.refused),
         )
 
 
-def write_labels(message: LabelMessage) -> LabelOutcome:
-    """Write the usable labels in one transaction."""
+def label_jobs(task: Task, message: LabelMessage) -> LabelOutcome:
+    """Write the labels, and a row if some of them are refused. Raises MessageRejected."""
     engine = current_process().engine
-    with translate_errors(engine), engine.begin() as connection:
-        return labels.add(connection, message.entries(), parse_label)
+    with translate_errors(engine):
+        outcome = write_labels(engine, message, task.request.get(LIST_HEADER))
+    if outcome.refused:
+        write_rejections([rejection_row(task, refused_labels(message, outcome))])
+    return outcome
 
 
 @app.task(name=DRIFT_TASK, bind=True, acks_late=False, typing=False)
@@ -155,7 +164,9 @@ def drift(self: Task, **arguments: Any) -> None:
         request = DriftReportRequest.parse(arguments, self.request.id)
         if not begins(self):
             return
-        make_reports(process.engine, process.settings, request)
+        with statement_limit(REPORTING):
+            make_reports(process.engine, process.settings, request)
+        ends(self)
     except (MessageRejected, StorageError) as error:
         fields = metrics.count_error(ErrorKind.REPORT)
         log.error("the drift report failed: %s", error, extra=fields)
@@ -171,7 +182,10 @@ def quality(self: Task, asked: bool = False) -> None:
     try:
         if not begins(self):
             return
-        make_reports(process.engine, process.settings, task_id=task_id)
+        with statement_limit(REPORTING):
+            made = make_reports(process.engine, process.settings, task_id=task_id)
+        if made is not None:
+            ends(self)
     except StorageError as error:
         fields = metrics.count_error(ErrorKind.REPORT)
         log.error("the quality reports failed: %s", error, extra=fields)
@@ -186,8 +200,16 @@ def alerts(self: Task) -> None:
     try:
         if not begins(self):
             return
-        evaluate(process.engine, process.settings)
-        deliver(process.engine, process.settings)
+        with statement_limit(SWEEPING):
+            evaluated = evaluate(process.engine, process.settings)
+        if evaluated is not None:
+            ends(self)
     except StorageError as error:
         fields = metrics.count_error(ErrorKind.REPORT)
         log.error("the alert evaluation failed: %s", error, extra=fields)
+    # Also the notices of earlier evaluations.
+    try:
+        deliver(process.engine, process.settings)
+    except StorageError as error:
+        fields = metrics.count_error(ErrorKind.REPORT)
+        log.error("no alert notices were sent: %s", error, extra=fields)

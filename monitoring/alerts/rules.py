@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from plumbline.queues import SWEEP_TASK
 from plumbline.settings import Settings
 from storage.reports.alert_facts import AlertFacts
 from storage.reports.alerts import Condition
@@ -165,6 +166,41 @@ def queue_age(facts: AlertFacts, settings: Settings) -> Iterator[Condition]:
     )
 
 
+def stalled_task(facts: AlertFacts, settings: Settings) -> Iterator[Condition]:
+    """A periodic task is skipped or fails again and again, or its messages are not processed."""
+    grace_s = settings.alert_upkeep_s
+    for task in facts.periodic_tasks:
+        if grace_s == 0 or not task.is_stalled(grace_s):
+            continue
+        yield Condition(
+            "stalled_task",
+            task.task,
+            Severity.CRITICAL if task.task == SWEEP_TASK else Severity.WARNING,
+            task.since_completed_s,
+            task.limit_s(grace_s),
+            f"No run of {task.task} has done all of its work for "
+            f"{format_duration(task.since_completed_s)}, although one is due every "
+            f"{format_duration(task.every_s)}: see the workers' logs, and the sessions that hold "
+            "a row of plumbline.locks.",
+        )
+
+
+def overdue_leases(facts: AlertFacts, settings: Settings) -> Iterator[Condition]:
+    """Leases expired long ago, and no sweep has ended them."""
+    leases, threshold_s = facts.overdue_leases, settings.alert_upkeep_s
+    if threshold_s == 0 or leases.oldest_s <= threshold_s:
+        return
+    yield Condition(
+        "overdue_leases",
+        EVERYTHING,
+        Severity.CRITICAL,
+        leases.oldest_s,
+        threshold_s,
+        f"{leases.leases:,} leases have expired, the first {format_duration(leases.oldest_s)} ago, "
+        "and no sweep has ended them: see whose transaction holds rows of plumbline.jobs.",
+    )
+
+
 def refused_model(facts: AlertFacts, settings: Settings) -> Iterator[Condition]:
     """A machine refuses to load a version, because it is not the one that was registered."""
     for fault in facts.model_faults:
@@ -193,5 +229,7 @@ RULES: tuple[Rule, ...] = (
     realized_quality,
     error_rate,
     queue_age,
+    stalled_task,
+    overdue_leases,
     refused_model,
 )

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from plumbline_client.text import storable_error
 from storage.direct import Executor
-from storage.jobs import outbox
+from storage.jobs.announcements import notify_relay
 from storage.jobs.claim import Lease
 from storage.jobs.quarantine import given_up
 
@@ -106,7 +106,7 @@ def release_lost(connection: Executor, held: HeldLeases, error: str, max_attempt
         return 0
     parameters = _columns(held) | {"error": error, "max_attempts": max_attempts}
     released = connection.execute(RELEASE_LOST, parameters).rowcount
-    outbox.notify_relay(connection)
+    notify_relay(connection)
     return released
 
 
@@ -118,7 +118,7 @@ def return_unstarted(connection: Executor, held: HeldLeases) -> int:
     if not held:
         return 0
     returned = connection.execute(RETURN_UNSTARTED, _columns(held)).rowcount
-    outbox.notify_relay(connection)
+    notify_relay(connection)
     return returned
 
 

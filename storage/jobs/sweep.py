@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from storage.jobs.claim import DEADLINE_PASSED
-from storage.jobs.outbox import DueJobs
+from storage.jobs.due import COLUMNS, LEASE_EXPIRED, DueJobs, due_jobs
 from storage.jobs.quarantine import given_up
 from storage.jobs.queue import IS_DUE
 from storage.locks import Lock, try_lock
-
-LEASE_EXPIRED = "its worker died or did not finish in time"
 
 # A lease is over if it expired. If PostgreSQL's clock was set back since the claim, the lease would
 # last longer by as much, unless a living worker has renewed it since.
@@ -21,26 +19,52 @@ LEASE_OVER = """
      OR (started_at > now() + interval '1 minute' AND lease_until > started_at))
 """
 
-EXPIRE = text(f"""
-UPDATE plumbline.jobs
-SET state = 'expired', lease_until = NULL, finished_at = now(), error = '{DEADLINE_PASSED}'
-WHERE deadline <= now()
-  AND (state = 'queued' OR (state = 'leased' AND {LEASE_OVER}))
+# Of each change, so many jobs per transaction: nobody waits long for a row.
+BATCH_JOBS = 5_000
+
+
+def change(values: str, condition: str) -> TextClause:
+    """Return the update of a batch of jobs. A row that somebody else has locked keeps no other."""
+    return text(f"""
+UPDATE plumbline.jobs AS jobs SET {values}
+FROM (
+    SELECT id FROM plumbline.jobs WHERE {condition} LIMIT :batch FOR UPDATE SKIP LOCKED
+) AS chosen
+WHERE jobs.id = chosen.id
 """)
 
-QUARANTINE = text(f"""
-UPDATE plumbline.jobs
-SET state = 'quarantined', lease_until = NULL, finished_at = now(),
+
+EXPIRE = change(
+    f"state = 'expired', lease_until = NULL, finished_at = now(), error = '{DEADLINE_PASSED}'",
+    f"deadline <= now() AND (state = 'queued' OR (state = 'leased' AND {LEASE_OVER}))",
+)
+
+QUARANTINE = change(
+    f"""
+    state = 'quarantined', lease_until = NULL, finished_at = now(),
     error = {given_up(f"coalesce(error, '{LEASE_EXPIRED}')")}
-WHERE attempts >= :max_attempts
-  AND ((state = 'leased' AND {LEASE_OVER})
-       OR (state = 'queued' AND published_at IS NULL AND error IS NOT NULL))
-""")
+    """,
+    f"""
+    attempts >= :max_attempts
+    AND ((state = 'leased' AND {LEASE_OVER})
+         OR (state = 'queued' AND published_at IS NULL AND error IS NOT NULL))
+    """,
+)
 
-END_LEASES = text(f"""
-UPDATE plumbline.jobs
-SET state = 'queued', lease_until = NULL, published_at = NULL, error = '{LEASE_EXPIRED}'
-WHERE state = 'leased' AND {LEASE_OVER}
+END_LEASES = change(
+    f"state = 'queued', lease_until = NULL, published_at = NULL, error = '{LEASE_EXPIRED}'",
+    f"state = 'leased' AND {LEASE_OVER}",
+)
+
+# Leases that have expired, and for how long, while beat was running.
+OVERDUE = text("""
+SELECT count(*) AS leases,
+       CAST(coalesce(extract(epoch FROM now() - min(greatest(lease_until, started.at))), 0)
+            AS float8) AS oldest_s
+FROM plumbline.jobs, (
+    SELECT max(scheduled_at) AS at FROM plumbline.periodic_tasks WHERE scheduled_at <= now()
+) AS started
+WHERE state = 'leased' AND lease_until <= now()
 """)
 
 # Three reads, each along the index: sorting a million queued jobs would take seconds. `future` are
@@ -66,16 +90,31 @@ WITH never AS (
 UPDATE plumbline.jobs AS jobs SET published_at = now()
 FROM (SELECT id FROM never UNION ALL SELECT id FROM lost UNION ALL SELECT id FROM future) AS due
 WHERE jobs.id = due.id
-RETURNING jobs.id, jobs.attempts
+RETURNING {COLUMNS}
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class SweepResult(DueJobs):
-    """The changes of one sweep, and the jobs whose wake-up must be sent."""
+    """The changes of one sweep, and the jobs whose wake-up must be sent.
+
+    It is not `complete` if a batch was full, so that there may be more.
+    """
 
     expired: int
     quarantined: int
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class OverdueLeases:
+    """Leases that have expired and were not ended; `oldest_s` is 0 if there are none."""
+
+    leases: int
+    oldest_s: float
+
+
+NONE_OVERDUE = OverdueLeases(0, 0.0)
 
 
 def sweep(
@@ -85,8 +124,11 @@ def sweep(
     republish_after_s: float,
     limit: int,
     republish_lost: bool = True,
+    batch: int = BATCH_JOBS,
 ) -> SweepResult | None:
     """Expire and quarantine jobs, end expired leases, and take at most `limit` due jobs.
+
+    Of each change, `batch` jobs at most: the caller sweeps again until the result is complete.
 
     Due jobs are marked as published. A job is due if its wake-up was never sent or, with
     `republish_lost`, was sent more than `republish_after_s` ago. Returns None if another sweeper is
@@ -95,9 +137,11 @@ def sweep(
     """
     if not try_lock(connection, Lock.SWEEP):
         return None
-    expired = connection.execute(EXPIRE).rowcount
-    quarantined = connection.execute(QUARANTINE, {"max_attempts": max_attempts}).rowcount
-    connection.execute(END_LEASES)
+    parameters = {"batch": batch, "max_attempts": max_attempts}
+    changed = [
+        connection.execute(statement, parameters).rowcount
+        for statement in (EXPIRE, QUARANTINE, END_LEASES)
+    ]
     due = connection.execute(
         DUE,
         {
@@ -105,10 +149,10 @@ def sweep(
             "limit": limit,
             "republish_lost": republish_lost,
         },
-    ).all()
-    return SweepResult(
-        expired=expired,
-        quarantined=quarantined,
-        fresh=[row.id for row in due if row.attempts == 0],
-        suspects=[row.id for row in due if row.attempts > 0],
     )
+    expired, quarantined, _ = changed
+    return SweepResult(due_jobs(due), expired, quarantined, complete=max(changed) < batch)
+
+
+def overdue_leases(connection: Connection) -> OverdueLeases:
+    return OverdueLeases(*connection.execute(OVERDUE).one())

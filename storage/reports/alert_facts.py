@@ -8,8 +8,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from storage import periodic_tasks
 from storage.database import now
 from storage.jobs.queue import queue_length
+from storage.jobs.sweep import NONE_OVERDUE, OverdueLeases, overdue_leases
+from storage.periodic_tasks import PeriodicTaskAge
 from storage.reports import drift, quality
 from storage.reports.drift import LatestDrift
 from storage.reports.quality import LatestQuality
@@ -43,6 +46,8 @@ class AlertFacts:
     live_model: str | None = None
     live_since: datetime | None = None
     model_faults: Sequence[Fault] = ()
+    periodic_tasks: Sequence[PeriodicTaskAge] = ()
+    overdue_leases: OverdueLeases = NONE_OVERDUE
 
 
 def read_alert_facts(
@@ -60,4 +65,6 @@ def read_alert_facts(
         live_model=deployments.live_model(connection),
         live_since=deployments.live_since(connection),
         model_faults=model_faults.current(connection),
+        periodic_tasks=periodic_tasks.ages(connection),
+        overdue_leases=overdue_leases(connection),
     )

@@ -11,6 +11,8 @@ from sqlalchemy import Connection, text
 
 from plumbline_client.states import JobState
 from storage.jobs.queue import QUEUE_LENGTH, WAITS_SINCE
+from storage.jobs.sweep import NONE_OVERDUE, OverdueLeases, overdue_leases
+from storage.periodic_tasks import AGES, PeriodicTaskAge
 from storage.reports.drift import NEWEST_REPORT
 from storage.serving.deployments import NEWEST_DEPLOYMENT
 
@@ -39,11 +41,7 @@ SELECT
     EXISTS (SELECT FROM plumbline.predictions
              WHERE scored_at > now() - make_interval(secs => :within_s)) AS scored,
     clock_timestamp() AS time,
-    (SELECT coalesce(json_agg(ages ORDER BY task), '[]')
-       FROM (SELECT task, every_s,
-                    extract(epoch FROM clock_timestamp() - coalesce(began_at, first_scheduled_at))
-                        AS age_s
-               FROM plumbline.periodic_tasks) AS ages) AS periodic_tasks
+    (SELECT coalesce(json_agg(ages ORDER BY task), '[]') FROM ({AGES}) AS ages) AS periodic_tasks
 """)
 
 
@@ -63,15 +61,6 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class PeriodicTaskAge:
-    """A task that is due every `every_s` began `age_s` ago, or was first scheduled then."""
-
-    task: str
-    every_s: float
-    age_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class Progress:
     """Whether a job was queued throughout a period, and whether any job was scored in it.
 
@@ -82,6 +71,7 @@ class Progress:
     scored: bool
     clock_ahead_s: float = field(default=0.0, compare=False)
     periodic_tasks: Sequence[PeriodicTaskAge] = field(default=(), compare=False)
+    overdue_leases: OverdueLeases = NONE_OVERDUE
 
 
 def snapshot(connection: Connection) -> Status:
@@ -105,4 +95,6 @@ def progress(connection: Connection, within_s: float) -> Progress:
     row = connection.execute(PROGRESS, {"within_s": within_s}).one()
     here = (before + time.time()) / 2
     ages = [PeriodicTaskAge(**age) for age in row.periodic_tasks]
-    return Progress(row.queued_throughout, row.scored, here - row.time.timestamp(), ages)
+    clock_ahead_s = here - row.time.timestamp()
+    leases = overdue_leases(connection)
+    return Progress(row.queued_throughout, row.scored, clock_ahead_s, ages, leases)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from time import monotonic
 
 from worker.backoff import backoff_s
@@ -22,11 +23,16 @@ class Refusals:
         self._reason = ""
         self._logged_at = 0.0
 
-    def add(self, reason: str, now: float | None = None) -> float:
-        """Record a refusal. Return how long to pause before the next attempt, in seconds."""
+    def add(
+        self, reason: str, now: float | None = None, extra: Mapping[str, str] | None = None
+    ) -> float:
+        """Record a refusal. Return how long to pause before the next attempt, in seconds.
+
+        `extra` are the fields of the log line.
+        """
         now = monotonic() if now is None else now
         if reason != self._reason or now - self._logged_at >= LOG_EVERY_S:
-            self._log.warning("%s: %s", self._consequence, reason)
+            self._log.warning("%s: %s", self._consequence, reason, extra=extra)
             self._reason, self._logged_at = reason, now
         self._count += 1
         return min(LONGEST_PAUSE_S, backoff_s(self._count - 1))

@@ -17,9 +17,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from plumbline_client.deadline import time_limit
+from storage import periodic_tasks
 from storage.database import PROBING, connect, is_unreachable, limit_statement_time
 from storage.jobs.quarantine import count_quarantined
 from storage.jobs.queue import queue_length
+from storage.jobs.sweep import overdue_leases
 from storage.reports import alerts, quality
 from storage.reports.drift import latest_by_source
 from storage.serving import deployments
@@ -62,7 +64,8 @@ class LedgerCollector(Collector):
         engine = connect(self._url, pool_size=1, limits=PROBING)
         try:
             with time_limit(SCRAPE_LIMIT_S), engine.connect() as connection:
-                queries: list[Query] = [*QUERIES, *(partial(q, self._max_sources) for q in SOURCE_QUERIES)]
+                by_source = [partial(query, self._max_sources) for query in SOURCE_QUERIES]
+                queries: list[Query] = [*QUERIES, *by_source]
                 metrics = [metric for query in queries for metric in _run(connection, query)]
             return [_database_up(True), *metrics]
         except DBAPIError:
@@ -99,6 +102,28 @@ def quarantined(connection: Connection) -> list[Metric]:
     gauge = _gauge("quarantined_jobs", "Quarantined jobs.")
     gauge.add_metric([], count_quarantined(connection))
     return [gauge]
+
+
+def upkeep(connection: Connection) -> list[Metric]:
+    interval = _gauge("periodic_task_interval_seconds", "Interval of a periodic task.", ["task"])
+    began = _gauge("periodic_task_age_seconds", "Time since a run began.", ["task"])
+    completed = _gauge(
+        "periodic_task_completed_age_seconds", "Time since a run did all of its work.", ["task"]
+    )
+    for task in periodic_tasks.ages(connection):
+        interval.add_metric([task.task], task.every_s)
+        began.add_metric([task.task], task.age_s)
+        completed.add_metric([task.task], task.since_completed_s)
+    return [interval, began, completed]
+
+
+def leases(connection: Connection) -> list[Metric]:
+    overdue = overdue_leases(connection)
+    count = _gauge("overdue_leases", "Leases that have expired and were not ended.")
+    count.add_metric([], overdue.leases)
+    oldest = _gauge("oldest_overdue_lease_seconds", "Time since the first of them expired.")
+    oldest.add_metric([], overdue.oldest_s)
+    return [count, oldest]
 
 
 def serving(connection: Connection) -> list[Metric]:
@@ -148,7 +173,7 @@ def latest_quality(max_sources: int, connection: Connection) -> list[Metric]:
     return [ratio, _without_repeats(labelled)]
 
 
-QUERIES: tuple[Query, ...] = (queue, quarantined, serving, firing)
+QUERIES: tuple[Query, ...] = (queue, quarantined, upkeep, leases, serving, firing)
 SOURCE_QUERIES: tuple[Callable[[int, Connection], list[Metric]], ...] = (drift, latest_quality)
 
 

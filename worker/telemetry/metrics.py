@@ -60,6 +60,19 @@ class ErrorKind(StrEnum):
     TASK = "task"
 
 
+class SweepOutcome(StrEnum):
+    """Label `outcome` of `plumbline_sweeps_total`."""
+
+    COMPLETED = "completed"
+    # More jobs had to change than one sweep changes.
+    UNFINISHED = "unfinished"
+    # Skipped, because another transaction held the lock, or PostgreSQL refused.
+    LOCKED = "locked"
+    DATABASE = "database"
+    # Redis accepted no wake-ups.
+    BROKER = "broker"
+
+
 class WorkerMetrics:
     """The metrics themselves; docs/metrics.md explains each."""
 
@@ -73,6 +86,7 @@ class WorkerMetrics:
         )
         self.errors = _counter("errors", "Errors by kind.", ["kind"])
         self.retries = _counter("retries", "Messages requeued to be tried again.")
+        self.sweeps = _counter("sweeps", "Sweeps by outcome.", ["outcome"])
         self.unrecorded_rejections = _counter(
             "unrecorded_rejections", "Rejected messages that have no row, only a log line."
         )
@@ -88,6 +102,8 @@ class WorkerMetrics:
         # A rate needs the zero before the first event.
         for kind in ErrorKind:
             self.errors.labels(kind)
+        for sweep_outcome in SweepOutcome:
+            self.sweeps.labels(sweep_outcome)
         for outcome in set(TextOutcome) - {TextOutcome.SCORED}:
             self.jobs.labels(outcome, "")
         for outcome in (TextOutcome.SCORED, TextOutcome.FAILED):
@@ -162,6 +178,12 @@ def count_error(kind: ErrorKind, times: int = 1) -> dict[str, str]:
 def _count_error(kind: ErrorKind, times: int) -> None:
     if _counting.metrics is not None:
         _counting.metrics.errors.labels(kind).inc(times)
+
+
+@harmless
+def count_sweep(outcome: SweepOutcome) -> None:
+    if _counting.metrics is not None:
+        _counting.metrics.sweeps.labels(outcome).inc()
 
 
 @harmless

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from storage import migrate
 from storage.errors import SchemaOutdated
-from storage.locks import Lock, lock
+from storage.migration_lock import lock_migrations
 from tests.database import alembic, count_waiting_for_lock, tables
 from tests.waiting import eventually
 
@@ -42,7 +42,7 @@ print(migrate.upgrade(connect(sys.argv[1])))
 def test_concurrent_migrations_take_turns(empty: Engine) -> None:
     url = empty.url.render_as_string(hide_password=False)
     with empty.begin() as connection:
-        lock(connection, Lock.MIGRATE)
+        lock_migrations(connection)
         command_line = [sys.executable, "-c", UPGRADE, url]
         migrators = [
             subprocess.Popen(command_line, stdout=subprocess.PIPE, text=True) for _ in range(3)

@@ -24,7 +24,7 @@ from plumbline_client.errors import BrokerUnavailable
 from plumbline_client.services import Services
 from storage import migrate
 from storage.database import connect
-from storage.jobs import outbox
+from storage.jobs import announcements
 from storage.jobs.claim import claim
 from storage.jobs.leases import release
 from tests.servers import postgres_server, redis_server
@@ -125,7 +125,7 @@ def test_a_released_and_announced_job_is_published_at_once(
             (lease,) = claim(connection, [], [job_id], 60.0)
         with engine.begin() as connection:
             release(connection, lease)
-            outbox.notify_relay(connection)
+            announcements.notify_relay(connection)
         eventually(lambda: queue_depth(services.broker_url) == 2, SOON_S)
 
 

@@ -11,7 +11,8 @@ from plumbline.health import (
     sweep_warnings,
 )
 from plumbline.heartbeat import Heartbeat, WorkerStatus
-from storage.reports.status import PeriodicTaskAge, Progress
+from storage.periodic_tasks import PeriodicTaskAge
+from storage.reports.status import Progress
 
 PROGRESSING = Progress(queued_throughout=True, scored=True)
 IDLE = Progress(queued_throughout=False, scored=False)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from storage.jobs import leases
-from storage.jobs.outbox import listen
+from storage.jobs.announcements import listen
 from tests.ledger import Ledger, job
 
 OUTLASTS_30_S = text(

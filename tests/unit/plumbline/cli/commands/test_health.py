@@ -9,7 +9,7 @@ from plumbline.health import Health, HealthReport
 from plumbline.heartbeat import Heartbeat, WorkerStatus
 from plumbline_client.errors import ServicesMissing
 from plumbline_client.services import Services
-from storage.reports.status import PeriodicTaskAge
+from storage.periodic_tasks import PeriodicTaskAge
 
 DATABASE_URL, BROKER_URL = "postgresql://host/db", "redis://host:6379/0"
 
@@ -72,4 +72,6 @@ def test_warnings_follow_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed["warnings"] == ["A clock is wrong."]
     assert (printed["clock_ahead_s"], printed["redis_clock_ahead_s"]) == (0.5, 12.0)
     assert printed["signs"][0]["clock_ahead_s"] == -8.0
-    assert printed["periodic_tasks"] == [{"task": "plumbline.sweep", "every_s": 5.0, "age_s": 3.0}]
+    assert printed["periodic_tasks"] == [
+        {"task": "plumbline.sweep", "every_s": 5.0, "age_s": 3.0, "since_completed_s": 0.0}
+    ]
