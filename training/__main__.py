@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from plumbline.files import ReadOptions
+from plumbline.usage_errors import VisibleCommand
 from training.cli import (
     DelimiterOption,
     EncodingOption,
@@ -36,7 +37,7 @@ DEFAULT = "Default: the preset's."
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@app.command()
+@app.command(cls=VisibleCommand)
 def retrain(
     data: Annotated[
         list[Path],

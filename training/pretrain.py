@@ -18,6 +18,7 @@ import typer
 
 from plumbline.files import ReadOptions
 from plumbline.system_errors import cause_and_cure
+from plumbline.usage_errors import VisibleCommand
 from training.atomic_write import atomic_folder
 from training.cli import (
     DelimiterOption,
@@ -53,7 +54,7 @@ class PretrainingResult:
     seconds: float
 
 
-@app.command()
+@app.command(cls=VisibleCommand)
 def pretrain(
     data: Annotated[
         list[Path],

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Annotated, Any
@@ -16,8 +15,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from plumbline.cli.output.broken_pipe import exit_after_broken_pipe
 from plumbline.program import run_program
+from plumbline.usage_errors import visible_usage_errors
 from plumbline.version import __version__
-from plumbline_client.visible import visible_lines
 
 # How Python keeps a byte that it cannot decode.
 SURROGATE = re.compile("[\udc80-\udcff]")
@@ -137,19 +136,6 @@ class CommandGroup(TyperGroup):
         except BrokenPipeError:
             # Click would report it as a failure.
             exit_after_broken_pipe()
-
-
-@contextmanager
-def visible_usage_errors() -> Iterator[None]:
-    """Filter what typer is about to print of the arguments."""
-    try:
-        yield
-    except Exception as error:
-        # The classes of these errors are private to typer.
-        if hasattr(error, "format_message"):
-            sentence = visible_lines(error.format_message())
-            error.format_message = lambda: sentence
-        raise
 
 
 app = typer.Typer(

@@ -35,6 +35,7 @@ MAY_IMPORT = {
         "plumbline.labels",
         "plumbline.program",
         "plumbline.system_errors",
+        "plumbline.usage_errors",
         "plumbline.version",
     },
     "migrations": {CLIENT, "storage"},

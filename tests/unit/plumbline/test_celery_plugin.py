@@ -145,3 +145,17 @@ def test_the_environment_of_other_apps_is_left_alone(monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("APP", raising=False)
     prepare(["-A", "shop", "worker", "-b", "redis://theirs"])
     assert os.environ["CELERY_BROKER_URL"] == "redis://theirs"
+
+
+def test_what_a_worker_writes_is_for_its_user_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(WORKER.parents[1])
+    for name in ("clean", "disarm_warnings"):
+        monkeypatch.setattr(f"plumbline.celery_plugin.{name}", lambda *_: None)
+    previous = os.umask(0)
+    try:
+        prepare(["-A", "shop", "worker"])
+        assert os.umask(0) == 0
+        prepare(["-A", "worker", "worker"])
+        assert os.umask(0) == 0o077
+    finally:
+        os.umask(previous)
