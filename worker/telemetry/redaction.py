@@ -21,6 +21,7 @@ import redis
 from celery.exceptions import Reject, WorkerLostError
 
 from plumbline.tracebacks import WITHHELD, format_traceback, own_sentence
+from plumbline_client.database_errors import reason_of
 from plumbline_client.errors import PlumblineError
 from plumbline_client.visible import indented, one_entry, one_line
 
@@ -75,12 +76,17 @@ class RedactedError:
         self._error = error
 
     def __str__(self) -> str:
-        return str(self._error) if isinstance(self._error, SAFE_ERRORS) else repr(self)
+        return self._message() if isinstance(self._error, SAFE_ERRORS) else repr(self)
 
     def __repr__(self) -> str:
         name = type(self._error).__name__
         is_safe = isinstance(self._error, SAFE_ERRORS)
-        return f"{name}: {self._error}" if is_safe else f"{name} {WITHHELD}"
+        return f"{name}: {self._message()}" if is_safe else f"{name} {WITHHELD}"
+
+    def _message(self) -> str:
+        # The lines of PostgreSQL's answer after the first quote rows and parameters.
+        of_postgresql = isinstance(self._error, psycopg.Error)
+        return reason_of(self._error) if of_postgresql else one_line(str(self._error))
 
 
 class RedactionFilter(logging.Filter):

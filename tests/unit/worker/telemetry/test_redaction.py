@@ -5,9 +5,11 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psycopg
 import pytest
 from celery.app import trace
 from celery.worker.consumer import consumer
@@ -18,7 +20,8 @@ from sqlalchemy.exc import DBAPIError
 from plumbline.tracebacks import WITHHELD, format_traceback
 from plumbline_client.broker_url import BrokerUrl
 from plumbline_client.errors import DatabaseRefused
-from worker.telemetry.redaction import RedactionFilter
+from plumbline_client.visible import is_safe
+from worker.telemetry.redaction import WITHHOLD, RedactionFilter
 
 SECRET = "meet me at the old mill"
 
@@ -87,6 +90,57 @@ def test_a_suppressed_error_is_not_part_of_the_traceback() -> None:
             raise ValueError from None
 
     assert "KeyError" not in format_traceback(raised_by(raise_from_none))
+
+
+def test_what_postgresql_says_of_rows_is_left_out() -> None:
+    error = psycopg.OperationalError(f"too many connections\nCONTEXT:  row ({SECRET})")
+    assert logged_line("worker.tasks", "%s", error) == "too many connections"
+
+
+def test_a_record_about_a_text_withholds_the_message_of_every_class() -> None:
+    error = raised_by(lambda: Path(SECRET).read_text(encoding="utf-8"))
+    line = logged_line("worker.tasks", "it failed", error=error, **{WITHHOLD: True})
+    assert SECRET not in line and f"FileNotFoundError {WITHHELD}" in line
+
+
+FORGED = "shop\r\n[2026-11-27 00:00:00,000: ERROR/MainProcess] forged\x1b[2J\x9b1m\u202e\u2028"
+
+
+@pytest.mark.parametrize(
+    ("template", "args"),
+    [
+        ("source %s is refused", (FORGED,)),
+        ("source %(name)s is refused", ({"name": FORGED},)),
+        (f"source {FORGED} is refused", ()),
+        ("it failed: %s", (DatabaseRefused(FORGED),)),
+        ("it failed: %r", (FORGED,)),
+        ("100%% of %s", (FORGED,)),
+        (
+            "Task %(name)s failed: %(exc)s\n%(traceback)s",
+            ({"name": FORGED, "exc": FORGED, "traceback": f"Traceback\n{FORGED}"},),
+        ),
+    ],
+)
+@pytest.mark.parametrize("logger", ["worker.tasks", "celery.app.trace", "py.warnings"])
+def test_a_record_is_one_entry_whatever_is_in_it(
+    logger: str, template: str, args: tuple[Any, ...]
+) -> None:
+    first, *others = logged_line(logger, template, *args).split("\n")
+    assert "shop" in first or logger == "celery.app.trace"
+    assert all(line.startswith("    ") for line in others)
+    assert all(map(is_safe, "".join([first, *others])))
+
+
+def test_a_value_has_no_line_breaks_of_its_own() -> None:
+    line = logged_line("worker.tasks", "source %s", "a\nb")
+    assert line == r"source a\nb"
+
+
+def test_the_lines_of_a_traceback_belong_to_its_entry() -> None:
+    line = logged_line("worker.tasks", "it failed", error=raised_by(lambda: int("x")))
+    _, *others = line.split("\n")
+    assert others[0] == "    Traceback (most recent call last):"
+    assert all(line.startswith("    ") for line in others)
 
 
 MESSAGE = f"[[], {{'jobs': [{{'text': {SECRET!r}}}]}}, {{}}]"
