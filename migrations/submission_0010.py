@@ -68,46 +68,59 @@ CREATE TRIGGER jobs_key_text_hash BEFORE INSERT ON plumbline.jobs
 FOR EACH ROW WHEN (NEW.text_sha256 IS NOT NULL) EXECUTE FUNCTION plumbline.key_text_hash()
 """
 
-# `octet_length` comes first: it neither fetches nor decompresses what is stored out of line.
+# `octet_length` comes first: it neither fetches nor decompresses what is stored out of line, and
+# neither does PL/pgSQL, whereas a function in SQL does so with each argument.
 FAULT = f"""
 CREATE OR REPLACE FUNCTION plumbline.fault(value text, longest int) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE
-    WHEN octet_length(value) = 0 THEN 'is empty'
-    WHEN octet_length(value) > {READ_BYTES_PER_CHAR} * longest
-        THEN 'has ' || to_char(octet_length(value), '{NUMBER}')
-             || ' bytes, and at most ' || longest || ' characters are accepted'
-    WHEN char_length(value) > longest
-        THEN 'has ' || to_char(char_length(value), '{NUMBER}')
-             || ' characters, and at most ' || longest || ' are accepted'
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+BEGIN
+    RETURN CASE
+        WHEN octet_length(value) = 0 THEN 'is empty'
+        WHEN octet_length(value) > {READ_BYTES_PER_CHAR} * longest
+            THEN 'has ' || to_char(octet_length(value), '{NUMBER}')
+                 || ' bytes, and at most ' || longest || ' characters are accepted'
+        WHEN char_length(value) > longest
+            THEN 'has ' || to_char(char_length(value), '{NUMBER}')
+                 || ' characters, and at most ' || longest || ' are accepted'
+    END;
 END
+$$
 """
 
 TEXT_FAULT = f"""
 CREATE FUNCTION plumbline.text_fault(text text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE
-    WHEN text IS NULL THEN 'the text is NULL, not a string'
-    WHEN octet_length(text) > {READ_TEXT_BYTES}
-        THEN 'the text has ' || to_char(octet_length(text), '{NUMBER}')
-             || ' bytes, and at most {MAX_TEXT_CHARS:,} characters are accepted'
-    WHEN char_length(text) > {MAX_TEXT_CHARS}
-        THEN 'the text has ' || to_char(char_length(text), '{NUMBER}')
-             || ' characters, and at most {MAX_TEXT_CHARS:,} are accepted'
-    WHEN btrim(text, E'{SPACES}') = '' THEN 'the text is empty'
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+BEGIN
+    RETURN CASE
+        WHEN text IS NULL THEN 'the text is NULL, not a string'
+        WHEN octet_length(text) > {READ_TEXT_BYTES}
+            THEN 'the text has ' || to_char(octet_length(text), '{NUMBER}')
+                 || ' bytes, and at most {MAX_TEXT_CHARS:,} characters are accepted'
+        WHEN char_length(text) > {MAX_TEXT_CHARS}
+            THEN 'the text has ' || to_char(char_length(text), '{NUMBER}')
+                 || ' characters, and at most {MAX_TEXT_CHARS:,} are accepted'
+        WHEN btrim(text, E'{SPACES}') = '' THEN 'the text is empty'
+    END;
 END
+$$
 """
 
 # A text that is too long by its number of bytes has the hash of its length and its beginning.
 TEXT_DIGEST = f"""
 CREATE FUNCTION plumbline.text_digest(text text) RETURNS bytea
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE
-    WHEN octet_length(text) > {READ_TEXT_BYTES}
-        THEN sha256(int8send(octet_length(text))
-                    || convert_to(left(text, {FINGERPRINT_CHARS}), 'UTF8'))
-    ELSE sha256(convert_to(coalesce(text, ''), 'UTF8'))
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+BEGIN
+    RETURN CASE
+        WHEN octet_length(text) > {READ_TEXT_BYTES}
+            THEN sha256(int8send(octet_length(text))
+                        || convert_to(left(text, {FINGERPRINT_CHARS}), 'UTF8'))
+        ELSE sha256(convert_to(coalesce(text, ''), 'UTF8'))
+    END;
 END
+$$
 """
 
 # The functions of the client check the caller themselves: a role that may insert jobs, like the

@@ -16,9 +16,13 @@ from sqlalchemy import Connection, Engine
 import migrations
 from storage.database import MIGRATING, statement_limit
 from storage.errors import SchemaOutdated
+from storage.jobs.text_hashes import key_plain_hashes
 from storage.migration_lock import VERSION_TABLE
 from storage.prerequisites import check_creation, check_server
 from storage.table_locks import PATIENCE_S, call_when_unlocked
+
+# Texts whose hashes are keyed between two reports.
+REPORT_EVERY = 100_000
 
 
 def upgrade(
@@ -32,7 +36,8 @@ def upgrade(
 
     Several processes may call it at once; a lock makes them take turns. Each migration of existing
     tables is a transaction of its own, which waits only briefly for a lock: everybody who wants to
-    use the table would wait behind it. `report` receives a sentence about whom it waits for.
+    use the table would wait behind it. `report` receives a sentence about whom it waits for, and
+    about the hashes of texts, which are keyed at the end in batches.
 
     Raises DatabaseUnsuitable or RightsMissing before anything is created, and DatabaseInUse after
     `patience_s`; migrations that were complete by then stay.
@@ -45,6 +50,8 @@ def upgrade(
     ends_at = monotonic() + patience_s
     for step in _steps(version, revision):
         call_when_unlocked(engine, partial(_run, engine, step), report, ends_at)
+    if revision == "head":
+        _key_plain_hashes(engine, report)
     with engine.connect() as connection:
         return current(connection) or "nothing"
 
@@ -62,6 +69,17 @@ def _steps(version: str | None, revision: str) -> list[str]:
 def _run(engine: Engine, revision: str) -> None:
     with statement_limit(MIGRATING), engine.begin() as connection:
         command.upgrade(_config(connection), revision)
+
+
+def _key_plain_hashes(engine: Engine, report: Callable[[str], None]) -> None:
+    """Replace the hashes that an earlier release stored; workers continue meanwhile."""
+    keyed = 0
+    for count in key_plain_hashes(engine):
+        reported, keyed = keyed // REPORT_EVERY, keyed + count
+        if keyed // REPORT_EVERY > reported:
+            report(f"The hashes of {keyed:,} texts are keyed ...")
+    if keyed:
+        report(f"The hashes of {keyed:,} texts are keyed now.")
 
 
 def check(engine: Engine) -> str:

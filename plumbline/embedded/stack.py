@@ -32,7 +32,6 @@ from plumbline.services import Services, address_file, lock_file
 from plumbline.settings import Settings
 from plumbline_client.states import JobState
 from storage.database import open_engine
-from storage.jobs.text_hashes import key_plain_hashes
 from storage.patience import call_when_ready
 from storage.reports.status import snapshot
 from storage.serving import deployments
@@ -218,8 +217,6 @@ def _migrate(services: Services, reporter: ProgressReporter, interrupts: Interru
     def upgrade() -> None:
         with open_engine(services.database_url) as engine:
             migrate.upgrade(engine, report=reporter.note)
-            for _ in key_plain_hashes(engine):
-                interrupts.check()
 
     def pause(duration_s: float) -> None:
         interrupts.check()

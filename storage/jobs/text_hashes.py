@@ -32,30 +32,49 @@ NEXT = text("""
 SELECT id, text_sha256 IS NOT NULL AS is_plain FROM plumbline.jobs
 WHERE id > :after ORDER BY id LIMIT :batch
 """)
-# The trigger of `plumbline.jobs` keys what earlier releases still insert.
+# A row that another transaction has locked is left for the next pass, so that nobody waits. The
+# trigger of `plumbline.jobs` keys what earlier releases still insert.
 KEY = text(f"""
 UPDATE plumbline.jobs AS jobs SET text_hash = {JOB_HASH}, text_sha256 = NULL
-WHERE id = ANY (CAST(:ids AS uuid[])) AND text_sha256 IS NOT NULL
+WHERE id IN (
+    SELECT id FROM plumbline.jobs
+    WHERE id = ANY (CAST(:ids AS uuid[])) AND text_sha256 IS NOT NULL
+    ORDER BY id FOR UPDATE SKIP LOCKED
+)
 """)
 
 
 def key_plain_hashes(engine: Engine, batch: int = BATCH) -> Iterator[int]:
     """Replace the plain hashes of an earlier release; yield the count of each committed batch.
 
-    An interrupted run is resumed by the next one, and a finished one is not repeated.
+    An interrupted run is resumed by the next one, and a finished one is not repeated. A row that
+    stays locked is left to the next run.
     """
     with engine.connect() as connection:
         if connection.execute(IS_DONE).scalar_one_or_none() is not False:
             return
+    keyed = left = 1
+    while left and keyed:
+        keyed = left = 0
+        for plain, count in _key_all(engine, batch):
+            keyed += count
+            left += plain - count
+            if count:
+                yield count
+    if not left:
+        with engine.begin() as connection:
+            connection.execute(DONE)
+
+
+def _key_all(engine: Engine, batch: int) -> Iterator[tuple[int, int]]:
+    """Go through all jobs once; yield how many plain hashes a batch had, and how many are keyed."""
     after = uuid.UUID(int=0)
     while True:
         with engine.begin() as connection:
             rows = connection.execute(NEXT, {"after": after, "batch": batch}).all()
+            if not rows:
+                return
             plain = [row.id for row in rows if row.is_plain]
             keyed = connection.execute(KEY, {"ids": plain}).rowcount if plain else 0
-            if not rows:
-                connection.execute(DONE)
-                return
         after = rows[-1].id
-        if keyed:
-            yield keyed
+        yield len(plain), keyed

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 
 from plumbline_client import Client
 from plumbline_client.identity import message_job_id
+from plumbline_client.new_job import text_hash
 from tests.celery_producer import bare_producer, send
 from tests.command import Cli
 from tests.ledger import count_jobs
@@ -61,7 +62,10 @@ def submit_on_every_path(
         by_sql = [connection.execute(statement, {"value": v}).scalar_one() for v in TEXTS]
     jobs = [{"text": value} for value in TEXTS] + [{"id": str(job)} for job in by_sql]
     sent = send(bare_producer(broker_url), {"version": 1, "source": "bare", "jobs": jobs})
-    by_message = [message_job_id(sent, position) for position in range(len(TEXTS))]
+    by_message = [
+        message_job_id(sent, "bare", text_hash(value), position)
+        for position, value in enumerate(TEXTS)
+    ]
     return [by_command, by_client, by_sql, by_message]
 
 

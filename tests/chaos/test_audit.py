@@ -67,8 +67,8 @@ def test_overwritten_prediction_counts_as_scored_twice(engine: Engine) -> None:
 def test_submission_that_became_two_jobs_counts_as_scored_twice(engine: Engine) -> None:
     audit = audit_after(
         engine,
-        "INSERT INTO plumbline.jobs (id, source, text, text_sha256, state, finished_at) "
-        "SELECT gen_random_uuid(), source, text, text_sha256, state, finished_at "
+        "INSERT INTO plumbline.jobs (id, source, text, text_hash, state, finished_at) "
+        "SELECT gen_random_uuid(), source, text, text_hash, state, finished_at "
         "FROM plumbline.jobs WHERE id = :id",
     )
     assert "scored twice 1" in audit.line and not audit.passed

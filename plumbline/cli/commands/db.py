@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 from rich.text import Text
-from sqlalchemy import Engine
 
 from plumbline.cli.database import database
 from plumbline.cli.extras import extra_needed
@@ -18,7 +17,6 @@ from plumbline.services import connected
 from plumbline.settings import Settings
 from storage.database import absolute_time
 from storage.jobs.retention import purge_texts
-from storage.jobs.text_hashes import key_plain_hashes
 
 app = typer.Typer(help="Upgrade and check the tables; purge old texts.")
 
@@ -36,7 +34,6 @@ def upgrade(
         from storage import migrate
     with database(connected(Settings.read())) as engine:
         version = migrate.upgrade(engine, report=print_wait, patience_s=patience_s)
-        replace_plain_hashes(engine)
     print_version(version, as_json)
 
 
@@ -71,17 +68,6 @@ def purge(
         print_json({"purged": purged, "before": before})
         return
     out.print(f"Deleted {purged:,} texts of jobs that ended before {format_time(before)}.")
-
-
-def replace_plain_hashes(engine: Engine) -> None:
-    """Key the hashes that an earlier release stored; the next upgrade resumes an interrupted run."""
-    keyed = 0
-    with err.status("keying the hashes of texts ...") as spinner:
-        for count in key_plain_hashes(engine):
-            keyed += count
-            spinner.update(f"keying the hashes of texts: {keyed:,} ...")
-    if keyed:
-        err.print(f"The hashes of {keyed:,} texts are keyed now.")
 
 
 def print_wait(sentence: str) -> None:

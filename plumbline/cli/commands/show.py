@@ -93,7 +93,10 @@ def job_table(job: Job) -> Table:
     if job.key is not None:
         table.add_row("key", printable_text(job.key, LONGEST_TEXT))
     table.add_row("text", stored_text(job))
-    table.add_row("sha256", job.text_sha256.hex())
+    if job.text_hash is not None:
+        table.add_row("keyed hash", job.text_hash.hex())
+    elif job.text_sha256 is not None:
+        table.add_row("sha256", job.text_sha256.hex())
     if job.notes:
         table.add_row("notes", ", ".join(job.notes))
     table.add_row("attempts", str(job.attempts))

@@ -52,6 +52,7 @@ class SubmissionCounts:
     source: str
     accepted: int = 0
     known: int = 0
+    conflicts: int = 0
     rejected: int = 0
     unreadable: int = 0
     unpublished: int = 0
@@ -60,7 +61,10 @@ class SubmissionCounts:
     replaced: RowTally = field(default_factory=RowTally)
 
     def add(self, line: int, receipt: Receipt) -> None:
-        if not receipt.new:
+        if receipt.conflict:
+            self.conflicts += 1
+            self.errors.add(line, receipt.error or "no reason given", "conflict")
+        elif not receipt.new:
             self.known += 1
         elif receipt.state is JobState.REJECTED:
             self.rejected += 1
@@ -84,6 +88,7 @@ class SubmissionCounts:
         return {
             "accepted": self.accepted,
             "known": self.known,
+            "conflicts": self.conflicts,
             "rejected": self.rejected,
             "unreadable": self.unreadable,
             "unpublished": self.unpublished,
@@ -97,6 +102,7 @@ class SubmissionCounts:
         notes = {
             "accepted": "",
             "known": "already; nothing was changed",
+            "conflicts": "their keys belong to other texts; not accepted",
             "rejected": "stored with the reason, not scored",
             "unreadable": "skipped",
             "unpublished": "of the accepted; the sweeper publishes them once Redis is available",
@@ -121,7 +127,10 @@ def submit(
     text_column: Annotated[str, typer.Option(help="Column with the text.")] = "text",
     key_column: Annotated[
         str | None,
-        typer.Option(help="Column with a key: the same key, submitted again, is the same job."),
+        typer.Option(
+            help="Column with a key: the same key with the same text, submitted again, is the same "
+            "job; with another text it is a conflict."
+        ),
     ] = None,
     source: Annotated[
         str | None, typer.Option(help="Name of the submitter. Default: PLUMBLINE_SOURCE.")
@@ -160,7 +169,8 @@ def submit(
         receipts = send(client, rows, counts, time_left, on_full, print_row if as_json else None)
         with nullcontext() if file is None else reported_interruption(counts, key_column):
             for receipt in show_progress(receipts, counts, fraction_read):
-                if wait:
+                # The other text of a key in conflict was not submitted here.
+                if wait and not receipt.conflict:
                     ids.append(receipt.job_id)
         if not as_json:
             print_counts(counts, "the text" if file is None else name_of(file))

@@ -21,6 +21,7 @@ from plumbline.messages import MAX_JOBS
 from plumbline.queues import BULK_QUEUE, KEY_PREFIX, SCORE_QUEUE
 from plumbline_client.errors import TextRefused
 from plumbline_client.identity import message_job_id
+from plumbline_client.new_job import new_job
 from scoring.artifact.artifact import Artifact
 from scoring.runtime.fakes import ConstantRuntime
 from scoring.scorer import Scorer
@@ -171,7 +172,8 @@ def test_every_text_ends_in_a_row(running: tuple[Worker, redis.Redis], engine: E
         # JSON combines two surrogates that happen to form a pair into one character.
         arriving = json.loads(json.dumps(texts))
         sent |= {
-            message_job_id(task_id, position): value for position, value in enumerate(arriving)
+            message_job_id(task_id, "texts", job_hash(value), position): value
+            for position, value in enumerate(arriving)
         }
         jobs = [{"text": value} for value in texts]
         arguments = {"version": 1, "source": "texts", "jobs": jobs}
@@ -238,7 +240,7 @@ def test_invalid_envelopes_are_logged_and_no_worker_dies(
     without_id = 0
     for raw in sent:
         task_id = id_in(raw)
-        if isinstance(task_id, str) and message_job_id(task_id, 0) in rows:
+        if isinstance(task_id, str) and envelope_job(task_id) in rows:
             continue
         if is_printable_id(task_id):
             expected_rejections[task_id] += 1
@@ -250,6 +252,14 @@ def test_invalid_envelopes_are_logged_and_no_worker_dies(
     assert len(REJECTED_WITHOUT_ID.findall(log)) == without_id
     assert not trace.exists(), "a pickle was loaded"
     assert worker.process.poll() is None and worker.children() == children
+
+
+def job_hash(value: str) -> bytes:
+    return new_job(value, source="texts", max_chars=MAX_CHARS).text_sha256
+
+
+def envelope_job(task_id: str) -> uuid.UUID:
+    return message_job_id(task_id, "envelope", job_hash(task_id), 0)
 
 
 def id_in(raw: bytes) -> Any:

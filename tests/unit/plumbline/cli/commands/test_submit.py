@@ -13,6 +13,11 @@ def receipt(state: JobState, *, new: bool = True, published: bool = True) -> Rec
     return Receipt(uuid.uuid4(), state, error, new, published)
 
 
+def conflict() -> Receipt:
+    error = "the key belongs to another text"
+    return Receipt(uuid.uuid4(), JobState.SCORED, error, new=False, published=True, conflict=True)
+
+
 def test_every_text_is_counted_once() -> None:
     counts = SubmissionCounts("test")
     counts.add(1, receipt(JobState.QUEUED))
@@ -21,21 +26,28 @@ def test_every_text_is_counted_once() -> None:
     counts.add(4, receipt(JobState.REJECTED))
     counts.add(5, receipt(JobState.REJECTED, new=False))
     counts.add_invalid(InvalidRow(6, "it is not JSON", Problem.NOT_JSON))
+    counts.add(7, conflict())
     assert counts.document() == {
         "source": "test",
         "accepted": 2,
         "known": 2,
+        "conflicts": 1,
         "rejected": 1,
         "unreadable": 1,
         "unpublished": 1,
         "skipped": {
             "rejected": {"count": 1, "lines": [4]},
             "not_json": {"count": 1, "lines": [6]},
+            "conflict": {"count": 1, "lines": [7]},
         },
         "replaced": {},
     }
-    assert counts.errors.first == [(4, "the text is empty"), (6, "it is not JSON")]
-    assert counts.errors.count == 2
+    assert counts.errors.first == [
+        (4, "the text is empty"),
+        (6, "it is not JSON"),
+        (7, "the key belongs to another text"),
+    ]
+    assert counts.errors.count == 3
 
 
 def test_full_backlog_is_reported_only_once(capsys: pytest.CaptureFixture[str]) -> None:
