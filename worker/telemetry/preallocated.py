@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from pathlib import Path
 
 from prometheus_client import mmap_dict, values
 
@@ -20,9 +21,15 @@ class PreallocatedDict(mmap_dict.MmapedDict):
 
     def __init__(self, filename: str, read_mode: bool = False) -> None:
         if not read_mode:
-            with open(filename, "a+b") as file:
-                size = max(os.fstat(file.fileno()).st_size, mmap_dict._INITIAL_MMAP_SIZE)
-                reserve(file.fileno(), size)
+            with Path(filename).open("a+b") as file:
+                present = os.fstat(file.fileno()).st_size
+                try:
+                    reserve(file.fileno(), max(present, mmap_dict._INITIAL_MMAP_SIZE))
+                except OSError:
+                    # The exporter could not read an empty file.
+                    if not present:
+                        Path(filename).unlink()
+                    raise
         super().__init__(filename, read_mode)  # type: ignore[no-untyped-call]
 
     def _init_value(self, key: str) -> None:
