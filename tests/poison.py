@@ -22,8 +22,9 @@ EXHAUST = "POISON memory"
 HANG = "POISON hang"
 # Interruptible work of a known duration: "SLOW 0.5" takes half a second.
 SLOW = "SLOW "
-# Raises an error that quotes the text.
+# Raises an error that quotes the text: of a class that may quote one, and of the system.
 RAISE = "POISON raise"
+OPEN = "POISON open"
 # If this variable names a file, models are loaded only once the file exists.
 GATE = "TEST_MODEL_GATE"
 
@@ -46,16 +47,18 @@ class PoisonedScorer(Scorer):
                 _libc_with_gil.usleep(1_000_000)
         elif text.startswith(RAISE):
             raise ValueError(f"cannot score {text!r}")
+        elif text.startswith(OPEN):
+            Path(text).read_text(encoding="utf-8")
         elif text.startswith(SLOW):
             log.warning("scoring a slow text")
             time.sleep(float(text.split()[1]))  # the slow work itself
         return super().score(text)
 
 
-def load(folder: Path, **options: Any) -> Scorer:
+def load(folder: Path, *arguments: Any, **options: Any) -> Scorer:
     gate = os.environ.get(GATE)
     if gate:
         log.warning("waiting for the gate before loading the model")
     while gate and not Path(gate).exists():
         time.sleep(0.05)  # the interval between two checks of the gate
-    return PoisonedScorer.load(folder, **options)
+    return PoisonedScorer.load(folder, *arguments, **options)
