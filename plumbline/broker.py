@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Sequence
 
 import redis
 
-from plumbline.queues import BULK_QUEUE, KEY_PREFIX, SCORE_QUEUE
+from plumbline.queues import KEY_PREFIX, SCORING_QUEUES
 from plumbline_client.broker import connect_redis, translate_redis_errors
 from plumbline_client.errors import BrokerRefuses, BrokerUnavailable
+from plumbline_client.queues import bound_list, lanes, with_priorities
 
 PROBE = KEY_PREFIX + "probe"
 # How often to ask a Redis that refuses, and how often to report the same answer.
@@ -18,16 +18,28 @@ ASK_EVERY_S = 1.0
 REPORT_EVERY_S = 30.0
 
 
-def queue_depth(url: str, *queues: str) -> int:
+def queue_depth(url: str, *queues: str, bound: Sequence[str] = ()) -> int:
     """Return the number of messages (not texts) in these queues, by default in the scoring queues.
 
-    Raises `BrokerUnavailable`.
+    `bound` are the sources with lists of their own. Raises `BrokerUnavailable`.
     """
-    with translate_redis_errors(url), connect_redis(url) as connection:
-        return sum(
-            cast(int, connection.llen(KEY_PREFIX + queue))
-            for queue in queues or (SCORE_QUEUE, BULK_QUEUE)
+    lists = [
+        name
+        for queue in queues or SCORING_QUEUES
+        for name in (
+            *with_priorities(queue),
+            *lanes(queue),
+            *(part for source in bound for part in with_priorities(bound_list(queue, source))),
         )
+    ]
+    with (
+        translate_redis_errors(url),
+        connect_redis(url) as connection,
+        connection.pipeline(transaction=False) as pipeline,
+    ):
+        for name in lists:
+            pipeline.llen(KEY_PREFIX + name)
+        return sum(pipeline.execute())
 
 
 def ping(url: str) -> None:

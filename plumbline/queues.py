@@ -11,6 +11,8 @@ from plumbline_client.queues import (
     KEY_PREFIX,
     SCORE_QUEUE,
     SCORE_TASK,
+    SCORING_QUEUES,
+    SUSPECT_QUEUE,
     queue_for,
 )
 
@@ -25,6 +27,8 @@ __all__ = [
     "REPORT_QUEUE",
     "SCORE_QUEUE",
     "SCORE_TASK",
+    "SCORING_QUEUES",
+    "SUSPECT_QUEUE",
     "SWEEP_TASK",
     "UPKEEP_QUEUE",
     "queue_for",

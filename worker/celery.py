@@ -16,11 +16,10 @@ from plumbline import celery_environment
 from plumbline.celery_config import broker_config
 from plumbline.queues import (
     ALERTS_TASK,
-    BULK_QUEUE,
     DRIFT_TASK,
     QUALITY_TASK,
     REPORT_QUEUE,
-    SCORE_QUEUE,
+    SCORING_QUEUES,
     SWEEP_TASK,
     UPKEEP_QUEUE,
 )
@@ -103,17 +102,14 @@ def make_app(settings: Settings, services: Services) -> Celery:
         # Both defaults come from the environment.
         loader="worker.loader:Loader",
         fixups=(),
-    )
-    broker = broker_config(services.broker_url)
-    broker["broker_transport_options"]["queue_order_strategy"] = (
-        "worker.broker.queue_order:StrictOrder"
+        task_cls="worker.broker.message_task:MessageTask",
     )
     app.conf.update(
-        broker,
-        # A worker without -Q consumes these, in the order of `worker.broker.queue_order`. Reports
-        # need a worker of their own (-Q plumbline.reports), so that Evidently is never imported
-        # in a process that scores texts.
-        task_queues=[queue(UPKEEP_QUEUE), queue(SCORE_QUEUE), queue(BULK_QUEUE)],
+        broker_config(services.broker_url),
+        # A worker without -Q consumes these, in the order of `worker.broker.lanes`. Reports need a
+        # worker of their own (-Q plumbline.reports), so that Evidently is never imported in a
+        # process that scores texts.
+        task_queues=[queue(name) for name in (UPKEEP_QUEUE, *SCORING_QUEUES)],
         # A message is acknowledged when its task returns, and is delivered again if the process
         # dies: the ledger makes the second delivery harmless.
         task_acks_late=True,

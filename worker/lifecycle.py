@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 from celery.signals import (
@@ -23,7 +24,7 @@ from celery.utils.log import current_process_index, get_multiprocessing_logger
 
 from plumbline import celery_environment
 from plumbline.broker import wait_until_usable
-from plumbline.queues import BULK_QUEUE, SCORE_QUEUE
+from plumbline.queues import BULK_QUEUE, SCORING_QUEUES, SUSPECT_QUEUE
 from plumbline.registered_trust import registered_trust
 from plumbline.services import Services
 from plumbline.settings import LogFormat, Settings
@@ -40,10 +41,18 @@ from storage.patience import call_when_ready
 from storage.prerequisites import check_use
 from storage.serving import deployments
 from worker.broker.address import check_broker
-from worker.celery import app, services, settings
+from worker.broker.source_bindings import follow_bindings, read_bindings
+from worker.celery import app, queue, services, settings
 from worker.pool.forced_exit import schedule_forced_exit
 from worker.pool.memory_limit import check_limit, limit_memory
-from worker.pool.process import DRAIN, IN_FLIGHT, current_process, load_scorer, start_process
+from worker.pool.process import (
+    DRAIN,
+    IN_FLIGHT,
+    START_COST,
+    current_process,
+    load_scorer,
+    start_process,
+)
 from worker.relay import Relay
 from worker.telemetry import last_words, metrics
 from worker.telemetry.exporter import Exporter
@@ -120,17 +129,29 @@ def hide_banner(instance: Any, **_: Any) -> None:
 
 @worker_init.connect
 def check_before_start(**_: Any) -> None:
-    STARTUP.scores_texts = not {SCORE_QUEUE, BULK_QUEUE}.isdisjoint(app.amqp.queues.consume_from)
+    read_suspects()
+    STARTUP.scores_texts = not set(SCORING_QUEUES).isdisjoint(app.amqp.queues.consume_from)
     try:
         check_broker(app, services.broker_url)
         artifact, STARTUP.failed_gates = preflight(settings, services)
         if STARTUP.scores_texts:
             check_limit(settings.child_memory_mb, artifact, load_scorer)
+        read_bindings(services.database_url)
         EXPORTER.prepare()
     # Celery logs an Exception raised here and starts anyway; SystemExit ends the worker.
     except Exception as error:
         raise SystemExit(f"The worker does not start: {sentence_of(error)}") from error
     STARTUP.live_model = artifact.name
+
+
+def read_suspects() -> None:
+    """Let each worker of bulk messages read the suspects as well, whatever its option -Q says.
+
+    It may come from an earlier release, which sent suspects through the other queues.
+    """
+    consumed = app.amqp.queues.consume_from
+    if BULK_QUEUE in consumed and SUSPECT_QUEUE not in consumed:
+        app.amqp.queues.select_add(queue(SUSPECT_QUEUE))
 
 
 def sentence_of(error: Exception) -> str:
@@ -161,6 +182,7 @@ def log_startup(**_: Any) -> None:
 
 @worker_process_init.connect
 def start_child(**_: Any) -> None:
+    started = monotonic()
     # A pool of one process, as in `-P solo`, has no indexes.
     pool_index = current_process_index(base=0) or 0
     EXPORTER.close_in_child()
@@ -171,11 +193,13 @@ def start_child(**_: Any) -> None:
         process.load_models()
     # From here on, heartbeats report the worker as able to score.
     process.guards.in_flight.claim()
+    START_COST.seconds = monotonic() - started
 
 
 @worker_ready.connect
-def serve_metrics(**_: Any) -> None:
+def start_threads(**_: Any) -> None:
     EXPORTER.start()
+    follow_bindings()
 
 
 @worker_process_shutdown.connect

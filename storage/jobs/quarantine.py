@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from plumbline_client.states import JobState
+from plumbline_client.wake_ups import QueuedJob
 
 
 def given_up(reason: str) -> str:
@@ -36,11 +37,18 @@ SELECT id, state, text IS NOT NULL AS has_text
 FROM plumbline.jobs WHERE id = ANY (CAST(:ids AS uuid[])) FOR UPDATE
 """)
 
+# A batch of jobs, so that no transaction holds many rows for long. Those that are given up again
+# after `before` are not replayed for ever.
 SELECTED = """
-    state = 'quarantined' AND text IS NOT NULL
-    AND (CAST(:ids AS uuid[]) IS NULL OR id = ANY (CAST(:ids AS uuid[])))
-    AND (CAST(:source AS text) IS NULL OR source = :source)
+    id IN (
+        SELECT id FROM plumbline.jobs
+        WHERE state = 'quarantined' AND state IN ('quarantined', 'rejected', 'expired')
+          AND text IS NOT NULL AND (CAST(:before AS timestamptz) IS NULL OR finished_at <= :before)
+          AND (CAST(:ids AS uuid[]) IS NULL OR id = ANY (CAST(:ids AS uuid[])))
+          AND (CAST(:source AS text) IS NULL OR source = :source)
+        LIMIT :batch FOR UPDATE SKIP LOCKED)
 """
+BATCH = 5_000
 
 # `published_at` is set because the caller publishes the jobs; it clears it if Redis is away. The
 # fence stays, so that a worker that was only slow cannot finish the job.
@@ -48,12 +56,14 @@ REPLAY = text(f"""
 UPDATE plumbline.jobs
 SET state = 'queued', attempts = 0, error = NULL, finished_at = NULL, published_at = now()
 WHERE {SELECTED}
-RETURNING id
+RETURNING id, source, octet_length(text) AS size
 """)
 
+# A worker of an earlier release may have quoted the text in the error.
 DISCARD = text(f"""
 UPDATE plumbline.jobs
-SET text = NULL, error = format('discarded by %s; %s', CAST(:by AS text), error)
+SET text = NULL,
+    error = format('discarded by %s; %s', CAST(:by AS text), plumbline.without_message(error))
 WHERE {SELECTED}
 RETURNING id
 """)
@@ -75,13 +85,23 @@ class QuarantinedJob:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The quarantined jobs with these ids, of this source; None sets no condition."""
+    """The quarantined jobs with these ids, of this source; None sets no condition.
+
+    With `before`, only those that were given up until then.
+    """
 
     ids: Sequence[uuid.UUID] | None
     source: str | None
+    before: datetime | None = None
+    batch: int = BATCH
 
     def parameters(self) -> dict[str, object]:
-        return {"ids": None if self.ids is None else list(self.ids), "source": self.source}
+        return {
+            "ids": None if self.ids is None else list(self.ids),
+            "source": self.source,
+            "before": self.before,
+            "batch": self.batch,
+        }
 
 
 def count_quarantined(connection: Connection) -> int:
@@ -106,16 +126,17 @@ def lock_jobs(
     return {row.id: (JobState(row.state), row.has_text) for row in rows}
 
 
-def replay(connection: Connection, selection: Selection) -> list[uuid.UUID]:
-    """Requeue jobs as if they had never been tried; return their ids for the caller to publish.
+def replay(connection: Connection, selection: Selection) -> list[QueuedJob]:
+    """Requeue a batch as if it had never been tried; return the jobs for the caller to publish.
 
     Jobs without a text stay in quarantine, because there is nothing to score.
     """
-    return [row.id for row in connection.execute(REPLAY, selection.parameters())]
+    rows = connection.execute(REPLAY, selection.parameters())
+    return [QueuedJob(row.id, row.source, row.size) for row in rows]
 
 
 def discard(connection: Connection, selection: Selection, by: str) -> list[uuid.UUID]:
-    """Delete the texts for good and record in each row who did it; return the jobs' ids.
+    """Delete a batch of texts for good and record in each row who did it; return the jobs' ids.
 
     The jobs stay in quarantine, so that their keys remain taken.
     """

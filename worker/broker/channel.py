@@ -19,17 +19,20 @@ import redis as redis_py
 from kombu.transport import redis
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import dumps, loads
-from kombu.utils.scheduling import cycle_by_name
 
 from plumbline.messages import MessageRejected
 from plumbline_client.broker import server_answer
+from plumbline_client.broker_connection import TcpConnection, TlsConnection
+from plumbline_client.queues import queue_of
 from storage.rejected_messages import RejectedMessage
 from worker.broker import gate
+from worker.broker.lanes import Lanes
 from worker.broker.message import Message
 from worker.broker.qos import QoS
 from worker.broker.refusal import Refusals
 from worker.broker.rejected_messages import WRITER
 from worker.broker.rejection import log_rejection, row_reason
+from worker.broker.source_bindings import bound_sources
 from worker.broker.unacknowledged import (
     FAILED,
     LOST_AFTER_S,
@@ -62,6 +65,8 @@ TAKES_PER_TURN = 64
 class Channel(redis.Channel):  # type: ignore[misc]
     QoS = QoS
     Message = Message
+    connection_class = TcpConnection
+    connection_class_ssl = TlsConnection
     from_transport_options = (*redis.Channel.from_transport_options, "max_message_bytes")
     # The app sets it from PLUMBLINE_MAX_MESSAGE_MB.
     max_message_bytes = sys.maxsize
@@ -75,9 +80,8 @@ class Channel(redis.Channel):  # type: ignore[misc]
         self._taking = Refusals(log, "no messages are taken for now")
         self._binding = Refusals(log, "queues are not declared yet")
         self._unbound: list[tuple[Any, ...]] = []
-        self._lists: dict[tuple[str, ...], list[str]] = {}
+        self.lanes = Lanes(bound_sources)
         super().__init__(*args, **options)
-        self._order = cycle_by_name(self.queue_order_strategy)()
 
     @property
     def active_queues(self) -> list[str]:
@@ -125,7 +129,7 @@ class Channel(redis.Channel):  # type: ignore[misc]
 
     def _update_queue_cycle(self) -> None:
         super()._update_queue_cycle()
-        self._order.update(self.task_queues)
+        self.lanes.read(self.task_queues)
         self._poll_at = 0.0
 
     # Turns
@@ -179,17 +183,21 @@ class Channel(redis.Channel):  # type: ignore[misc]
 
     def _take(self) -> Taken | None:
         assert self._unacknowledged is not None
-        queues = tuple(self._order.consume(len(self.task_queues)))
-        lists = self._lists.get(queues)
-        if lists is None:
-            lists = [
-                self._q_for_pri(queue, step) for step in self.priority_steps for queue in queues
-            ]
-            self._lists[queues] = lists
+        lists, bells = self.lanes.order(), self.lanes.bells()
         with self._settling(self.qos.acknowledged) as acknowledged:
-            return self._unacknowledged.take(
-                lists, acknowledged, max_bytes=self.max_message_bytes
+            taken = self._unacknowledged.take(
+                lists, acknowledged, bells, max_bytes=self.max_message_bytes
             )
+        if taken is None:
+            self.lanes.found_empty()
+        else:
+            self.lanes.taken(taken.tag, taken.list_name)
+        return taken
+
+    def settled(self, tag: str) -> None:
+        """Record that a message is acknowledged or returned."""
+        if self.lanes.ended(tag):
+            self._poll_at = 0.0
 
     def _acknowledge(self) -> None:
         assert self._unacknowledged is not None
@@ -222,12 +230,11 @@ class Channel(redis.Channel):  # type: ignore[misc]
     def _wait_for_messages(self) -> None:
         assert self._wakeups is not None
         self._poll_at = monotonic() + POLL_S
-        self._wakeups.arm([self.global_keyprefix + queue for queue in self.task_queues])
+        self._wakeups.arm([self.global_keyprefix + name for name in self.lanes.waits()])
 
     def _deliver(self, taken: Taken) -> None:
         list_name = taken.list_name.split(self.sep, 1)[0]
-        queue = list_name
-        self._order.rotate(queue)
+        queue = queue_of(list_name)
         try:
             message = gate.admit(taken, queue, list_name, self.max_message_bytes)
             self.connection._deliver(message, queue)

@@ -7,11 +7,12 @@ leaves a message that another worker receives again, which the ledger makes harm
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 from kombu.transport import redis, virtual
 
-from worker.broker.unacknowledged import is_own_tag
+from worker.broker.unacknowledged import UNCOUNTED, is_own_tag
 
 
 class QoS(redis.QoS):  # type: ignore[misc]
@@ -19,11 +20,21 @@ class QoS(redis.QoS):  # type: ignore[misc]
         super().__init__(*args, **options)
         self.acknowledged: deque[str] = deque()
         self.returned: deque[str] = deque()
+        self._counts: dict[str, str] = {}
 
     def held(self) -> list[str]:
         """Return the tags of the messages that are neither acknowledged nor returned."""
         settled = self._dirty
         return [tag for tag in list(self._delivered) if is_own_tag(tag) and tag not in settled]
+
+    def count_as(self, tag: str) -> str:
+        """Return how to count the return of this message to its queue."""
+        return self._counts.get(tag, UNCOUNTED)
+
+    def forget_counts(self, tags: Iterable[str]) -> None:
+        """Call it once the messages have returned."""
+        for tag in tags:
+            self._counts.pop(tag, None)
 
     def append(self, message: Any, delivery_tag: str) -> None:
         # The step that took the message has recorded it.
@@ -38,6 +49,9 @@ class QoS(redis.QoS):  # type: ignore[misc]
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         if is_own_tag(delivery_tag):
+            count_as = getattr(self._delivered.get(delivery_tag), "count_as", UNCOUNTED)
+            if requeue and count_as:
+                self._counts[delivery_tag] = count_as
             self._settle(delivery_tag, self.returned if requeue else self.acknowledged)
         else:
             super().reject(delivery_tag, requeue=requeue)
@@ -57,6 +71,7 @@ class QoS(redis.QoS):  # type: ignore[misc]
 
     def _settle(self, tag: str, settled: deque[str]) -> None:
         settled.append(tag)
+        self.channel.settled(tag)
         if tag in self._delivered:
             self._quick_ack(tag)
         if self.channel.takes_messages:

@@ -8,6 +8,7 @@ workers of this one hold, and vice versa. The score in the index is a time of Re
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import Any
 
 import redis
 from redis.commands.core import Script
+
+from plumbline_client.queues import BULK_QUEUE, EXPRESS_MAX_BYTES, SCORE_QUEUE
 
 # A worker renews its claim to what it holds every RENEW_S. What no worker renewed for LOST_AFTER_S
 # returns to its queue: its worker is dead, or no longer connected.
@@ -24,6 +27,15 @@ LOST_AFTER_S = 60.0
 # workers of earlier releases use, contain none.
 MARK = "@"
 OVERDUE_LIMIT = 500
+# A message with texts of `EXPRESS_MAX_BYTES` is shorter, even if two of three bytes are quoted: it
+# is JSON in base64. A longer one belongs to the bulk queue, whatever its producer thinks.
+LONG_MESSAGE_BYTES = 4 * EXPRESS_MAX_BYTES
+# An entry records in front of its JSON how often it was put back, with blanks, which JSON ignores:
+# so the count is known before anything is parsed, and whichever worker died of it. A space is an
+# attempt that failed, a newline one that found no PostgreSQL.
+FAILED, UNSERVED, UNCOUNTED = " ", "\n", ""
+# Of a message that is too large, a worker receives only the end, which holds the headers.
+TAIL_BYTES = 8_192
 
 _COMMON = r"""
 local unacked, index = KEYS[1], KEYS[2]
@@ -41,29 +53,64 @@ local function failed(reply)
 end
 """
 
-# KEYS: hash, index, lists in the order in which they are read. ARGV: length of the key prefix,
-# token of the new tag or '', acknowledged tags. Returns the position of the list and the message.
-# RPOP comes first because a full Redis refuses HSET and ZADD, but not to a script that has written.
+# KEYS: hash, index, bells, lists in the order in which they are read. ARGV: length of the key
+# prefix, token of the new tag or '', the size above which only a message's end is returned, the
+# length of that end, number of bells, express queue, bulk queue, the size from which a message of
+# the former belongs to the latter, acknowledged tags. Returns the position of the list, the
+# message's size, and the message or its end. RPOP comes first because a full Redis refuses HSET and
+# ZADD, but not to a script that has written. A bell that is not empty wakes workers; it is emptied
+# once no message waits for them.
 _TAKE = (
     _COMMON
     + r"""
-if #ARGV > 2 then
-    local refused = failed(redis.pcall('ZREM', index, unpack(ARGV, 3)))
+if #ARGV > 8 then
+    local refused = failed(redis.pcall('ZREM', index, unpack(ARGV, 9)))
     if refused then
         return redis.error_reply(refused)
     end
-    redis.call('HDEL', unacked, unpack(ARGV, 3))
+    redis.call('HDEL', unacked, unpack(ARGV, 9))
 end
 if ARGV[2] == '' then
     return false
 end
+local bells, express, bulk = tonumber(ARGV[5]), ARGV[6], ARGV[7]
+local function rest_of(list)
+    local rest = string.sub(list, #express + 1)
+    local separator = string.sub(rest, 1, 1)
+    if string.sub(list, 1, #express) == express
+        and (separator == '' or separator == '@' or separator == '\6') then
+        return rest
+    end
+end
+-- Whether a message was moved to the bulk queue.
+local function moved(key, list, message)
+    if #message < tonumber(ARGV[8]) or not rest_of(list) then
+        return false
+    end
+    local target = string.sub(key, 1, ARGV[1]) .. bulk .. rest_of(list)
+    if failed(redis.pcall('LPUSH', target, message)) then
+        return false
+    end
+    redis.pcall('LPUSH', string.sub(key, 1, ARGV[1]) .. bulk .. '#bell', '')
+    return true
+end
 local failure = false
-for position = 3, #KEYS do
-    local message = redis.pcall('RPOP', KEYS[position])
-    if failed(message) then
-        failure = failure or redis.error_reply(failed(message))
-    elseif message then
-        local list = string.sub(KEYS[position], ARGV[1] + 1)
+for position = 3 + bells, #KEYS do
+    local key = KEYS[position]
+    local list = string.sub(key, ARGV[1] + 1)
+    local message
+    for _ = 1, 16 do
+        message = redis.pcall('RPOP', key)
+        if failed(message) then
+            failure = failure or redis.error_reply(failed(message))
+            message = false
+        end
+        if not message or not moved(key, list, message) then
+            break
+        end
+        message = false
+    end
+    if message then
         local tag = ARGV[2] .. '@' .. list
         local recorded = redis.pcall('HSET', unacked, tag, '[' .. message .. suffix(list))
         if not failed(recorded) then
@@ -71,19 +118,30 @@ for position = 3, #KEYS do
         end
         if failed(recorded) then
             redis.pcall('HDEL', unacked, tag)
-            redis.call('RPUSH', KEYS[position], message)
+            redis.call('RPUSH', key, message)
             return redis.error_reply(failed(recorded))
         end
-        return {position - 3, message}
+        for bell = 3, 2 + bells do
+            redis.pcall('LTRIM', KEYS[bell], 0, 0)
+        end
+        local size = #message
+        if size > tonumber(ARGV[3]) then
+            message = string.sub(message, -tonumber(ARGV[4]))
+        end
+        return {position - 3 - bells, size, message}
     end
+end
+for bell = 3, 2 + bells do
+    redis.pcall('DEL', KEYS[bell])
 end
 return failure
 """
 )
 
 # KEYS: hash, index, the list of each tag. ARGV: 'RPUSH' (read next) or 'LPUSH' (read last), the
-# least age in seconds, the tags. Returns the number of messages that returned. ZREM comes first, as
-# RPOP does above. The record is deleted last, so that a list of another type loses no message.
+# least age in seconds, the blank that counts the return or '', the tags. Returns the number of
+# messages that returned. ZREM comes first, as RPOP does above. The record is deleted last, so that a
+# list of another type loses no message. Blanks beyond 64 would count nothing more.
 _RETURN = (
     _COMMON
     + r"""
@@ -92,7 +150,7 @@ if refused then
     return redis.error_reply(refused)
 end
 local returned, failure = 0, false
-for position = 3, #ARGV do
+for position = 4, #ARGV do
     local tag = ARGV[position]
     local claimed = redis.call('ZSCORE', index, tag)
     if not claimed or now - claimed >= tonumber(ARGV[2]) then
@@ -101,7 +159,10 @@ for position = 3, #ARGV do
         if record then
             local list = string.match(tag, '@(.*)$')
             local message = string.sub(record, 2, #record - #suffix(list))
-            local pushed = redis.pcall(ARGV[1], KEYS[position], message)
+            if #string.match(message, '^[ \n]*') < 64 then
+                message = ARGV[3] .. message
+            end
+            local pushed = redis.pcall(ARGV[1], KEYS[position - 1], message)
             if failed(pushed) then
                 redis.call('ZADD', index, now, tag)
                 failure = failure or redis.error_reply(failed(pushed))
@@ -165,11 +226,15 @@ return 1
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A message as it was in its list. `list_name` is a queue, or one of its priorities."""
+    """A message as it was in its list. `list_name` is a queue, or one of its priorities.
+
+    Of a message that is too large, `message` is only the end of its `size` bytes.
+    """
 
     tag: str
     list_name: str
     message: bytes
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,31 +264,51 @@ class Unacknowledged:
             Script(connection, source) for source in (_TAKE, _RETURN, _RENEW, _REPLACE)
         )
 
-    def take(self, lists: Sequence[str], acknowledged: Sequence[str] = ()) -> Taken | None:
+    def take(
+        self,
+        lists: Sequence[str],
+        acknowledged: Sequence[str] = (),
+        bells: Sequence[str] = (),
+        *,
+        max_bytes: int = sys.maxsize,
+    ) -> Taken | None:
         """Take the first message of the first list that has one; None if all are empty.
 
-        In the same step, forget the messages with the tags `acknowledged`.
+        In the same step, forget the messages with the tags `acknowledged`, and empty the `bells` if
+        all lists are empty.
         """
         token = uuid.uuid4().hex
-        keys = [*self._keys, *(self._prefix + name for name in lists)]
-        reply = self._run(self._take, keys, [len(self._prefix), token, *acknowledged])
+        keys = [*self._keys, *(self._prefix + name for name in (*bells, *lists))]
+        options = self._options(token, max_bytes, len(bells))
+        reply = self._run(self._take, keys, [*options, *acknowledged])
         if not reply:
             return None
-        position, message = reply
+        position, size, message = reply
         name = lists[position]
-        return Taken(token + MARK + name, name, message)
+        return Taken(token + MARK + name, name, message, size)
 
     def acknowledge(self, tags: Sequence[str]) -> None:
         """Forget the messages, which are processed."""
-        self._run(self._take, self._keys, [len(self._prefix), "", *tags])
+        self._run(self._take, self._keys, [*self._options(), *tags])
+
+    def _options(
+        self, token: str = "", max_bytes: int = sys.maxsize, bells: int = 0
+    ) -> list[int | str]:
+        sizes = [max_bytes, TAIL_BYTES, bells]
+        return [len(self._prefix), token, *sizes, SCORE_QUEUE, BULK_QUEUE, LONG_MESSAGE_BYTES]
 
     def return_to_queues(
-        self, tags: Sequence[str], *, read_next: bool, least_age_s: float = 0.0
+        self,
+        tags: Sequence[str],
+        *,
+        read_next: bool,
+        least_age_s: float = 0.0,
+        count_as: str = UNCOUNTED,
     ) -> int:
         """Return messages to their lists, to be read next or last. Return how many there were."""
         lists = [self._prefix + tag.partition(MARK)[2] for tag in tags]
         side = "RPUSH" if read_next else "LPUSH"
-        returned = self._run(self._return, [*self._keys, *lists], [side, least_age_s, *tags])
+        returned = self._run(self._return, [*self._keys, *lists], [side, least_age_s, count_as, *tags])
         return int(returned)
 
     def renew(self, tags: Sequence[str]) -> list[Overdue]:

@@ -16,6 +16,7 @@ from plumbline_client.errors import StorageError
 from plumbline_client.services import Services
 from storage.database import connect, translate_errors
 from storage.jobs import leases
+from storage.jobs.due import LEASE_EXPIRED
 from worker.pool.in_flight import InFlightRecord
 from worker.telemetry import metrics
 from worker.telemetry.metrics import ErrorKind
@@ -57,6 +58,8 @@ def report_crash(
     blamed = in_flight.leases if scoring is None else [in_flight.leases[scoring]]
     spared = [lease for lease in in_flight.leases if lease not in blamed]
     reason = crash_reason(exit_description, settings.text_timeout_s)
+    # Of several texts none of which was being scored, hardly any is at fault.
+    error = LEASE_EXPIRED if len(blamed) > 1 else reason
     # The engine is not kept: it would cross the fork of the next child.
     engine = connect(services.database_url, pool_size=1)
     try:
@@ -65,7 +68,7 @@ def report_crash(
             translate_errors(engine),
             engine.begin() as connection,
         ):
-            leases.release_lost(connection, blamed, reason, settings.max_attempts)
+            leases.release_lost(connection, blamed, error, settings.max_attempts)
             leases.return_unstarted(connection, spared)
     except StorageError as error:
         log.warning("the leases of a crashed process were not returned and will expire: %s", error)

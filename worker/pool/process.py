@@ -19,11 +19,13 @@ from worker.pool.in_flight import InFlightRecord, InFlightTable
 from worker.pool.lease_renewal import LeaseRenewal
 from worker.pool.loaded_models import LoadedModels
 from worker.pool.registered_versions import RegisteredVersions
+from worker.pool.start_cost import StartCost
 from worker.pool.watchdog import Watchdog
 
 # Allocated in the parent: shared memory must exist before the fork.
 DRAIN = Drain()
 IN_FLIGHT = InFlightTable()
+START_COST = StartCost()
 load_scorer: Callable[..., Scorer] = Scorer.load
 
 

@@ -11,7 +11,7 @@ from celery import bootsteps
 
 from plumbline import heartbeat
 from plumbline.heartbeat import WorkerStatus
-from plumbline.queues import BULK_QUEUE, SCORE_QUEUE
+from plumbline.queues import SCORING_QUEUES
 from plumbline_client.broker import server_answer
 from worker.broker.address import leads_to
 from worker.broker.refusal import Refusals
@@ -53,7 +53,7 @@ class HeartbeatStep(bootsteps.StartStopStep):  # type: ignore[misc]
 
 
 def worker_status() -> WorkerStatus:
-    if {SCORE_QUEUE, BULK_QUEUE}.isdisjoint(app.amqp.queues.consume_from):
+    if set(SCORING_QUEUES).isdisjoint(app.amqp.queues.consume_from):
         return WorkerStatus.OTHER
     return WorkerStatus.SCORING if IN_FLIGHT.any_alive() else WorkerStatus.LOADING
 

@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import redis
@@ -24,6 +25,7 @@ from plumbline_client.queues import (
     queue_for,
     queue_of,
 )
+from plumbline_client.visible import one_line
 from plumbline_client.wake_ups import WakeUp
 
 CONNECT_TIMEOUT_S = 5.0
@@ -38,6 +40,16 @@ ANSWERS = (
 TOO_MANY_CLIENTS = "max number of clients"
 # What Redis puts before the error of a command in a script.
 SCRIPT_POSITION = re.compile(r"^(?:ERR )?(?:Error running script.*?: )?(?:@user_script: ?\d+: )+-?")
+# A message with the largest number of ids has about 70 kB.
+MESSAGES_PER_PUSH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """The jobs of messages that could not be sent, and the reason."""
+
+    ids: list[uuid.UUID] = field(default_factory=list)
+    reason: str = ""
 
 
 class Publisher:
@@ -54,16 +66,16 @@ class Publisher:
 
     def wake(self, ids: Sequence[uuid.UUID], list_name: str | None = None) -> None:
         """Publish one message that makes a worker score these jobs."""
-        self.wake_all([WakeUp(ids, list_name or queue_for(len(ids)))])
+        self._push([_wake_up(WakeUp(ids, list_name or queue_for(len(ids))))])
 
-    def wake_all(self, wake_ups: Sequence[WakeUp]) -> None:
-        """Publish the messages, in order and in one round trip."""
-        self._push(
-            [
-                (wake.list_name, _message(SCORE_TASK, wake_up(wake.ids), wake.list_name))
-                for wake in wake_ups
-            ]
-        )
+    def wake_all(self, wake_ups: Sequence[WakeUp]) -> Unsent:
+        """Publish messages in order, many in one round trip. Raises nothing."""
+        for sent in range(0, len(wake_ups), MESSAGES_PER_PUSH):
+            try:
+                self._push([_wake_up(wake) for wake in wake_ups[sent : sent + MESSAGES_PER_PUSH]])
+            except BrokerUnavailable as error:
+                return Unsent([job for wake in wake_ups[sent:] for job in wake.ids], str(error))
+        return Unsent()
 
     def send(
         self, task: str, arguments: dict[str, Any], queue: str, task_id: str | None = None
@@ -99,6 +111,10 @@ class Publisher:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _wake_up(wake: WakeUp) -> tuple[str, str]:
+    return wake.list_name, _message(SCORE_TASK, wake_up(wake.ids), wake.list_name)
 
 
 def _message(
@@ -138,7 +154,7 @@ def server_answer(error: Exception) -> str | None:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or ["no reason given"])[0]
+    return one_line((str(error).strip().splitlines() or ["no reason given"])[0])
 
 
 def connect_redis(url: str, timeout_s: float | None = None) -> redis.Redis:

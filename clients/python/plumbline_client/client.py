@@ -11,13 +11,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from types import TracebackType
+from typing import Any
 
 from plumbline_client import statements
 from plumbline_client.backlog import Backlog, OnFull
 from plumbline_client.broker import Publisher
 from plumbline_client.database import Connection, Database
+from plumbline_client.deadline import remaining_s, time_limit
 from plumbline_client.defaults import MAX_BACKLOG, MAX_TEXT_CHARS, MESSAGE_SIZE, SOURCE
-from plumbline_client.errors import BrokerUnavailable, JobUnknown, SourceInvalid, StorageError
+from plumbline_client.errors import (
+    DatabaseUnavailable,
+    JobUnknown,
+    SourceInvalid,
+    StorageError,
+)
 from plumbline_client.identity import LONGEST_SOURCE, invalid_reason
 from plumbline_client.new_job import NewJob, new_job, to_document
 from plumbline_client.pause import pause
@@ -25,8 +32,16 @@ from plumbline_client.results import Result, ResultFilter
 from plumbline_client.services import services_from_environment
 from plumbline_client.states import TERMINAL, JobState
 from plumbline_client.text import storable_error
+from plumbline_client.wake_ups import QueuedJob, group
 
 POLL_S = 0.1
+# A character has up to six bytes in the document, and `submit_many_v1` accepts 256 MiB.
+MAX_PART_CHARS = 16_000_000
+# A filter without a limit may return millions of rows.
+READ_LIMIT_S = 300.0
+LAST_PART = 0.2
+# Of the time that is left. The rest is for the mark of a wake-up that was not sent.
+PUBLISHING_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +64,9 @@ class Receipt:
     `state` is `rejected`, with the reason in `error`, if the text cannot be scored. `new` is False
     if the key was known. `published` is False if Redis was unavailable: the job is accepted, and
     the sweeper will publish its wake-up.
+
+    `conflict` is True if the key belongs to another text: this text was not accepted, `error` says
+    so, and `job_id` and `state` are those of the other text.
     """
 
     job_id: uuid.UUID
@@ -56,6 +74,7 @@ class Receipt:
     error: str | None
     new: bool
     published: bool
+    conflict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +93,8 @@ class Cancellation:
 class Client:
     """Submits texts, cancels jobs and reads results. Threads may share a client; forks may not.
 
-    Up to ten threads use PostgreSQL at the same time; others wait. A Redis URL that cannot be
+    Up to ten threads use PostgreSQL at the same time; others wait. No call waits for ever for a
+    server that does not answer; see `submit`. A Redis URL that cannot be
     parsed raises `BrokerUnavailable` at once, whereas an unavailable Redis raises nothing. If
     PostgreSQL becomes unavailable during a call, the call raises `DatabaseUnavailable`, and its
     texts may or may not have been accepted; with keys, submitting them again is safe.
@@ -133,8 +153,14 @@ class Client:
     ) -> Receipt:
         """Accept one text durably and wake a worker.
 
-        While the backlog is full, the call waits, for at most `timeout_s`; with on_full="refuse" it
-        does not wait. It then raises BacklogFull, and nothing was accepted.
+        While the backlog is full, the call waits; with on_full="refuse" it does not wait. It then
+        raises BacklogFull, and nothing was accepted.
+
+        The whole call ends within `timeout_s` (at least 0.5 s): the wait for the backlog, for a
+        connection, for PostgreSQL and for Redis. Without it, only the backlog is waited for without
+        an end; PostgreSQL has 30 s and Redis 5 s per answer. If PostgreSQL does not answer in time,
+        the call raises DatabaseUnavailable, and the text may or may not have been accepted. If
+        Redis does not, `published` is False.
         """
         texts = [Submission(text, key, deadline)]
         return next(self.submit_many(texts, source=source, on_full=on_full, timeout_s=timeout_s))
@@ -161,8 +187,10 @@ class Client:
         stream = iter(texts)
         while chunk := list(islice(stream, self._message_size)):
             jobs = [self._new_job(text, source) for text in chunk]
-            self._backlog.wait_for_capacity(on_full, timeout_s, on_wait)
-            yield from self._accept(jobs)
+            with time_limit(timeout_s):
+                self._backlog.wait_for_capacity(on_full, timeout_s, on_wait)
+                receipts = list(self._accept(jobs))
+            yield from receipts
 
     def cancel(self, job_id: uuid.UUID, *, reason: str = "cancelled by its client") -> Cancellation:
         """End a queued job as `cancelled`; a job that is being scored or has ended is unchanged.
@@ -170,12 +198,11 @@ class Client:
         The key of a cancelled job stays used. Raises JobUnknown if the job does not exist.
         """
         with self._database.connection() as connection:
-            parameters = {"ids": [job_id], "reason": storable_error(reason)}
-            cancelled = connection.execute(statements.CANCEL, parameters).fetchone() is not None
-            states = _states(connection, [job_id])
-        if job_id not in states:
+            parameters = {"id": job_id, "reason": storable_error(reason)}
+            row = connection.execute(statements.CANCEL, parameters).fetchone()
+        if row is None:
             raise JobUnknown(f"There is no job {job_id}.")
-        return Cancellation(job_id, cancelled, *states[job_id])
+        return Cancellation(job_id, row.cancelled, JobState(row.state), row.error)
 
     def results(
         self,
@@ -193,6 +220,9 @@ class Client:
 
         `since` and `until` (exclusive) refer to the time of acceptance; a timedelta is that long
         ago, by PostgreSQL's clock. A `limit` of None returns all.
+
+        Without `ids` this needs the role `plumbline_reader`. With `ids` the role
+        `plumbline_producer` is enough, for the jobs of its sources; their `text` is then None.
         """
         conditions = ResultFilter(
             ids=ids,
@@ -203,8 +233,9 @@ class Client:
             since=since,
             until=until,
         )
-        with self._database.connection() as connection:
-            rows = connection.execute(statements.FIND_RESULTS, conditions.parameters(limit))
+        with self._database.connection(READ_LIMIT_S) as connection:
+            statement = statements.FIND_RESULTS if ids is None else statements.RESULTS_BY_ID
+            rows = connection.execute(statement, conditions.parameters(limit))
             return [Result.from_row(row) for row in rows]
 
     def result(self, job_id: uuid.UUID) -> Result | None:
@@ -214,16 +245,30 @@ class Client:
     def wait(self, ids: Sequence[uuid.UUID], timeout_s: float = 60.0) -> list[Result]:
         """Return the results in the order of `ids` once every job has ended.
 
-        Raises TimeoutError with the number of jobs that have not ended.
+        Raises TimeoutError with the number of jobs that have not ended, and DatabaseUnavailable if
+        PostgreSQL has not answered at all; both after `timeout_s` (at least 0.5 s).
         """
-        deadline = time.monotonic() + timeout_s
-        open_ids = ids
-        while open_ids := self._not_ended(open_ids):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{len(open_ids)} of {len(ids)} jobs are not done yet.")
-            pause(POLL_S)
-        results = {result.job_id: result for result in self.results(ids=ids, limit=None)}
+        with time_limit(timeout_s):
+            self._wait_until_ended(ids, timeout_s)
+            found = self.results(ids=ids, limit=None)
+        results = {result.job_id: result for result in found}
         return [results[job_id] for job_id in ids]
+
+    def _wait_until_ended(self, ids: Sequence[uuid.UUID], timeout_s: float) -> None:
+        ends_at = time.monotonic() + timeout_s
+        waiting: Sequence[uuid.UUID] | None = None
+        while waiting is None or waiting:
+            try:
+                waiting = self._not_ended(ids if waiting is None else waiting)
+            except DatabaseUnavailable:
+                # Shortly before the end, the time was too short for the answer.
+                if waiting is None or time.monotonic() < ends_at - LAST_PART * timeout_s:
+                    raise
+                ends_at = 0.0
+            if waiting and time.monotonic() > ends_at:
+                raise TimeoutError(f"{len(waiting)} of {len(ids)} jobs are not done yet.")
+            if waiting:
+                pause(POLL_S)
 
     def close(self) -> None:
         self._publisher.close()
@@ -251,35 +296,38 @@ class Client:
         )
 
     def _accept(self, jobs: Sequence[NewJob]) -> Iterator[Receipt]:
-        ids = [job.id for job in jobs]
+        rows: list[Any] = []
         with self._database.connection() as connection:
-            rows = connection.execute(statements.ACCEPT, {"jobs": to_document(jobs)})
-            new = {row.id for row in rows}
-            states = {job.id: _initial_state(job) for job in jobs}
-            # Usually every job is new, and this round trip is not needed.
-            if known := [job_id for job_id in ids if job_id not in new]:
-                states |= _states(connection, known)
-        queued = [i for i in dict.fromkeys(ids) if i in new and states[i][0] is JobState.QUEUED]
+            for part in _parts(jobs):
+                rows += connection.execute(statements.SUBMIT, {"jobs": to_document(part)})
+        sizes = {job.id: len((job.text or "").encode()) for job in jobs}
+        queued = [
+            QueuedJob(row.id, jobs[0].source, sizes.get(row.id, 0))
+            for row in rows
+            if row.new and row.state == JobState.QUEUED
+        ]
         self._backlog.add(len(queued))
         published = self._publish(queued)
-        for job_id in ids:
-            state, error = states[job_id]
-            # If one call contains a key twice, only its first receipt is new.
-            is_new = job_id in new
-            new.discard(job_id)
-            yield Receipt(job_id, state, error, is_new, published or not is_new)
+        for row in rows:
+            yield Receipt(
+                job_id=row.id,
+                state=JobState(row.state),
+                error=row.error,
+                new=row.new,
+                published=published or not row.new,
+                conflict=row.conflict,
+            )
 
-    def _publish(self, ids: Sequence[uuid.UUID]) -> bool:
-        if not ids:
+    def _publish(self, jobs: Sequence[QueuedJob]) -> bool:
+        left_s = remaining_s()
+        with time_limit(None if left_s is None else PUBLISHING_SHARE * left_s):
+            unsent = self._publisher.wake_all(group(jobs, self._message_size))
+        if not unsent.ids:
             return True
-        try:
-            self._publisher.wake(ids)
-        except BrokerUnavailable:
-            # The jobs are accepted in any case. Without this mark the sweeper finds them later.
-            with suppress(StorageError), self._database.connection() as connection:
-                connection.execute(statements.UNPUBLISH, {"ids": list(ids)})
-            return False
-        return True
+        # The jobs are accepted in any case. Without this mark the sweeper finds them later.
+        with suppress(StorageError), self._database.connection() as connection:
+            connection.execute(statements.UNPUBLISH, {"ids": unsent.ids})
+        return False
 
     def _count_queued(self, limit: int) -> int:
         with self._database.connection() as connection:
@@ -293,8 +341,18 @@ class Client:
         return [i for i in ids if i not in states or states[i][0] not in TERMINAL]
 
 
-def _initial_state(job: NewJob) -> tuple[JobState, str | None]:
-    return (JobState.QUEUED if job.error is None else JobState.REJECTED), job.error
+def _parts(jobs: Sequence[NewJob]) -> Iterator[list[NewJob]]:
+    """Yield the jobs in order, in parts that PostgreSQL takes in one statement."""
+    part: list[NewJob] = []
+    chars = 0
+    for job in jobs:
+        size = len(job.text or "")
+        if part and chars + size > MAX_PART_CHARS:
+            yield part
+            part, chars = [], 0
+        part.append(job)
+        chars += size
+    yield part
 
 
 def _states(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from plumbline.cli.commands.show import find_job
 from plumbline.cli.database import database
+from plumbline.cli.output.batch_progress import counted
 from plumbline.cli.output.console import (
     column_table,
     err,
@@ -25,9 +26,12 @@ from plumbline.cli.user import current_user
 from plumbline.errors import OptionInvalid
 from plumbline.services import connected
 from plumbline.settings import Settings
+from plumbline_client import wake_ups
 from plumbline_client.broker import Publisher
-from plumbline_client.errors import BrokerUnavailable, JobUnknown
+from plumbline_client.errors import JobUnknown
 from plumbline_client.states import JobState
+from plumbline_client.wake_ups import QueuedJob
+from storage.database import now
 from storage.jobs import outbox, quarantine
 from storage.jobs.quarantine import QuarantinedJob, Selection
 
@@ -67,15 +71,25 @@ def replay(
 ) -> None:
     """Queue jobs again, with no attempts counted."""
     services = connected(Settings.read())
+    ids: list[uuid.UUID] = []
+    published = True
     with database(services) as engine:
         with engine.begin() as connection:
             selection = select_jobs(connection, jobs, source, everything)
-            replayed = quarantine.replay(connection, selection)
-        published = publish(services.broker_url, engine, replayed)
+
+        def replay_batches() -> Iterator[int]:
+            nonlocal published
+            while replayed := replay_batch(engine, selection):
+                # In vain, once Redis is unavailable; see `publish`.
+                published = publish(services.broker_url, engine, replayed) and published
+                ids.extend(job.id for job in replayed)
+                yield len(replayed)
+
+        counted(replay_batches(), None, "queued again")
     if as_json:
-        print_json({"replayed": replayed, "published": published})
+        print_json({"replayed": ids, "published": published})
         return
-    out.print(f"Queued {count_text(replayed)} again.")
+    out.print(f"Queued {count_text(ids)} again.")
     if not published:
         err.print("Redis is unavailable; the jobs are published once it is back.")
 
@@ -88,13 +102,31 @@ def discard(
     as_json: JsonOption = False,
 ) -> None:
     """Delete the texts of jobs for good. The rows stay and record who did it."""
-    with database(connected(Settings.read())) as engine, engine.begin() as connection:
-        selection = select_jobs(connection, jobs, source, everything)
-        discarded = quarantine.discard(connection, selection, current_user())
+    discarded: list[uuid.UUID] = []
+    with database(connected(Settings.read())) as engine:
+        with engine.begin() as connection:
+            selection = select_jobs(connection, jobs, source, everything)
+
+        def discard_batches() -> Iterator[int]:
+            while ids := discard_batch(engine, selection):
+                discarded.extend(ids)
+                yield len(ids)
+
+        counted(discard_batches(), None, "discarded")
     if as_json:
         print_json({"discarded": discarded})
     else:
         out.print(f"Discarded {count_text(discarded)}.")
+
+
+def replay_batch(engine: Engine, selection: Selection) -> list[QueuedJob]:
+    with engine.begin() as connection:
+        return quarantine.replay(connection, selection)
+
+
+def discard_batch(engine: Engine, selection: Selection) -> list[uuid.UUID]:
+    with engine.begin() as connection:
+        return quarantine.discard(connection, selection, current_user())
 
 
 def select_jobs(
@@ -106,10 +138,10 @@ def select_jobs(
     if not everything and not jobs:
         raise OptionInvalid("Give jobs, or --all, which --source limits to one source.")
     if not jobs:
-        return Selection(None, source)
+        return Selection(None, source, now(connection))
     ids = [find_job(connection, name)[0].id for name in jobs]
     check_replayable(connection, ids)
-    return Selection(ids, source)
+    return Selection(ids, source, now(connection))
 
 
 def check_replayable(connection: Connection, ids: Sequence[uuid.UUID]) -> None:
@@ -123,20 +155,17 @@ def check_replayable(connection: Connection, ids: Sequence[uuid.UUID]) -> None:
             raise JobUnknown(f"The text of job {job_id} was deleted; nothing was changed.")
 
 
-def publish(broker_url: str, engine: Engine, ids: Sequence[uuid.UUID]) -> bool:
-    """Send one message per job, because each of them ended a worker before.
+def publish(broker_url: str, engine: Engine, jobs: Sequence[QueuedJob]) -> bool:
+    """Send one message per job, behind all other texts, because each of them ended a worker before.
 
     Returns False if Redis is unavailable; the relay then publishes the rest later.
     """
     with Publisher(broker_url) as publisher:
-        for sent, job_id in enumerate(ids):
-            try:
-                publisher.wake([job_id])
-            except BrokerUnavailable:
-                with engine.begin() as connection:
-                    outbox.unpublish(connection, ids[sent:])
-                return False
-    return True
+        unsent = publisher.wake_all(wake_ups.suspects(jobs))
+    if unsent.ids:
+        with engine.begin() as connection:
+            outbox.unpublish(connection, unsent.ids)
+    return not unsent.ids
 
 
 def jobs_table(jobs: Sequence[QuarantinedJob]) -> Table:

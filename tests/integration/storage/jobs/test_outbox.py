@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from storage.jobs.outbox import DueJobs, take_due_jobs, unpublish
+from storage.jobs.due import DueJobs
+from storage.jobs.outbox import take_due_jobs, unpublish
 from tests.ledger import Ledger, job
 
 
@@ -26,4 +27,4 @@ def test_unpublished_job_is_taken_once(ledger: Ledger) -> None:
         unpublish(connection, [first, second])
     taken = take(ledger, limit=1).fresh + take(ledger, limit=1).fresh
     assert sorted(taken) == sorted([first, second])
-    assert take(ledger) == DueJobs(fresh=[], suspects=[])
+    assert take(ledger) == DueJobs([])
