@@ -22,16 +22,12 @@ from plumbline.embedded import child_process
 from plumbline.embedded.child_process import LOCALHOST, Server, describe_exit, free_port, quote_log
 from plumbline.embedded.errors import EmbeddedFailed, EmbeddedMissing
 from plumbline.embedded.lock import exclusive_lock
-from plumbline.embedded.postgres_user import (
-    ServerUser,
-    reachable_programs,
-    require_name,
-    server_user,
-)
-from plumbline.system_errors import one_line
+from plumbline.embedded.postgres_user import reachable_programs, require_name, server_user
+from plumbline.embedded.server_user import ServerUser
 from plumbline_client.database_errors import may_pass
 from plumbline_client.database_url import DatabaseUrl
 from plumbline_client.session import open_connection
+from plumbline_client.visible import one_line
 
 NAME = "plumbline"
 START_TIMEOUT_S = 60.0
@@ -51,6 +47,8 @@ SETTINGS = {
     # Log neither the row nor the statement that failed: both may contain a text.
     "log_error_verbosity": "terse",
     "log_min_error_statement": "panic",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
 }
 
 
@@ -204,7 +202,8 @@ def _start(
     except BaseException:
         child_process.stop(process, signal.SIGINT, STOP_TIMEOUT_S)
         raise
-    layout.port_file.write_text(json.dumps(port), encoding="ascii")
+    with replacing(layout.port_file) as partial:
+        partial.write_text(json.dumps(port), encoding="ascii")
     return process, url
 
 
