@@ -50,14 +50,16 @@ class RedisUser:
     keys: Sequence[str]
     rules: Sequence[str]
 
-    def rights(self, setinfo: bool = True) -> str:
+    def rights(self, setinfo: bool = True, select: bool = False) -> str:
         """Return the rules of `ACL SETUSER` without a password; they replace all earlier rights.
 
-        Redis 7.0 and 7.1 refuse a rule about CLIENT SETINFO, which they do not know.
+        Redis 7.0 and 7.1 refuse a rule about CLIENT SETINFO, which they do not know. A URL with a
+        database number other than 0 needs SELECT.
         """
         keys = [f"~{pattern}" for pattern in self.keys]
         rules = [rule for rule in self.rules if setinfo or rule != f"+{SETINFO}"]
-        return " ".join(["resetkeys", "resetchannels", "-@all", *keys, *rules])
+        selecting = ["+select"] if select else []
+        return " ".join(["resetkeys", "resetchannels", "-@all", *keys, *rules, *selecting])
 
 
 def producer(source: str | None = None) -> RedisUser:
@@ -107,10 +109,10 @@ def admin() -> RedisUser:
     )
 
 
-def setuser_command(user: RedisUser, password: str | None, setinfo: bool = True) -> str:
+def setuser_command(user: RedisUser, password: str | None, rights: str) -> str:
     """Return the command that creates the user, or that only sets the rights of one that exists."""
     login = f"on resetpass >{password} " if password is not None else ""
-    return f"ACL SETUSER {user.name} {login}{user.rights(setinfo)}"
+    return f"ACL SETUSER {user.name} {login}{rights}"
 
 
 def password_rule(password: str) -> str:

@@ -17,7 +17,7 @@ from plumbline_client import Client
 from plumbline_client.broker import Publisher
 from plumbline_client.errors import BrokerUnavailable
 from tests.command import Cli
-from tests.secured_redis import CERTIFICATE, ENCODED, USER, SecuredRedis, secured_redis
+from tests.secured_redis import CERTIFICATE, ENCODED, SECRETS, USER, SecuredRedis, secured_redis
 from tests.waiting import eventually
 from tests.workers import environment, failed_start_output, start_beat, start_worker
 
@@ -31,17 +31,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredRedis]:
 
 
 def url_of(server: SecuredRedis, options: str = "") -> str:
-    return f"rediss://{USER}:{ENCODED}@{server.tls_address}/0{options}"
+    return f"rediss://{USER}:{ENCODED}@{server.tls_address}/2{options}"
 
 
 def test_client_worker_beat_and_commands_speak_tls(
     server: SecuredRedis, database_url: str, tmp_path: Path
 ) -> None:
-    url = url_of(server, f"?ssl_ca_certs={CERTIFICATE}")
+    # As a secret file or a line of .env holds it.
+    url = f'"{url_of(server, f"?ssl_ca_certs={CERTIFICATE}&ssl_password={ENCODED}")}"\n'
     cli = Cli(tmp_path, environment(database_url, url, tmp_path))
     with (
-        start_worker(database_url, url, tmp_path, concurrency=1),
-        start_beat(database_url, url, tmp_path),
+        start_worker(database_url, url, tmp_path, concurrency=1) as worker,
+        start_beat(database_url, url, tmp_path) as beat,
         Client(database_url, url) as client,
     ):
         receipt = client.submit("See you at six")
@@ -49,6 +50,8 @@ def test_client_worker_beat_and_commands_speak_tls(
         assert client.wait([receipt.job_id], timeout_s=60)[0].state == "scored"
         eventually(lambda: cli.complete("health").returncode == 0, 30.0, "it is not healthy")
         assert cli.json("status")["broker_error"] is None
+    assert "Connected to rediss://me:***@localhost" in worker.log()
+    assert not any(secret in worker.log() + beat.log() for secret in SECRETS)
 
 
 @pytest.mark.parametrize("options", ["", "?ssl_cert_reqs=optional"])

@@ -38,6 +38,9 @@ def acl(
         bool,
         typer.Option("--older", help="Leave out CLIENT SETINFO, unknown to Redis 7.0 and 7.1."),
     ] = False,
+    select: Annotated[
+        bool, typer.Option("--select", help="For URLs with a database number other than 0.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Print the commands that create the users producer, worker and monitor with new passwords.
@@ -46,7 +49,9 @@ def acl(
     this source alone.
     """
     users = [producer(name) for name in source] if source else [producer(), worker(), monitor()]
-    commands = [_command(user, rights_only, older) for user in users]
+    commands = [
+        _command(user, user.rights(setinfo=not older, select=select), rights_only) for user in users
+    ]
     if as_json:
         print_json(commands)
         return
@@ -56,10 +61,10 @@ def acl(
         err.print(NEXT)
 
 
-def _command(user: RedisUser, rights_only: bool, older: bool) -> dict[str, str | None]:
+def _command(user: RedisUser, rights: str, rights_only: bool) -> dict[str, str | None]:
     password = None if rights_only else secrets.token_urlsafe(PASSWORD_BYTES)
     return {
         "user": user.name,
         "password": password,
-        "command": setuser_command(user, password, not older),
+        "command": setuser_command(user, password, rights),
     }

@@ -76,9 +76,9 @@ def test_a_worker_that_reads_texts_is_loading_until_a_process_has_loaded_the_mod
 
 
 def refused_commands(keys: redis.Redis) -> int:
-    """Return how many commands Redis refused for the type of a value, those of other tests too."""
+    """Return how many commands Redis refused for a lack of replicas, those of other tests too."""
     statistics: Any = keys.info("errorstats")
-    return int(statistics.get("errorstat_WRONGTYPE", {}).get("count", 0))
+    return int(statistics.get("errorstat_NOREPLICAS", {}).get("count", 0))
 
 
 def test_beat_sends_heartbeats_until_it_ends_and_survives_their_loss(
@@ -102,10 +102,15 @@ def test_beat_sends_heartbeats_until_it_ends_and_survives_their_loss(
         assert heartbeat.recent(keys) == expected, "the first is sent at once"
         keys.delete(heartbeat.KEY)
         eventually(lambda: heartbeat.recent(keys) == expected, 10.0)
-        # A value of another type, so that Redis refuses the next heartbeats.
+        # A value of another type is replaced.
+        keys.set(heartbeat.KEY, "spoiled")
+        eventually(lambda: heartbeat.recent(keys) == expected, 10.0)
         refused_before = refused_commands(keys)
-        keys.set(heartbeat.KEY, "refuse")
-        eventually(lambda: refused_commands(keys) > refused_before, 10.0)
+        keys.config_set("min-replicas-to-write", 1)
+        try:
+            eventually(lambda: refused_commands(keys) > refused_before, 10.0)
+        finally:
+            keys.config_set("min-replicas-to-write", 0)
         keys.delete(heartbeat.KEY)
         eventually(lambda: heartbeat.recent(keys) == expected, 10.0)
         _, log = beat.communicate("")
