@@ -15,7 +15,7 @@ from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
-from plumbline_client.deadline import call_within, remaining_s
+from plumbline_client.deadline import remaining_s
 from plumbline_client.limits import duration_of
 from plumbline_client.liveness import Liveness
 
@@ -29,6 +29,7 @@ ANSWER_GRACE_S = 1.0
 SERVER_SHARE = 0.85
 SHORTEST_SERVER_S = 0.2
 CONFIGURE_TRIES = 3
+CANCEL_LIMIT_S = 0.3
 
 
 class NoAnswer(psycopg.OperationalError):
@@ -119,16 +120,11 @@ class Connection(psycopg.Connection[Any]):
 
     def _abandon(self) -> None:
         """Close the connection, and ask a server that still works on the statement to stop."""
-        if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-            request = self.pgconn.get_cancel()
-
-            def cancel() -> None:
-                with suppress(psycopg.Error):
-                    request.cancel()
-
-            # Nothing limits the time of this request either, so nobody waits for it.
-            with suppress(TimeoutError):
-                call_within(0.0, cancel)
+        is_active = self.pgconn.transaction_status == TransactionStatus.ACTIVE
+        # The request of an older libpq blocks the whole interpreter until it is answered.
+        if is_active and psycopg.capabilities.has_cancel_safe():
+            with suppress(psycopg.Error):
+                self.cancel_safe(timeout=CANCEL_LIMIT_S)
         self.close()
 
 
