@@ -31,6 +31,8 @@ MIN_TEXTS = 50
 MAX_TEXTS = 2_000
 MAX_TEXT_CHARS = 2_000
 ALPHA = 0.01
+# What scikit-learn says about texts of stop words alone, and about identical texts.
+TOO_FEW_WORDS = ("empty vocabulary", "After pruning, no terms remain")
 
 
 def text_drift(
@@ -50,10 +52,10 @@ def text_drift(
     threshold = auc_threshold(len(sides[0]), len(sides[1]), alpha)
     try:
         auc = _auc(sides[0], sides[1], threshold)
-    except ValueError:
-        # scikit-learn raises it for texts of stop words alone ("empty vocabulary") and for
-        # identical texts ("After pruning, no terms remain"). A message could quote a text.
-        return "the texts have too few different words"
+    except ValueError as error:
+        # The rest of the message could quote a text.
+        reasons = [words for words in TOO_FEW_WORDS if words in str(error)]
+        return ": ".join(["the texts have too few different words", *reasons])
     if not math.isfinite(auc):
         return "there are too few texts"
     return FeatureDrift(FEATURE, METHOD, auc, threshold)

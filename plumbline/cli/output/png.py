@@ -44,7 +44,7 @@ def save_png(report: DriftReport, values: Sequence[DriftValue], path: Path) -> N
         picture = report_figure(report, values)
     with (
         translate_write_errors(path),
-        replacing(path, mode=0o666) as partial,
+        replacing(path) as partial,
         warnings.catch_warnings(),
     ):
         # Matplotlib draws boxes for a source name in a script that its font lacks.
