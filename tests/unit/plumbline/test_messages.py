@@ -9,7 +9,7 @@ import pytest
 from plumbline.messages import MAX_JOBS, LabelMessage, MessageRejected, ScoreMessage
 from plumbline_client.identity import keyed_id
 from plumbline_client.message import wake_up
-from plumbline_client.queues import EXPRESS_MAX_TEXTS
+from plumbline_client.queues import EXPRESS_MAX_BYTES, EXPRESS_MAX_TEXTS
 from storage.jobs.labels import LabelEntry
 from tests.paths import DOCS
 
@@ -163,7 +163,8 @@ PUBLISHED = {
     "title": "Plumbline message, version 1",
     "description": (
         "The keyword arguments (kwargs) of the Celery task plumbline.score, sent as JSON with "
-        f"the key prefix plumbline: on Redis. A message of more than {EXPRESS_MAX_TEXTS} texts "
+        f"the key prefix plumbline: on Redis. A message of more than "
+        f"{EXPRESS_MAX_BYTES:,} bytes of text, or of more than {EXPRESS_MAX_TEXTS} texts, "
         "belongs in the queue plumbline.bulk, so that single texts do not wait behind it; any "
         "other belongs in the queue plumbline.score."
     ),
