@@ -84,7 +84,7 @@ def _run(connection: Connection, query: Query) -> list[Metric]:
         if is_unreachable(error):
             raise
         name = getattr(query, "func", query).__name__
-        log.warning("the metrics of %s are omitted: %s", name, error)
+        log.warning("the metrics of %s are omitted: %s", name, error.orig)
         return []
 
 

@@ -90,6 +90,11 @@ class Connection(psycopg.Connection[Any]):
             with self.cursor(row_factory=tuple_row) as cursor:
                 cursor.execute(f"SELECT {calls}".encode(), values, prepare=False)
 
+    def rollback(self) -> None:
+        """Roll back; nothing is left to do if the connection is closed, as after NoAnswer."""
+        if not self.closed:
+            super().rollback()
+
     def _configure_persistently(self, settings: Mapping[str, str]) -> None:
         # The limit of the call before still applies to the change itself.
         for _ in range(CONFIGURE_TRIES - 1):
