@@ -46,9 +46,27 @@ FROM unnest(CAST(:tables AS text[])) AS tables (name)
 CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS rights (name)
 WHERE NOT (has_schema_privilege('{SCHEMA}', 'USAGE')
            AND has_table_privilege(format('%I.%I', '{SCHEMA}', tables.name), rights.name))
-  AND (rights.name <> 'UPDATE' OR tables.name = 'jobs')
+  AND (rights.name <> 'UPDATE' OR tables.name IN ('jobs', 'locks', 'periodic_tasks'))
 LIMIT 1
 """)
+
+PUBLIC_RIGHTS = text("""
+SELECT current_database() AS database,
+       ARRAY(SELECT name FROM unnest(ARRAY['CONNECT', 'TEMPORARY']) AS names (name)
+             WHERE has_database_privilege('public', current_database(), name)) AS rights
+""")
+
+
+def open_to_all(connection: Connection) -> str | None:
+    """Return a sentence if every login of the server may use the database."""
+    public = connection.execute(PUBLIC_RIGHTS).one()
+    if not public.rights:
+        return None
+    return (
+        "Every login of the server may connect to the database, where it can occupy connections "
+        f"and disk; run REVOKE {', '.join(public.rights)} ON DATABASE {quoted(public.database)} "
+        "FROM PUBLIC, and grant CONNECT to the roles that need it."
+    )
 
 
 def check_server(connection: Connection) -> None:

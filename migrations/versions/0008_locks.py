@@ -20,7 +20,8 @@ depends_on = None
 
 LOCKS = ("deploy", "sweep", "evaluate_alerts", "report_quality")
 
-# A transaction whose notification finds no room in the queue cannot be committed.
+# A transaction whose notification finds no room in the queue cannot be committed. Every role with
+# rights on the schema may call it: workers do, and anybody can notify without it.
 NOTIFY_RELAY = """
 CREATE FUNCTION plumbline.notify_relay() RETURNS void
 LANGUAGE plpgsql
@@ -57,7 +58,6 @@ def upgrade() -> None:
     # Workers of earlier releases record no end; what they began counts as done until now.
     op.execute("UPDATE plumbline.periodic_tasks SET ended_at = began_at")
     op.execute(NOTIFY_RELAY)
-    op.execute("REVOKE ALL ON FUNCTION plumbline.notify_relay FROM PUBLIC")
     op.execute(SUBMIT)
 
 

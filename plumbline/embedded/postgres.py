@@ -30,6 +30,8 @@ from plumbline_client.session import open_connection
 from plumbline_client.visible import one_line
 
 NAME = "plumbline"
+# Migrations create them if they do not exist.
+ROLES = ["plumbline_producer", "plumbline_reader"]
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
 POLL_S = 0.05
@@ -251,6 +253,13 @@ def _create_database(connection: psycopg.Connection) -> None:
     query = "SELECT FROM pg_database WHERE datname = %s"
     if connection.execute(query, (NAME,)).fetchone() is None:
         connection.execute(f"CREATE DATABASE {NAME}")
+    # A login that somebody creates may connect only as a member of these roles.
+    connection.execute(f"REVOKE CONNECT, TEMPORARY ON DATABASE {NAME} FROM PUBLIC")
+    for role in ROLES:
+        exists = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,))
+        if exists.fetchone() is None:
+            connection.execute(f"CREATE ROLE {role} NOLOGIN")
+        connection.execute(f"GRANT CONNECT ON DATABASE {NAME} TO {role}")
 
 
 def _last_port(layout: Layout) -> int | None:

@@ -24,7 +24,7 @@ FROM (
 WHERE jobs.id = chosen.id
 RETURNING jobs.created_at, jobs.id
 """)
-# A producer or a worker that needs one of the rows waits for less than a second.
+# A producer or a worker that needs one of the rows waits for about a second at most.
 BATCH = 5_000
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from plumbline.services import connected
 from plumbline.settings import Settings
 from storage.database import absolute_time
 from storage.jobs.retention import purge_texts
+from storage.prerequisites import open_to_all
 
 app = typer.Typer(help="Upgrade and check the tables; purge old texts.")
 
@@ -39,12 +41,19 @@ def upgrade(
 
 @app.command()
 def check(as_json: JsonOption = False) -> None:
-    """Check that the tables are at the version of this release. Exit 1 if they are not."""
+    """Check that the tables are at the version of this release. Exit 1 if they are not.
+
+    If every login of the server may connect to the database, a warning says so.
+    """
     with extra_needed("Checking the tables", "worker"):
         from storage import migrate
     with database(connected(Settings.read())) as engine:
         version = migrate.check(engine)
-    print_version(version, as_json)
+        with engine.connect() as connection:
+            warning = open_to_all(connection)
+    if warning:
+        err.print(Text(warning, style="yellow"), soft_wrap=True)
+    print_version(version, as_json, [warning] if warning else [])
 
 
 @app.command()
@@ -74,8 +83,8 @@ def print_wait(sentence: str) -> None:
     err.print(Text(sentence), soft_wrap=True)
 
 
-def print_version(version: str, as_json: bool) -> None:
+def print_version(version: str, as_json: bool, warnings: Sequence[str] | None = None) -> None:
     if as_json:
-        print_json({"version": version})
+        print_json({"version": version} | ({} if warnings is None else {"warnings": warnings}))
         return
     out.print(f"The tables are at version {version}, as this release needs.")

@@ -40,8 +40,8 @@ def health(
 
     Exit 0: all three. 3: not live; a server, every worker or beat is down. 4: live but not ready;
     no worker has loaded its model, or the tables do not exist. 5: ready, but texts are queued and
-    none is scored. Clocks that differ from PostgreSQL's and missing sweeps are printed as well, and
-    change no exit code.
+    none is scored, or no sweep was completed for 5 minutes. Clocks that differ from PostgreSQL's
+    and missing sweeps are printed as well, and change no exit code.
     """
     services = probe_services()
     if here:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from plumbline import heartbeat
@@ -11,6 +13,7 @@ from plumbline.health import (
     sweep_warnings,
 )
 from plumbline.heartbeat import Heartbeat, WorkerStatus
+from storage.jobs.sweep import OverdueLeases
 from storage.periodic_tasks import PeriodicTaskAge
 from storage.reports.status import Progress
 
@@ -75,3 +78,28 @@ def test_missing_sweeps_are_a_warning(age_s: float, warned: bool) -> None:
     sentences = list(sweep_warnings(tasks))
     assert len(sentences) == warned
     assert all(f"No sweep has begun for {age_s:.0f} s" in sentence for sentence in sentences)
+
+
+@pytest.mark.parametrize(
+    ("since_completed_s", "oldest_overdue_s", "health"),
+    [
+        (5.0, 0.0, Health.HEALTHY),
+        (310.0, 290.0, Health.HEALTHY),
+        (320.0, 0.0, Health.STUCK),
+        (5.0, 310.0, Health.STUCK),
+    ],
+)
+def test_a_system_without_sweeps_is_stuck(
+    since_completed_s: float, oldest_overdue_s: float, health: Health
+) -> None:
+    progress = replace(
+        IDLE,
+        periodic_tasks=[
+            PeriodicTaskAge("plumbline.drift", 5.0, 1e6, 1e6),
+            PeriodicTaskAge("plumbline.sweep", 5.0, 1.0, since_completed_s),
+        ],
+        overdue_leases=OverdueLeases(7, oldest_overdue_s),
+    )
+    report = assess(heartbeats(WorkerStatus.SCORING, WorkerStatus.BEAT), progress, 60.0)
+    assert report.health is health
+    assert report.reason.endswith(".")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from storage.database import connect
 from storage.jobs import announcements
@@ -66,10 +66,3 @@ def test_few_foreign_notifications_cost_one_read(database_url: str, engine: Engi
         assert listener.wait(60.0)
         assert not listener.wait(0.0)
         assert listener.silence is None
-
-
-def test_only_the_owner_notifies_through_the_function(engine: Engine) -> None:
-    with engine.connect() as connection:
-        assert not connection.execute(
-            text("SELECT has_function_privilege('public', 'plumbline.notify_relay()', 'EXECUTE')")
-        ).scalar_one()

@@ -5,6 +5,8 @@ import pytest
 
 from monitoring.alerts.rules import evaluate_rules, format_duration
 from plumbline.settings import Settings
+from storage.jobs.sweep import OverdueLeases
+from storage.periodic_tasks import PeriodicTaskAge
 from storage.reports.alert_facts import AlertFacts
 from storage.reports.alerts import Condition
 from storage.reports.drift import LatestDrift
@@ -166,3 +168,23 @@ def test_queue_age_alerts_if_a_text_waits_too_long() -> None:
 )
 def test_duration_is_formatted_for_people(duration_s: float, expected: str) -> None:
     assert format_duration(duration_s) == expected
+
+
+def test_a_periodic_task_that_never_ends_is_an_alert() -> None:
+    tasks = [
+        PeriodicTaskAge("plumbline.sweep", 5.0, 1.0, 316.0),
+        PeriodicTaskAge("plumbline.quality", 600.0, 1.0, 2_000.0),
+    ]
+    assert rules({"periodic_tasks": tasks}) == [("stalled_task", "plumbline.sweep")]
+    (condition,) = conditions({"periodic_tasks": tasks})
+    assert (condition.severity, condition.value, condition.threshold) == ("critical", 316.0, 315.0)
+    assert rules({"periodic_tasks": tasks}, alert_upkeep_s=400) == []
+    assert rules({"periodic_tasks": tasks}, alert_upkeep_s=0) == []
+
+
+def test_leases_that_no_sweep_ends_are_an_alert() -> None:
+    overdue = {"overdue_leases": OverdueLeases(3, 301.0)}
+    assert rules(overdue) == [("overdue_leases", "everything")]
+    assert "3 leases have expired" in conditions(overdue)[0].message
+    assert rules(overdue, alert_upkeep_s=0) == []
+    assert rules({"overdue_leases": OverdueLeases(3, 299.0)}) == []

@@ -66,12 +66,25 @@ def test_purge_with_an_invalid_duration_deletes_nothing(purged_before: list[date
     assert purged_before == []
 
 
-@pytest.mark.parametrize("command", ["upgrade", "check"])
-def test_version_of_the_tables_is_printed(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        migrate, command, lambda engine, **_: "0005" if engine is ENGINE else None
-    )
+@pytest.mark.parametrize(("command", "keys"), [("upgrade", {}), ("check", {"warnings": []})])
+def test_version_of_the_tables_is_printed(
+    command: str, keys: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "open_to_all", lambda connection: None)
+    monkeypatch.setattr(migrate, command, lambda engine, **_: "0005" if engine is ENGINE else None)
     printed = CliRunner().invoke(db.app, [command])
     assert printed.output == "The tables are at version 0005, as this release needs.\n"
     as_json = CliRunner().invoke(db.app, [command, "--json"])
-    assert json.loads(as_json.output) == {"version": "0005"}
+    assert json.loads(as_json.output) == {"version": "0005"} | keys
+
+
+def test_a_database_that_is_open_to_all_logins_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(migrate, "check", lambda engine: "0005")
+    monkeypatch.setattr(db, "open_to_all", lambda connection: "Every login may connect.")
+    printed = CliRunner().invoke(db.app, ["check"])
+    assert printed.exit_code == 0
+    assert printed.stderr == "Every login may connect.\n"
+    as_json = CliRunner().invoke(db.app, ["check", "--json"])
+    assert json.loads(as_json.stdout)["warnings"] == ["Every login may connect."]
