@@ -106,5 +106,5 @@ def test_a_rejected_text_does_not_affect_its_neighbours(artifact: Artifact) -> N
 def test_a_failure_of_the_model_is_recorded_with_its_reason(artifact: Artifact) -> None:
     lease = make_lease("win")
     outcome = score_leases(Scorers(make_scorer(artifact, FailingRuntime())), [lease])
-    assert outcome.failed == [(lease, "ScoringError: The model failed, as this fake always does.")]
+    assert outcome.failed == [(lease, "The model failed, as this fake always does.")]
     assert outcome.predictions == []
