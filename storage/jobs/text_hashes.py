@@ -6,7 +6,7 @@ The plain SHA-256 of a short text, such as a code of six digits, is found by try
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from sqlalchemy import Engine, text
 
@@ -44,7 +44,7 @@ WHERE id IN (
 """)
 
 
-def key_plain_hashes(engine: Engine, batch: int = BATCH) -> Iterator[int]:
+def key_plain_hashes(engine: Engine, batch: int = BATCH) -> Generator[int, None, None]:
     """Replace the plain hashes of an earlier release; yield the count of each committed batch.
 
     An interrupted run is resumed by the next one, and a finished one is not repeated. A row that

@@ -44,7 +44,7 @@ class Installation:
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         with psycopg.connect(self.database_url, autocommit=True, row_factory=dict_row) as session:
-            done = session.execute(query, values)  # type: ignore[call-overload]
+            done = session.execute(query, values)
             return list(done.fetchall()) if done.description else []
 
     def texts(self, source: str) -> dict[str | None, str | None]:
@@ -104,7 +104,7 @@ def submit_v1(url: str, text: str | None, **arguments: Any) -> uuid.UUID:
     names = ", ".join(f"{name} => %({name})s" for name in arguments)
     with psycopg.connect(url, autocommit=True) as connection:
         call = f"SELECT plumbline.submit_v1(%(text)s, {names})"
-        row = connection.execute(call, {"text": text, **arguments}).fetchone()  # type: ignore[call-overload]
+        row = connection.execute(call, {"text": text, **arguments}).fetchone()
         assert row is not None
         return uuid.UUID(str(row[0]))
 

@@ -99,6 +99,7 @@ def plain(ledger: Ledger) -> Iterator[list[uuid.UUID]]:
     ledger.accept(*jobs)
     with ledger.engine.begin() as connection:
         connection.execute(text("ALTER TABLE plumbline.jobs ENABLE TRIGGER jobs_key_text_hash"))
+        connection.execute(text("UPDATE plumbline.installation SET hashes_keyed_at = NULL"))
     assert bytes(ledger.row(jobs[0].id).text_sha256) == text_hash("text 0")
     yield [new.id for new in jobs]
 
@@ -118,6 +119,14 @@ def test_plain_hashes_of_an_earlier_release_are_keyed_in_batches(
         assert row.text_sha256 is None
         assert bytes(row.text_hash) == keyed(ledger.engine, text_hash(f"text {number}"))
     assert list(key_plain_hashes(ledger.engine)) == []
+
+
+def test_a_locked_row_is_left_to_the_next_run(ledger: Ledger, plain: list[uuid.UUID]) -> None:
+    with ledger.engine.begin() as worker:
+        worker.execute(text("SELECT FROM plumbline.jobs WHERE key = '3' FOR UPDATE"))
+        assert sum(key_plain_hashes(ledger.engine, batch=10)) == 24
+    assert ledger.row(plain[3]).text_hash is None
+    assert list(key_plain_hashes(ledger.engine)) == [1]
 
 
 def test_a_key_is_known_before_and_after_its_hash_is_keyed(

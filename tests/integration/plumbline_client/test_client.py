@@ -316,11 +316,11 @@ def test_accepted_text_survives_the_loss_of_both_servers(
     """PostgreSQL fails just before the client marks the wake-up as unpublished."""
     client = Client(database_url, broker_url)
 
-    def fail_both(_: object, ids: object) -> None:
+    def fail_both(_: object, messages: object) -> None:
         monkeypatch.setattr(statements, "UNPUBLISH", TERMINATE)
         raise BrokerUnavailable("Redis cannot be reached.")
 
-    monkeypatch.setattr(Publisher, "wake", fail_both)
+    monkeypatch.setattr(Publisher, "_push", fail_both)
     receipt = client.submit("text")
     assert (receipt.state, receipt.new, receipt.published) == (JobState.QUEUED, True, False)
     assert count(engine) == 1
