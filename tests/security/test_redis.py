@@ -338,7 +338,8 @@ def test_the_printed_commands_create_the_same_users(
         assert len(after["passwords"]) == 1 and after["passwords"] != user["passwords"]
         # As they were, for the other tests.
         keys.execute_command("ACL", "SETUSER", name, "resetpass", "#" + user["passwords"][0])
-    (rights,) = cli.json("redis", "acl", "--rights-only", "--source", "billing", "--select")
+    printed = cli.json("redis", "acl", "--rights-only", "--source", "billing", "--select")
+    (rights,) = printed["users"]
     assert (rights["user"], rights["password"]) == ("producer-billing", None)
     assert rights["command"].startswith("ACL SETUSER producer-billing resetkeys resetchannels ")
     assert rights["command"].endswith(" +select")

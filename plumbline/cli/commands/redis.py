@@ -53,7 +53,7 @@ def acl(
         _command(user, user.rights(setinfo=not older, select=select), rights_only) for user in users
     ]
     if as_json:
-        print_json(commands)
+        print_json({"users": commands})
         return
     for command in commands:
         typer.echo(command["command"])
