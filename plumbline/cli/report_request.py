@@ -12,12 +12,14 @@ from sqlalchemy import Connection, Engine
 from plumbline.errors import ReportMissing
 from plumbline.queues import REPORT_QUEUE
 from plumbline_client.broker import Publisher
+from plumbline_client.deadline import time_limit
 from plumbline_client.pause import pause
 from plumbline_client.services import Services
 
 Report = TypeVar("Report")
 
 POLL_S = 0.2
+GRACE_S = 5.0
 
 
 def send(task: str, arguments: Mapping[str, Any], services: Services) -> str:
@@ -39,16 +41,19 @@ def wait_for(
     Raises ReportMissing after `timeout_s`.
     """
     deadline = time.monotonic() + timeout_s
-    while True:
-        on_poll()
-        with engine.connect() as connection:
-            report = query(connection)
-        if report is not None:
-            return report
-        if time.monotonic() > deadline:
-            raise ReportMissing(
-                f"No report arrived within {timeout_s:g} s; is a reports worker running? "
-                "`plumbline up` runs one, as does `celery -A worker worker -Q plumbline.reports "
-                "--concurrency=1`; the request stays queued until one starts."
-            )
-        pause(POLL_S)
+    # The last query may take a little longer than the wait for the report.
+    with time_limit(timeout_s + GRACE_S):
+        while True:
+            on_poll()
+            with engine.connect() as connection:
+                report = query(connection)
+            if report is not None:
+                return report
+            if time.monotonic() > deadline:
+                raise ReportMissing(
+                    f"No report arrived within {timeout_s:g} s; is a reports worker running? "
+                    "`plumbline up` runs one, as does `celery -A worker worker -Q "
+                    "plumbline.reports --concurrency=1`; the request stays queued until one "
+                    "starts."
+                )
+            pause(POLL_S)
