@@ -131,8 +131,8 @@ def prepare(arguments: Sequence[str]) -> None:
     os.umask(UMASK)
     if module := shadowing_module(arguments, sys.path):
         raise SystemExit(
-            f"`-A {APP}` would import {module}, which is not Plumbline's package {APP}; start "
-            "Celery in another folder, or name one with --workdir."
+            f"`-A {APP}` would import {one_line(module)}, which is not Plumbline's package {APP}; "
+            "start Celery in another folder, or name one with --workdir."
         )
     if sentence := refusal(arguments):
         raise SystemExit(sentence)

@@ -38,12 +38,12 @@ def run_program(command: Callable[[], None]) -> None:
     raise SystemExit(code)
 
 
-def _run(command: Callable[[], None]) -> int | str | None:
+def _run(command: Callable[[], None]) -> int | None:
     """Return the exit code; print the sentence of an error."""
     try:
         command()
     except SystemExit as ended:
-        return ended.code
+        return _fail(ended.code) if isinstance(ended.code, str) else ended.code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

@@ -28,6 +28,7 @@ from plumbline.settings import Settings
 from plumbline.system_errors import describe, is_known
 from plumbline_client.database_url import DatabaseUrl
 from plumbline_client.errors import PlumblineError, ServicesMissing
+from plumbline_client.visible import one_line
 from worker.pool.memory_limit import recycle_kib
 
 # The app would read them. The plug-in of the `celery` command does the same for the options, which
@@ -55,7 +56,7 @@ def read_configuration() -> tuple[Settings, Services]:
         DatabaseUrl.parse(settings.database_url.get_secret_value())
         return settings, connected(settings)
     except PlumblineError as error:
-        raise SystemExit(str(error)) from error
+        raise SystemExit(one_line(str(error))) from error
     except Exception as error:
         if not is_known(error):
             raise

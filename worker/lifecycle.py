@@ -32,6 +32,7 @@ from plumbline.shipped import resolve_model
 from plumbline.system_errors import describe, is_known
 from plumbline.version_record import version_record
 from plumbline_client.errors import PlumblineError
+from plumbline_client.visible import one_line
 from scoring.artifact.artifact import Artifact
 from scoring.artifact.gates import failed_gates
 from scoring.artifact.registry import model_name
@@ -157,7 +158,7 @@ def read_suspects() -> None:
 def sentence_of(error: Exception) -> str:
     """Return the sentence with which the process ends; log the traceback of a defect."""
     if isinstance(error, PlumblineError):
-        return str(error)
+        return one_line(str(error))
     if not is_known(error):
         log.exception("unexpected error during start-up")
     return describe(error)
