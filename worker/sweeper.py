@@ -18,6 +18,7 @@ from plumbline_client.wake_ups import WakeUp
 from storage.jobs import outbox
 from storage.jobs.due import DueJobs
 from storage.jobs.sweep import SweepResult, sweep
+from storage.sources import listed_sources
 from worker.broker.refusal import Refusals
 from worker.telemetry import metrics
 from worker.telemetry.metrics import ErrorKind, SweepOutcome
@@ -41,7 +42,9 @@ def run_sweep(
 
     The result is complete if nothing is left for the next sweep, neither here nor in Redis.
     """
-    depth = queue_depth_if_writable(services)
+    with engine.connect() as connection:
+        bound = listed_sources(connection)
+    depth = queue_depth_if_writable(services, bound)
     batches: list[SweepResult] = []
     sent = depth is not None
     while len(batches) < MAX_BATCHES and not (batches and batches[-1].complete):
@@ -96,11 +99,14 @@ def publish_or_return(
     return not unsent
 
 
-def queue_depth_if_writable(services: Services) -> int | None:
-    """Return the number of messages in Redis; None if Redis is unavailable or full."""
+def queue_depth_if_writable(services: Services, bound: Sequence[str] = ()) -> int | None:
+    """Return the number of messages in Redis; None if Redis is unavailable or full.
+
+    `bound` are the sources with lists of their own.
+    """
     try:
         check_writable(services.broker_url)
-        depth = queue_depth(services.broker_url)
+        depth = queue_depth(services.broker_url, bound=bound)
     except BrokerUnavailable as error:
         _publishing.add(str(error))
         return None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import pytest
 import redis
 from sqlalchemy import Engine, text
 
-from plumbline.queues import KEY_PREFIX, SCORE_QUEUE
+from plumbline.broker import queue_depth
+from plumbline.queues import SUSPECT_QUEUE
 from plumbline_client import Client, Result
 from plumbline_client.states import JobState
 from tests.command import NOWHERE, Cli
@@ -40,8 +39,7 @@ def results_by_id(client: Client) -> dict[str, Result]:
 
 
 def queued_messages(broker_url: str) -> int:
-    with redis.Redis.from_url(broker_url) as queues:
-        return cast(int, queues.llen(KEY_PREFIX + SCORE_QUEUE))
+    return queue_depth(broker_url, SUSPECT_QUEUE)
 
 
 def test_jobs_are_listed_replayed_and_discarded(

@@ -29,6 +29,7 @@ from plumbline_client.errors import BrokerUnavailable, StorageError
 from plumbline_client.services import Services
 from plumbline_client.visible import one_line
 from storage.reports.status import Status, snapshot
+from storage.sources import listed_sources
 
 MINUTE_S = 60.0
 LEDGER_KEYS = (
@@ -103,13 +104,15 @@ def read_status(services: Services) -> SystemStatus:
     """Query PostgreSQL and Redis; either may be unavailable."""
     ledger = ledger_error = depth = broker_error = None
     workers: list[str] = []
+    bound: list[str] = []
     try:
         with database(services) as engine, engine.connect() as connection:
+            bound = listed_sources(connection)
             ledger = snapshot(connection)
     except StorageError as error:
         ledger_error = str(error)
     try:
-        depth = queue_depth(services.broker_url)
+        depth = queue_depth(services.broker_url, bound=bound)
         workers = running_workers(services.broker_url)
     except BrokerUnavailable as error:
         broker_error = str(error)

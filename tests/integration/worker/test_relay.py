@@ -16,11 +16,12 @@ import redis
 from sqlalchemy import Engine, text
 
 from plumbline.broker import queue_depth
-from plumbline.queues import BULK_QUEUE, KEY_PREFIX, SCORE_QUEUE
+from plumbline.queues import EXPRESS_MAX_TEXTS, KEY_PREFIX, SCORING_QUEUES
 from plumbline.settings import Settings
 from plumbline_client import Client
 from plumbline_client.broker import Publisher
 from plumbline_client.errors import BrokerUnavailable
+from plumbline_client.queues import lanes
 from plumbline_client.services import Services
 from storage import migrate
 from storage.database import connect
@@ -80,9 +81,9 @@ def wait_until_listening(engine: Engine, relays: int = 1) -> None:
     eventually(are_listening)
 
 
-def depths(broker_url: str) -> tuple[int, int]:
-    """Return the number of express and of bulk messages."""
-    return queue_depth(broker_url, SCORE_QUEUE), queue_depth(broker_url, BULK_QUEUE)
+def depths(broker_url: str) -> tuple[int, ...]:
+    """Return the number of express messages, of bulk messages and of suspects."""
+    return tuple(queue_depth(broker_url, queue) for queue in SCORING_QUEUES)
 
 
 def published_jobs(broker_url: str) -> list[uuid.UUID]:
@@ -90,8 +91,9 @@ def published_jobs(broker_url: str) -> list[uuid.UUID]:
     with redis.Redis.from_url(broker_url) as keys:
         bodies = [
             json.loads(message)["body"]
-            for queue in (SCORE_QUEUE, BULK_QUEUE)
-            for message in cast(list[bytes], keys.lrange(KEY_PREFIX + queue, 0, -1))
+            for queue in SCORING_QUEUES
+            for name in (queue, *lanes(queue))
+            for message in cast(list[bytes], keys.lrange(KEY_PREFIX + name, 0, -1))
         ]
     arguments = [json.loads(base64.b64decode(body))[1] for body in bodies]
     return [uuid.UUID(job["id"]) for message in arguments for job in message["jobs"]]
@@ -134,16 +136,16 @@ def test_few_jobs_are_express_many_are_bulk_and_suspects_travel_alone(
 ) -> None:
     first = submit(engine)
     relay_once(engine, publisher, Settings(), services)
-    assert depths(services.broker_url) == (1, 0)
+    assert depths(services.broker_url) == (1, 0, 0)
     with engine.begin() as connection:
         (lease,) = claim(connection, [], [first], 60.0)
         release(connection, lease, "it failed")
-    for number in range(7):
+    for number in range(EXPRESS_MAX_TEXTS + 3):
         submit(engine, f"text {number}")
-    relay_once(engine, publisher, Settings(message_size=5), services)
-    assert depths(services.broker_url) == (1 + 1 + 1, 1)
+    relay_once(engine, publisher, Settings(message_size=EXPRESS_MAX_TEXTS + 1), services)
+    assert depths(services.broker_url) == (1 + 1, 1, 1)
     relay_once(engine, publisher, Settings(), services)
-    assert depths(services.broker_url) == (3, 1), "nothing is published twice"
+    assert depths(services.broker_url) == (2, 1, 1), "nothing is published twice"
 
 
 def test_a_job_without_attempts_left_is_not_published(
@@ -153,7 +155,7 @@ def test_a_job_without_attempts_left_is_not_published(
         (lease,) = claim(connection, [], [submit(engine)], 60.0)
         release(connection, lease, "it failed")
     relay_once(engine, publisher, Settings(max_attempts=1), services)
-    assert depths(services.broker_url) == (0, 0)
+    assert depths(services.broker_url) == (0, 0, 0)
 
 
 def test_two_relays_publish_each_job_once(services: Services, engine: Engine) -> None:

@@ -25,7 +25,7 @@ def expire_leases(ledger: Ledger, *ids: uuid.UUID) -> None:
 
 def test_recently_published_job_is_not_due(ledger: Ledger) -> None:
     ledger.accept_texts(1)
-    assert run_sweep(ledger) == SweepResult(fresh=[], suspects=[], expired=0, quarantined=0)
+    assert run_sweep(ledger) == SweepResult(jobs=[], expired=0, quarantined=0)
 
 
 def test_lost_wake_up_is_sent_again_once(ledger: Ledger) -> None:
