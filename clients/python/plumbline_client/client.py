@@ -46,7 +46,9 @@ PUBLISHING_SHARE = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A text to score. Submitting the same `key` again returns the same job and changes nothing.
+    """A text to score. Submitting it again with the same `key` returns the same job.
+
+    With another text, the same `key` is a conflict, and nothing changes; see `Receipt`.
 
     A `deadline` that is a timedelta counts from the acceptance by PostgreSQL's clock, so that a
     wrong clock of this machine does not matter. A datetime needs a time zone.
