@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from plumbline.queues import BULK_QUEUE, SCORE_QUEUE, SCORING_QUEUES, SUSPECT_QUEUE, UPKEEP_QUEUE
-from plumbline_client.queues import bell, bound_list, lanes, with_priorities
+from plumbline_client.queues import PRIORITIES, bell, bound_list, lanes, with_priorities
 from worker.broker.shares import Running, Shares
 
 BINDABLE = (SCORE_QUEUE, BULK_QUEUE)
@@ -24,6 +24,7 @@ SHARE = 0.1
 LEAST_SAVED_S = 1.0
 # While a suspect is being scored, the other processes of the worker are for other texts.
 SUSPECTS_AT_ONCE = 1
+PRIORITY_STEPS = 1 + len(PRIORITIES)
 # Each list that is waited for takes a connection.
 WAITING_LISTS = 24
 
@@ -106,12 +107,23 @@ class Lanes:
         queues = sorted(
             self._readable(), key=lambda queue: (queue.name != UPKEEP_QUEUE, not queue.precedes)
         )
-        lists = self._layout().lists
-        return [
-            name
+        layout = self._layout().lists
+        lanes = {
+            queue.name: [
+                layout[queue.name][lane] for lane in queue.shares.order(layout[queue.name], now)
+            ]
             for queue in queues
-            for lane in queue.shares.order(lists[queue.name], now)
-            for name in lists[queue.name][lane]
+        }
+        # A message with a low priority yields to those of other queues, but not to suspects.
+        last = [queue for queue in queues if queue.name == SUSPECT_QUEUE and not queue.precedes]
+        others = [queue for queue in queues if queue not in last]
+        return [
+            names[step]
+            for group in (others, last)
+            for step in range(PRIORITY_STEPS)
+            for queue in group
+            for names in lanes[queue.name]
+            if step < len(names)
         ]
 
     def bells(self) -> list[str]:

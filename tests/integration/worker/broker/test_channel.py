@@ -21,7 +21,6 @@ from worker.broker.transport import Transport
 from worker.broker.unacknowledged import LOST_AFTER_S
 
 UNACKED, INDEX = KEY_PREFIX + "unacked", KEY_PREFIX + "unacked_index"
-ORDER = {"queue_order_strategy": "worker.broker.queue_order:StrictOrder"}
 SCORE, BULK = "plumbline.score", "plumbline.bulk"
 
 
@@ -37,7 +36,7 @@ def keys(broker_url: str) -> Iterator[redis.Redis]:
 
 @contextmanager
 def connected(url: str, transport: type = Transport) -> Iterator[Connection]:
-    options = broker_config(url)["broker_transport_options"] | ORDER
+    options = broker_config(url)["broker_transport_options"]
     with Connection(url, transport=transport, transport_options=options) as connection:
         yield connection
 
@@ -143,12 +142,12 @@ def test_messages_are_read_in_the_strict_order_and_by_priority(
                 exchange=Exchange(name),
                 declare=[queue(name)],
                 priority=priority,
-                headers={"id": f"{name} {priority}"},
+                headers={"id": f"{name}:{priority}", "task": "plumbline.score"},
             )
         with consuming(connection, receive, BULK, SCORE):
             while len(received) < 4:
                 drain(connection)
-    assert received == [f"{SCORE} 0", f"{BULK} 0", f"{BULK} 3", f"{SCORE} 9"]
+    assert received == [f"{SCORE}:0", f"{BULK}:0", f"{BULK}:3", f"{SCORE}:9"]
     assert keys.hlen(UNACKED) == keys.zcard(INDEX) == 0
 
 
