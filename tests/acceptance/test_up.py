@@ -184,7 +184,7 @@ def test_up_waits_for_a_redis_that_answers_with_errors_and_survives_them(
         keys.replicaof("127.0.0.1", "1")
         try:
             with run_command(settings.state_dir, tmp_path, "up", "--json") as running:
-                waits = "Waiting, since Redis at redis://:***@127.0.0.1:"
+                waits = "Waiting, since Redis at redis://tester:***@127.0.0.1:"
 
                 def notes() -> str:
                     return running.stderr.read_text(encoding="utf-8")

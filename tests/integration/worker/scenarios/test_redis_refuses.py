@@ -220,7 +220,7 @@ def test_an_answer_that_cannot_pass_ends_the_start_in_one_sentence(
         redis_proxy.refusing(lambda command: refused(answer, command)),
     ):
         output = failed_start_output(database_url, redis_proxy.url, tmp_path)
-    assert "The worker does not start: Redis at redis://:***@127.0.0.1:" in output
+    assert "The worker does not start: Redis at redis://worker:***@127.0.0.1:" in output
     assert f" refuses: {answer.removeprefix('ERR ')}; {remedy}" in output
     assert "Traceback" not in output
 
