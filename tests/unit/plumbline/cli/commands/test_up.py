@@ -52,7 +52,8 @@ from plumbline_client.services import Services
 def command():
     services = Services("postgresql://u:hunter2@h/d", "redis://:hunter2@h/0")
     running = SimpleNamespace(
-        settings=Settings(state_dir=Path("s")), services=services, live_model="m/1.0.0"
+        settings=Settings(state_dir=Path("s")), services=services, live_model="m/1.0.0",
+        broker_urls=dict(),
     )
     print_addresses(running, TerminalReporter(), as_json={as_json})
     print("nobody reads this")
