@@ -44,7 +44,7 @@ def notify_relay(connection: Executor) -> None:
 
     Nothing is sent while the server's queue is half full: the commit would fail if it were full.
     """
-    connection.execute(NOTIFY)
+    connection.execute(NOTIFY, {})
 
 
 class Silence(StrEnum):

@@ -55,13 +55,16 @@ def test_downgrade_to_nothing_can_be_upgraded_again(empty: Engine) -> None:
 def test_user_who_cannot_create_roles_can_migrate(tmp_path: Path) -> None:
     """The test runs its own server, because the roles exist on the shared one already."""
     with postgres_server(tmp_path) as url, psycopg.connect(url, autocommit=True) as admin:
+        roles = "plumbline_producer, plumbline_reader"
+        admin.execute(f"REVOKE CONNECT ON DATABASE plumbline FROM {roles}".encode())
+        admin.execute(f"DROP ROLE {roles}".encode())
         admin.execute("CREATE ROLE limited LOGIN NOCREATEROLE PASSWORD 'secret'")
         admin.execute("CREATE DATABASE owned OWNER limited")
         owned = make_url(url).set(username="limited", password="secret", database="owned")
         engine = connect(owned.render_as_string(hide_password=False))
         assert migrate.upgrade(engine) == HEAD
-        roles = "SELECT count(*) FROM pg_roles WHERE rolname ^@ 'plumbline_'"
-        assert admin.execute(roles).fetchone() == (0,)
+        existing = "SELECT count(*) FROM pg_roles WHERE rolname ^@ 'plumbline_'"
+        assert admin.execute(existing).fetchone() == (0,)
         admin.execute("CREATE ROLE plumbline_producer NOLOGIN")
         with engine.begin() as connection:
             connection.execute(text("CALL plumbline.grant_roles()"))

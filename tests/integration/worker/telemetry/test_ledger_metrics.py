@@ -30,6 +30,8 @@ ROWS = (
     """INSERT INTO plumbline.quality_values
            (report_id, metric, estimated, estimated_low, estimated_high, realized)
        SELECT id, 'f1', 0.9, 0.8, 0.95, 0.85 FROM plumbline.quality_reports""",
+    """INSERT INTO plumbline.periodic_tasks (task, every_s, began_at, ended_at)
+       VALUES ('plumbline.sweep', 5, now() - interval '5 s', now() - interval '7 s')""",
 )
 
 
@@ -46,6 +48,9 @@ def test_the_metrics_are_those_of_the_tables(database_url: str, engine: Engine) 
     }
     oldest_s = metrics.pop(("oldest_queued_seconds",))
     assert 3_600 <= oldest_s < 3_700
+    assert 5 <= metrics.pop(("periodic_task_age_seconds", "plumbline.sweep")) < 65
+    assert 7 <= metrics.pop(("periodic_task_completed_age_seconds", "plumbline.sweep")) < 67
+    assert metrics.pop(("periodic_task_interval_seconds", "plumbline.sweep")) == 5
     assert metrics.pop(("drift_report_timestamp_seconds", "shop")) > 0
     assert metrics.pop(("drift_report_timestamp_seconds", "")) > 0
     quality = {key: value for key, value in metrics.items() if key[0].startswith("quality")}
@@ -54,6 +59,8 @@ def test_the_metrics_are_those_of_the_tables(database_url: str, engine: Engine) 
         ("queue_jobs", "queued"): 2,
         ("queue_jobs", "leased"): 1,
         ("quarantined_jobs",): 1,
+        ("overdue_leases",): 0,
+        ("oldest_overdue_lease_seconds",): 0,
         ("live_model_info", "a/1.0.0", "live"): 1,
         ("live_model_info", "a/2.0.0", "canary"): 1,
         ("canary_ratio",): 0.25,
