@@ -97,20 +97,16 @@ end
 local failure = false
 for position = 3 + bells, #KEYS do
     local key = KEYS[position]
-    local list = string.sub(key, ARGV[1] + 1)
-    local message
-    for _ = 1, 16 do
-        message = redis.pcall('RPOP', key)
-        if failed(message) then
-            failure = failure or redis.error_reply(failed(message))
-            message = false
-        end
-        if not message or not moved(key, list, message) then
-            break
-        end
-        message = false
+    local message = redis.pcall('RPOP', key)
+    local list = message and string.sub(key, ARGV[1] + 1)
+    local moves = 0
+    while message and not failed(message) and moved(key, list, message) do
+        moves = moves + 1
+        message = moves < 16 and redis.pcall('RPOP', key)
     end
-    if message then
+    if message and failed(message) then
+        failure = failure or redis.error_reply(failed(message))
+    elseif message then
         local tag = ARGV[2] .. '@' .. list
         local recorded = redis.pcall('HSET', unacked, tag, '[' .. message .. suffix(list))
         if not failed(recorded) then
