@@ -11,6 +11,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -30,6 +31,7 @@ from storage.prerequisites import open_to_all
 from storage.reports.status import progress
 from tests.servers import execute, postgres_server
 from tests.waiting import eventually
+from tests.workers import start_beat, start_worker
 from worker.relay import Relay
 from worker.sweeper import run_sweep
 
@@ -119,6 +121,28 @@ def test_advisory_locks_of_a_stranger_stop_nothing(
             for name in Lock:
                 assert try_lock(connection, name)
                 lock(connection, name)
+
+
+def test_workers_score_and_sweep_beside_the_stranger(
+    engine: Engine, services: Services, stranger_url: str, tmp_path: Path
+) -> None:
+    """Beat and a prefork worker do their work, while it holds every lock that it can get."""
+    urls = (services.database_url, services.broker_url, tmp_path)
+    ended = text("SELECT count(*) FROM plumbline.periodic_tasks WHERE ended_at IS NOT NULL")
+    scored = text("SELECT count(*) FROM plumbline.jobs WHERE state = 'scored'")
+    with engine.begin() as connection:
+        connection.execute(text("TRUNCATE plumbline.periodic_tasks"))
+    with closing(psycopg.connect(stranger_url)) as stranger:
+        for key in EARLIER_KEYS:
+            stranger.execute("SELECT pg_advisory_lock(%s)", [key])
+        submit(engine)
+        with (
+            start_worker(*urls, concurrency=1),
+            start_beat(*urls, settings={"sweep_every_s": 1}),
+            engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+        ):
+            eventually(lambda: connection.execute(ended).scalar_one() == 1)
+            eventually(lambda: connection.execute(scored).scalar_one() == 1)
 
 
 @pytest.mark.parametrize(
