@@ -92,6 +92,12 @@ class Settings(BaseSettings):
         ge=1,
         description="Maximum length of a text in characters. Longer texts are rejected.",
     )
+    max_message_mb: int = Field(
+        256,
+        ge=1,
+        le=512,
+        description="Size in MiB above which a worker rejects a message. Redis's own limit is 512.",
+    )
     message_size: int = Field(
         defaults.MESSAGE_SIZE,
         ge=1,

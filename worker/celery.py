@@ -29,7 +29,7 @@ from plumbline.system_errors import describe, is_known
 from plumbline_client.database_url import DatabaseUrl
 from plumbline_client.errors import PlumblineError, ServicesMissing
 from plumbline_client.visible import one_line
-from worker.pool.memory_limit import recycle_kib
+from worker.pool.memory_limit import MIB, recycle_kib
 
 # The app would read them. The plug-in of the `celery` command does the same for the options, which
 # are parsed before this module is imported.
@@ -105,8 +105,11 @@ def make_app(settings: Settings, services: Services) -> Celery:
         fixups=(),
         task_cls="worker.broker.message_task:MessageTask",
     )
+    broker = broker_config(services.broker_url)
+    options = broker["broker_transport_options"]
+    options["max_message_bytes"] = settings.max_message_mb * MIB
     app.conf.update(
-        broker_config(services.broker_url),
+        broker,
         # A worker without -Q consumes these, in the order of `worker.broker.lanes`. Reports need a
         # worker of their own (-Q plumbline.reports), so that Evidently is never imported in a
         # process that scores texts.

@@ -42,6 +42,7 @@ from storage.patience import call_when_ready
 from storage.prerequisites import check_use
 from storage.serving import deployments
 from worker.broker.address import check_broker
+from worker.broker.rejected_messages import WRITER
 from worker.broker.source_bindings import follow_bindings, read_bindings
 from worker.celery import app, queue, services, settings
 from worker.pool.forced_exit import schedule_forced_exit
@@ -201,6 +202,8 @@ def start_child(**_: Any) -> None:
 def start_threads(**_: Any) -> None:
     EXPORTER.start()
     follow_bindings()
+    WRITER.start(services.database_url)
+    atexit.register(WRITER.close)
 
 
 @worker_process_shutdown.connect

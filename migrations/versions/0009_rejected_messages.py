@@ -14,8 +14,7 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
-# The procedure `grant_roles`, as the next migration writes it, grants the same if the role is created
-# later.
+# The next migration's procedure `grant_roles` grants the same if the role is created later.
 GRANT = """
 DO $$
 BEGIN

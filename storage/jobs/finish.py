@@ -10,7 +10,7 @@ from sqlalchemy import text
 from plumbline_client.text import storable_error
 from storage.direct import Executor
 from storage.jobs import predictions
-from storage.jobs.claim import Lease, uuid_array
+from storage.jobs.claim import QUEUED, Lease, uuid_array
 from storage.jobs.leases import LEASED
 from storage.jobs.predictions import NewPrediction
 
@@ -41,6 +41,13 @@ WHERE id = :id AND fence = :fence AND {LEASED}
 """)
 
 
+REJECT_QUEUED = text(f"""
+UPDATE plumbline.jobs AS jobs
+SET state = 'rejected', finished_at = now(), error = :error
+WHERE id = :id AND {QUEUED}
+""")
+
+
 def finish(connection: Executor, answers: Sequence[NewPrediction]) -> set[uuid.UUID]:
     """Write predictions and mark their jobs as scored; return the jobs whose lease was valid."""
     if not answers:
@@ -57,3 +64,8 @@ def reject(connection: Executor, lease: Lease, error: str) -> None:
     connection.execute(
         REJECT, {"id": lease.id, "fence": lease.fence, "error": storable_error(error)}
     )
+
+
+def reject_queued(connection: Executor, job: uuid.UUID, error: str) -> None:
+    """End a job that cannot be leased. One that is leased or has ended stays as it is."""
+    connection.execute(REJECT_QUEUED, {"id": job, "error": storable_error(error)})

@@ -16,7 +16,8 @@ IS_DUE = "coalesce(not_before, '-infinity'::timestamptz) <= now()"
 QUEUE_LENGTH = f"""
 SELECT count(*) AS queued,
        (SELECT count(*) FROM plumbline.jobs WHERE state = 'leased') AS leased,
-       CAST(extract(epoch FROM now() - min(waits_since) FILTER (WHERE due)) AS float8) AS oldest_queued_s
+       CAST(extract(epoch FROM now() - min(waits_since) FILTER (WHERE due)) AS float8)
+           AS oldest_queued_s
 FROM (SELECT {WAITS_SINCE} AS waits_since, {IS_DUE} AS due
         FROM plumbline.jobs WHERE state = 'queued' OFFSET 0) AS queued
 """
@@ -24,7 +25,7 @@ FROM (SELECT {WAITS_SINCE} AS waits_since, {IS_DUE} AS due
 
 @dataclass(frozen=True, slots=True)
 class QueueLength:
-    """`oldest_queued_s` is how long the oldest job that is due has waited; None if no job is due."""
+    """`oldest_queued_s` is how long the oldest due job has waited; None if no job is due."""
 
     queued: int
     leased: int

@@ -54,7 +54,7 @@ class MessageRequest(Request):  # type: ignore[misc]
         return super().on_failure(exc_info, *args, **kwargs)
 
     def maybe_expire(self) -> bool:
-        """Never expire a message by the clock of this machine; see `worker.broker.message_times`."""
+        """Never expire a message by this machine's clock; see `worker.broker.message_times`."""
         return False
 
     def revoked(self) -> bool:

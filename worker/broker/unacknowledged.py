@@ -136,8 +136,8 @@ return failure
 
 # KEYS: hash, index, the list of each tag. ARGV: 'RPUSH' (read next) or 'LPUSH' (read last), the
 # least age in seconds, the blank that counts the return or '', the tags. Returns the number of
-# messages that returned. ZREM comes first, as RPOP does above. The record is deleted last, so that a
-# list of another type loses no message. Blanks beyond 64 would count nothing more.
+# messages that returned. ZREM comes first, as RPOP does above. The record is deleted last, so that
+# a list of another type loses no message. Blanks beyond 64 would count nothing more.
 _RETURN = (
     _COMMON
     + r"""
@@ -304,7 +304,8 @@ class Unacknowledged:
         """Return messages to their lists, to be read next or last. Return how many there were."""
         lists = [self._prefix + tag.partition(MARK)[2] for tag in tags]
         side = "RPUSH" if read_next else "LPUSH"
-        returned = self._run(self._return, [*self._keys, *lists], [side, least_age_s, count_as, *tags])
+        arguments = [side, least_age_s, count_as, *tags]
+        returned = self._run(self._return, [*self._keys, *lists], arguments)
         return int(returned)
 
     def renew(self, tags: Sequence[str]) -> list[Overdue]:

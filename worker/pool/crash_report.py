@@ -45,15 +45,15 @@ def crash_reason(exit_description: str, text_timeout_s: float) -> str:
 
 def report_crash(
     record: InFlightRecord, exit_description: str, settings: Settings, services: Services
-) -> None:
-    """Return the leases of a dead child.
+) -> bool:
+    """Return the leases of a dead child, and whether it had any.
 
     The text that was being scored keeps its attempt and gets the reason; if none was, all do.
     """
     in_flight = record.read()
     record.clear()
     if not in_flight.leases:
-        return
+        return False
     scoring = in_flight.scoring
     blamed = in_flight.leases if scoring is None else [in_flight.leases[scoring]]
     spared = [lease for lease in in_flight.leases if lease not in blamed]
@@ -72,9 +72,10 @@ def report_crash(
             leases.return_unstarted(connection, spared)
     except StorageError as error:
         log.warning("the leases of a crashed process were not returned and will expire: %s", error)
-        return
+        return True
     finally:
         engine.dispose()
     kind = ErrorKind.TIME_LIMIT if "SIGALRM" in exit_description else ErrorKind.CRASH
     for job, _ in blamed:
         log.error("job %s: %s", job, reason, extra=metrics.count_error(kind) | {"job_id": job})
+    return True

@@ -21,12 +21,14 @@ class MessageOutcome:
     """What happened to the texts of one message.
 
     `refused` counts texts rejected on arrival, `rejected` holds those rejected during scoring.
-    `skipped` counts texts that were finished, leased or ended elsewhere; `returned` holds leases
-    that a drain gave back unscored. `written` are the `predictions` that reached the ledger; the
-    others had been claimed by another worker in the meantime.
+    `conflicts` counts texts whose key belongs to another text, `skipped` texts that were finished,
+    leased or ended elsewhere; `returned` holds leases that a drain gave back unscored. `written`
+    are the `predictions` that reached the ledger; the others had been claimed by another worker in
+    the meantime. `unclaimed` texts were not begun when a drain came.
     """
 
     refused: int = 0
+    conflicts: int = 0
     skipped: int = 0
     predictions: list[NewPrediction] = field(default_factory=list)
     rejected: list[tuple[Lease, str]] = field(default_factory=list)
@@ -34,6 +36,20 @@ class MessageOutcome:
     returned: list[Lease] = field(default_factory=list)
     written: list[NewPrediction] = field(default_factory=list)
     shadow: ShadowOutcome = field(default_factory=ShadowOutcome)
+    unclaimed: int = 0
+
+    def add(self, other: MessageOutcome) -> None:
+        """Add the outcome of further texts of the same message."""
+        self.refused += other.refused
+        self.conflicts += other.conflicts
+        self.skipped += other.skipped
+        self.predictions += other.predictions
+        self.rejected += other.rejected
+        self.failed += other.failed
+        self.returned += other.returned
+        self.written += other.written
+        self.shadow.scored += other.shadow.scored
+        self.shadow.failed += other.shadow.failed
 
     @property
     def scored(self) -> int:

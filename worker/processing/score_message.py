@@ -6,15 +6,19 @@ import logging
 import os
 import uuid
 from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
 from time import monotonic, perf_counter, sleep
 
 from sqlalchemy.exc import DBAPIError
 
 from plumbline.messages import ScoreMessage
 from plumbline.settings import Settings
+from plumbline.system_errors import reason_without_quotes
 from plumbline_client.errors import TextRefused
-from plumbline_client.identity import message_job_id
+from plumbline_client.identity import former_message_job_id, message_job_id
 from plumbline_client.new_job import NewJob, new_job
+from scoring.errors import ModelUnavailable
 from storage.database import is_transient
 from storage.jobs.claim import Lease, claim
 from storage.jobs.finish import finish, reject
@@ -22,11 +26,15 @@ from storage.jobs.leases import release, return_unstarted
 from worker.backoff import backoff_s
 from worker.pool.loaded_models import Scorers
 from worker.pool.process import Guards, WorkerProcess
+from worker.processing.conflicts import record_conflicts
 from worker.processing.outcome import MessageOutcome
 from worker.processing.prediction import to_prediction
 from worker.processing.shadow import score_with_shadow
+from worker.processing.slices import Slice, slices
+from worker.processing.unclaimable import end_text, ends_text
 from worker.telemetry import metrics
 from worker.telemetry.metrics import ErrorKind
+from worker.telemetry.redaction import WITHHOLD
 
 log = logging.getLogger(__name__)
 # Computed scores are worth waiting for a PostgreSQL that restarts, but not during a drain.
@@ -35,16 +43,54 @@ WRITE_PATIENCE_DRAINING_S = 2.0
 LONGEST_PAUSE_S = 2.0
 
 
-def score_message(process: WorkerProcess, message: ScoreMessage, celery_id: str) -> MessageOutcome:
-    """Score those texts of the message that are not done yet.
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How a message arrived: its id, its list, when its texts are due, and how often it failed."""
+
+    message_id: str
+    list_name: str | None = None
+    not_before: datetime | None = None
+    failures: int = 0
+
+
+def score_message(
+    process: WorkerProcess, message: ScoreMessage, delivery: Delivery
+) -> MessageOutcome:
+    """Score those texts of the message that are not done yet, in slices.
+
+    A message that failed before is claimed text by text: a text that fails by itself then ends in a
+    row, and the others are scored. A drain leaves the slices that are not begun `unclaimed`; the
+    message must return to its queue.
 
     Safe to call any number of times with the same message, concurrently or in sequence. Raises
     DBAPIError if PostgreSQL is unavailable; then nothing was written, or the leases will expire.
     """
-    arriving = arriving_jobs(message, celery_id, process.settings)
+    total = MessageOutcome()
+    parts = list(slices(message, one_by_one=delivery.failures > 0))
+    for number, part in enumerate(parts):
+        if number and process.guards.drain.begun():
+            total.unclaimed = len(message.jobs) - part.first
+            break
+        try:
+            total.add(score_slice(process, part, delivery, alone=len(parts) == 1))
+        except (Exception, MemoryError) as error:
+            if not ends_text(error, delivery.failures):
+                raise
+            end_text(process, part, delivery, error)
+            total.refused += 1
+    return total
+
+
+def score_slice(
+    process: WorkerProcess, part: Slice, delivery: Delivery, *, alone: bool = True
+) -> MessageOutcome:
+    """Claim, score and finish the jobs of one slice."""
+    message = part.message
+    arriving = arriving_jobs(part, delivery, process.settings)
     known = [job.id for job in message.jobs if job.id is not None]
     with process.statements.connection() as connection:
-        leases = claim(connection, arriving, known, process.settings.lease_s)
+        leases = claim(connection, arriving, known, process.settings.lease_s, alone=alone)
+        conflicts = record_conflicts(connection, part, delivery, arriving, leases)
     in_flight = process.guards.in_flight
     in_flight.record_leases(id_and_fence(leases))
     try:
@@ -53,7 +99,9 @@ def score_message(process: WorkerProcess, message: ScoreMessage, celery_id: str)
     finally:
         in_flight.clear()
     outcome.refused = sum(job.error is not None for job in arriving)
-    outcome.skipped = len(message.jobs) - len(leases) - outcome.refused
+    outcome.conflicts = conflicts
+    unclaimed = len(message.jobs) - len(leases)
+    outcome.skipped = max(0, unclaimed - outcome.refused - outcome.conflicts)
     outcome.written = [entry for entry in outcome.predictions if entry.id in written_ids]
     if outcome.written:
         outcome.shadow = score_with_shadow(process, leases, outcome.written)
@@ -65,7 +113,12 @@ def score_and_renew(process: WorkerProcess, leases: list[Lease]) -> MessageOutco
     outcome = MessageOutcome()
 
     def score() -> MessageOutcome:
-        scorers = process.models.scorers_for(leases[0].serving)
+        try:
+            scorers = process.models.scorers_for(leases[0].serving)
+        except ModelUnavailable:
+            # No text is at fault, so no attempt counts.
+            write(process, MessageOutcome(returned=leases))
+            raise
         return score_leases(scorers, leases, process.guards, outcome)
 
     if process.lease_renewal is None:
@@ -127,20 +180,28 @@ def write(process: WorkerProcess, outcome: MessageOutcome) -> set[uuid.UUID]:
             retries += 1
 
 
-def arriving_jobs(message: ScoreMessage, celery_id: str, settings: Settings) -> list[NewJob]:
-    """Return jobs for the texts in the message; message id and position identify a keyless text."""
-    return [
-        new_job(
+def arriving_jobs(part: Slice, delivery: Delivery, settings: Settings) -> list[NewJob]:
+    """Return jobs for the texts in the slice.
+
+    A keyless text is identified by the message's id, its source, itself and its position.
+    """
+    jobs = []
+    message, celery_id = part.message, delivery.message_id
+    for position, job in enumerate(message.jobs, part.first):
+        if job.text is None:
+            continue
+        new = new_job(
             job.text,
             source=message.source,
             max_chars=settings.max_text_chars,
             key=job.key,
             deadline=job.deadline,
-            job_id=message_job_id(celery_id, position),
         )
-        for position, job in enumerate(message.jobs)
-        if job.text is not None
-    ]
+        if new.key is None:
+            identity = message_job_id(celery_id, message.source, new.text_sha256, position)
+            new = replace(new, id=identity, former_id=former_message_job_id(celery_id, position))
+        jobs.append(replace(new, not_before=delivery.not_before))
+    return jobs
 
 
 def score_leases(
@@ -173,8 +234,8 @@ def score_leases(
             outcome.failed.append((lease, "it needs more memory than a worker process may take"))
         except Exception as error:
             fields = metrics.count_error(ErrorKind.MODEL) | {"job_id": lease.id}
-            log.exception("job %s could not be scored", lease.id, extra=fields)
-            outcome.failed.append((lease, f"{type(error).__name__}: {error}"))
+            log.exception("job %s could not be scored", lease.id, extra=fields | {WITHHOLD: True})
+            outcome.failed.append((lease, reason_without_quotes(error)))
         else:
             outcome.predictions.append(to_prediction(lease, score, queue_ms))
         finally:
