@@ -137,8 +137,8 @@ def test_workers_score_and_sweep_beside_the_stranger(
             stranger.execute("SELECT pg_advisory_lock(%s)", [key])
         submit(engine)
         with (
-            start_worker(*urls, concurrency=1),
             start_beat(*urls, settings={"sweep_every_s": 1}),
+            start_worker(*urls, concurrency=1),
             engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
         ):
             eventually(lambda: connection.execute(ended).scalar_one() == 1)

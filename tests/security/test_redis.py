@@ -404,6 +404,7 @@ def test_everything_works_with_the_rights_of_its_user(
         system = System(server, database_url, engine)
         forget(keys)
         with (
+            start_beat(database_url, server.url, tmp_path, settings=EVERY_SECOND),
             start_worker(
                 database_url,
                 server.url,
@@ -411,7 +412,6 @@ def test_everything_works_with_the_rights_of_its_user(
                 queues=",".join((UPKEEP_QUEUE, SCORE_QUEUE, BULK_QUEUE, REPORT_QUEUE)),
                 settings=EVERY_SECOND,
             ),
-            start_beat(database_url, server.url, tmp_path, settings=EVERY_SECOND),
         ):
             submit_and_label(system)
             for task in (QUALITY_TASK, ALERTS_TASK, SWEEP_TASK):

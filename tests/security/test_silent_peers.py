@@ -187,6 +187,12 @@ def test_without_a_time_limit_no_method_waits_for_ever(
         all_at_once({name: fails(name) for name in CALLS}, within_s + LATE_S)
 
 
+QUEUED = text(
+    "SELECT count(*), count(*) FILTER (WHERE published_at IS NULL) "
+    "FROM plumbline.jobs WHERE state = 'queued'"
+)
+
+
 def test_a_silent_redis_delays_a_submission_and_the_text_is_accepted(
     database_url: str, engine: Engine, broker_url: str, hanging_resolver: str
 ) -> None:
@@ -236,8 +242,10 @@ def test_a_silent_redis_delays_a_submission_and_the_text_is_accepted(
         }
         all_at_once(untimed, 5.0 + LATE_S)
     with engine.connect() as connection:
-        unpublished = text("SELECT count(*) FROM plumbline.jobs WHERE published_at IS NULL")
-        assert connection.execute(unpublished).scalar_one() == len(timed) + len(untimed)
+        accepted, unpublished = connection.execute(QUEUED).one()
+    # On a loaded machine, a call may end before it has recorded that its wake-up is missing.
+    assert accepted == 1 + len(timed) + len(untimed)
+    assert len(untimed) <= unpublished < accepted
 
 
 HANGING_RESOLVER = f"""
