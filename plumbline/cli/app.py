@@ -62,7 +62,10 @@ COMMANDS = {
         "demo:demo", "Score bundled texts, from the client to a drift report, and stop everything."
     ),
     "submit": LazyCommand("submit:submit", "Accept the texts of a file and have them scored."),
-    "cancel": LazyCommand("cancel:cancel", "Cancel jobs that are still queued."),
+    "cancel": LazyCommand(
+        "cancel:cancel",
+        "Cancel jobs that are still queued: those of the arguments, or all of a source.",
+    ),
     "results": LazyCommand("results:results", "Show the results of texts, newest first."),
     "show": LazyCommand("show:show", "Show everything about one job."),
     "score": LazyCommand(
@@ -96,6 +99,7 @@ COMMANDS = {
         "quality:app", "Quality of the predictions: estimated, and realized by labels."
     ),
     "quarantine": LazyCommand("quarantine:app", "List, replay or discard quarantined jobs."),
+    "rejected": LazyCommand("rejected:app", "List rejected messages."),
     "sources": LazyCommand(
         "sources:app", "Bind sources to roles of PostgreSQL and to lists of Redis."
     ),
@@ -105,9 +109,7 @@ COMMANDS = {
     "models": LazyCommand(
         "models:app", "Model versions: which exist, which serve, which served before."
     ),
-    "redis": LazyCommand(
-        "redis:app", "Print the users and rights for a Redis that somebody else runs."
-    ),
+    "redis": LazyCommand("redis:app", "Print what an administrator of Redis needs."),
     "db": LazyCommand("db:app", "Upgrade and check the tables; purge old texts."),
 }
 

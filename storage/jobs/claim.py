@@ -118,8 +118,8 @@ def claim(
 
     `arriving` are the texts that the message carries, `known` the ids that it names. A text that is
     already in the ledger is looked up by its id. Jobs that another worker holds, and jobs that have
-    ended, are not returned. `storage.jobs.leases.renew` extends the lease beyond `lease_s`. `alone` is
-    False for a part of a message, which names other jobs as well.
+    ended, are not returned. `storage.jobs.leases.renew` extends the lease beyond `lease_s`. `alone`
+    is False for a part of a message, which names other jobs as well.
     """
     first = _first_of_each(arriving)
     ids = {*known, *first}

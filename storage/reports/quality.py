@@ -80,8 +80,8 @@ DELETE FROM plumbline.quality_reports
 WHERE window_from = :window_from AND window_to = :window_to AND source <> ALL (:sources)
 """)
 
-# Sources are compared in a form that can be hashed: with IS NOT DISTINCT FROM, the join of n sources
-# takes n * n steps.
+# Sources are compared in a form that can be hashed: with IS NOT DISTINCT FROM, the join of n
+# sources takes n * n steps.
 WRITE = text("""
 WITH made AS (
     SELECT * FROM jsonb_to_recordset(CAST(:reports AS jsonb)) AS report (

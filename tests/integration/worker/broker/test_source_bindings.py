@@ -44,7 +44,9 @@ def test_the_snapshot_follows_what_operators_bind(
             eventually(lambda: "are not read" in caplog.text, 30.0, "the outage is not logged")
             assert list(bindings.sources) == ["billing"]
         bind(engine, "archive")
-        eventually(lambda: list(bindings.sources) == ["archive", "billing"], 30.0, "it does not follow")
+        eventually(
+            lambda: list(bindings.sources) == ["archive", "billing"], 30.0, "it does not follow"
+        )
     finally:
         bindings.stop()
 
