@@ -41,7 +41,7 @@ class RejectionWriter:
         try:
             self._waiting.put_nowait(row)
         except queue.Full:
-            metrics.count_unrecorded_rejection()
+            count_unrecorded(1)
 
     def start(self, database_url: str) -> None:
         self._thread = threading.Thread(
@@ -54,8 +54,7 @@ class RejectionWriter:
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(CLOSE_WITHIN_S)
-        for _ in range(self._waiting.qsize()):
-            metrics.count_unrecorded_rejection()
+        count_unrecorded(self._waiting.qsize())
 
     def _run(self, database_url: str) -> None:
         while not (self._stopping.is_set() and self._waiting.empty()):
@@ -64,10 +63,13 @@ class RejectionWriter:
                 try:
                     self._write(database_url, batch)
                 except PlumblineError as error:
-                    self._stopping.wait(self._refusals.add(str(error)))
+                    if self._stopping.wait(self._refusals.add(str(error))):
+                        count_unrecorded(len(batch))
+                        break
                 except Exception:
                     # Nobody would notice the end of this thread.
                     log.exception("%d rows of rejected messages are not written", len(batch))
+                    count_unrecorded(len(batch))
                     break
                 else:
                     self._refusals.end()
@@ -91,6 +93,11 @@ class RejectionWriter:
         # The engine is not kept: it would cross the fork of the next child.
         with open_engine(database_url, pool_size=1) as engine, engine.begin() as connection:
             rejected_messages.add(connection, batch)
+
+
+def count_unrecorded(rows: int) -> None:
+    for _ in range(rows):
+        metrics.count_unrecorded_rejection()
 
 
 # Of the parent. Its rows wait until `worker.lifecycle` starts it.
