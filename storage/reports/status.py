@@ -13,6 +13,7 @@ from plumbline_client.states import JobState
 from storage.jobs.queue import QUEUE_LENGTH, WAITS_SINCE
 from storage.jobs.sweep import NONE_OVERDUE, OverdueLeases, overdue_leases
 from storage.periodic_tasks import AGES, PeriodicTaskAge
+from storage.rejected_messages import COUNT_REJECTED
 from storage.reports.drift import NEWEST_REPORT
 from storage.serving.deployments import NEWEST_DEPLOYMENT
 
@@ -23,6 +24,7 @@ SELECT
     queue.oldest_queued_s,
     (SELECT count(*) FROM plumbline.predictions
       WHERE scored_at > now() - interval '1 minute' AND role = 'live') AS scored_last_minute,
+    ({COUNT_REJECTED} WHERE rejected_at > now() - interval '1 day') AS rejected_messages_last_day,
     serving.model AS live_model, serving.shadow AS shadow_model, serving.canary AS canary_model,
     serving.canary_share,
     drift.verdict AS drift_verdict, drift.created_at AS drift_at
@@ -58,6 +60,7 @@ class Status:
     shadow_model: str | None = None
     canary_model: str | None = None
     canary_share: float | None = None
+    rejected_messages_last_day: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ def snapshot(connection: Connection) -> Status:
         shadow_model=row.shadow_model,
         canary_model=row.canary_model,
         canary_share=row.canary_share,
+        rejected_messages_last_day=row.rejected_messages_last_day,
     )
 
 

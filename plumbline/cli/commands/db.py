@@ -16,6 +16,7 @@ from plumbline.cli.output.json_output import JsonOption, print_json
 from plumbline.cli.times import parse_duration
 from plumbline.services import connected
 from plumbline.settings import Settings
+from storage import rejected_messages
 from storage.database import absolute_time
 from storage.jobs.retention import purge_texts
 from storage.prerequisites import open_to_all
@@ -61,7 +62,10 @@ def purge(
     older_than: Annotated[str, typer.Option(help="Time since the jobs ended, as in 30d.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Delete the texts of jobs that ended long ago. Scores, keys and the texts' hashes stay."""
+    """Delete the texts of jobs that ended long ago. Scores, keys and the texts' hashes stay.
+
+    The rows of messages that were rejected as long ago are deleted too.
+    """
     age = timedelta(seconds=parse_duration(older_than, "--older-than"))
     purged = 0
     with (
@@ -73,10 +77,14 @@ def purge(
         for count in purge_texts(engine, before):
             purged += count
             spinner.update(f"deleting texts: {purged:,} ...")
+        with engine.begin() as connection:
+            rejections = rejected_messages.purge(connection, before)
     if as_json:
-        print_json({"purged": purged, "before": before})
+        print_json({"purged": purged, "rejected_messages": rejections, "before": before})
         return
     out.print(f"Deleted {purged:,} texts of jobs that ended before {format_time(before)}.")
+    if rejections:
+        out.print(f"Deleted {rejections:,} rows of messages that were rejected before then.")
 
 
 def print_wait(sentence: str) -> None:

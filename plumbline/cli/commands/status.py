@@ -36,6 +36,7 @@ LEDGER_KEYS = (
     "counts",
     "oldest_queued_s",
     "scored_last_minute",
+    "rejected_messages_last_day",
     "live_model",
     "shadow_model",
     "canary_model",
@@ -156,6 +157,9 @@ def add_ledger_rows(table: Table, ledger: Status) -> None:
         table.add_row("oldest queued", format_age(ledger.oldest_queued_s))
     per_minute = ledger.scored_last_minute
     table.add_row("scored", f"{per_minute:,} in the last minute, {per_minute / MINUTE_S:,.1f}/s")
+    if ledger.rejected_messages_last_day:
+        count = f"{ledger.rejected_messages_last_day:,} in the last day"
+        table.add_row("rejected messages", f"{count}; see `plumbline rejected list`")
     table.add_row("live model", ledger.live_model or "none yet; the first worker to start sets it")
     if ledger.shadow_model is not None:
         table.add_row("shadow", ledger.shadow_model)

@@ -81,7 +81,7 @@ def test_the_app_acknowledges_late_and_reads_its_queues_through_our_transport(
     tmp_path: Path,
 ) -> None:
     printed = app(tmp_path)
-    names = ["plumbline.upkeep", "plumbline.score", "plumbline.bulk"]
+    names = ["plumbline.upkeep", "plumbline.score", "plumbline.bulk", "plumbline.suspects"]
     assert printed["queues"] == [[name, name, name] for name in names]
     assert printed["transport"] == "worker.broker.transport"
     assert printed["url"].startswith("redis://"), "logs show the configured URL"

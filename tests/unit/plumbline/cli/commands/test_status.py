@@ -5,7 +5,8 @@ from plumbline_client.states import JobState
 from storage.reports.status import Status
 
 KEYS = {
-    "ok", "counts", "oldest_queued_s", "scored_last_minute", "live_model", "shadow_model",
+    "ok", "counts", "oldest_queued_s", "scored_last_minute",
+    "rejected_messages_last_day", "live_model", "shadow_model",
     "canary_model", "canary_share", "drift_verdict",
     "drift_at", "queued_messages", "workers", "database_error", "broker_error",
 }  # fmt: skip
