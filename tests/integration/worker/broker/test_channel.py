@@ -18,7 +18,7 @@ from plumbline.queues import KEY_PREFIX
 from tests.celery_producer import envelope
 from worker.broker.channel import Channel
 from worker.broker.transport import Transport
-from worker.broker.unacknowledged import LOST_AFTER_S
+from worker.broker.unacknowledged import FAILED, LOST_AFTER_S
 
 UNACKED, INDEX = KEY_PREFIX + "unacked", KEY_PREFIX + "unacked_index"
 SCORE, BULK = "plumbline.score", "plumbline.bulk"
@@ -120,8 +120,8 @@ def test_a_message_returns_if_the_process_dies_after_it_took_it(
         ):
             drain(survivor)
             assert received == ["kept"]
-        # Closing the channel has returned it, unchanged.
-        assert keys.lrange(KEY_PREFIX + SCORE, 0, -1) == [original]
+        # Closing the channel has returned it; the blank counts the death, not the closing.
+        assert keys.lrange(KEY_PREFIX + SCORE, 0, -1) == [FAILED.encode() + original]
         assert keys.hlen(UNACKED) == 0
 
 

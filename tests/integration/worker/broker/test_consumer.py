@@ -40,8 +40,8 @@ def test_each_rejected_message_is_logged_once_with_its_id_and_reason(
     reasons = [
         "there is no task with that name",
         "it is not a Celery message",
-        "ContentDisallowed",
-        "DecodeError",
+        "content-type: only application/json is accepted",
+        "body: it is not the JSON of a Celery message",
     ]
     with (
         start_worker(database_url, broker_url, tmp_path, concurrency=1) as worker,

@@ -31,7 +31,7 @@ def test_a_message_that_the_parent_rejects_is_logged_once_with_its_id(
         "args: the positional arguments are not a list": ([7, arguments, EMBEDDED], {}),
         "kwargs: the keyword arguments are not an object": ([[], 7, EMBEDDED], {}),
         "embed: the embedded options are not an object": ([[], arguments, 7], {}),
-        "InvalidTaskError": ([[], arguments, EMBEDDED], {"expires": "soon"}),
+        "expires: it is not an ISO 8601 time": ([[], arguments, EMBEDDED], {"expires": "soon"}),
     }
     with (
         start_worker(database_url, broker_url, tmp_path, concurrency=1) as worker,

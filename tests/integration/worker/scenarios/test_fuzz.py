@@ -22,6 +22,7 @@ from plumbline.queues import BULK_QUEUE, KEY_PREFIX, SCORE_QUEUE
 from plumbline_client.errors import TextRefused
 from plumbline_client.identity import message_job_id
 from plumbline_client.new_job import new_job
+from plumbline_client.queues import lanes
 from scoring.artifact.artifact import Artifact
 from scoring.runtime.fakes import ConstantRuntime
 from scoring.scorer import Scorer
@@ -157,7 +158,9 @@ def push(keys: redis.Redis, queue: str, *bodies: bytes) -> None:
 
 
 def no_message_is_left(keys: redis.Redis) -> bool:
-    queued = sum(keys.llen(KEY_PREFIX + queue) for queue in (SCORE_QUEUE, BULK_QUEUE))
+    queues = (SCORE_QUEUE, BULK_QUEUE)
+    names = [name for queue in queues for name in (queue, *lanes(queue))]
+    queued = sum(keys.llen(KEY_PREFIX + name) for name in names)
     return not queued and not keys.hlen(KEY_PREFIX + "unacked")
 
 

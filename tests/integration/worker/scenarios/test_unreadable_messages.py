@@ -66,6 +66,6 @@ def test_garbage_in_the_queue_does_not_end_a_worker(
         assert worker.children() == children
         assert keys.llen(KEY_PREFIX + SCORE_QUEUE) == 0
         log = worker.log()
-        assert "message without a valid id is rejected: JSONDecodeError" in log
+        assert "message without a valid id is rejected: it is not JSON in UTF-8" in log
         assert log.count("message without a valid id is rejected") >= 10
         assert "Unrecoverable error" not in log
