@@ -93,10 +93,11 @@ class Settings(BaseSettings):
         description="Maximum length of a text in characters. Longer texts are rejected.",
     )
     max_message_mb: int = Field(
-        256,
+        160,
         ge=1,
         le=512,
-        description="Size in MiB above which a worker rejects a message. Redis's own limit is 512.",
+        description="Size in MiB above which a worker rejects a message; an eighth of "
+        "PLUMBLINE_CHILD_MEMORY_MB above its first 256 is a limit too.",
     )
     message_size: int = Field(
         defaults.MESSAGE_SIZE,

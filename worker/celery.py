@@ -29,7 +29,7 @@ from plumbline.system_errors import describe, is_known
 from plumbline_client.database_url import DatabaseUrl
 from plumbline_client.errors import PlumblineError, ServicesMissing
 from plumbline_client.visible import one_line
-from worker.pool.memory_limit import MIB, recycle_kib
+from worker.pool.memory_limit import MIB, largest_message_mb, recycle_kib
 
 # The app would read them. The plug-in of the `celery` command does the same for the options, which
 # are parsed before this module is imported.
@@ -107,7 +107,9 @@ def make_app(settings: Settings, services: Services) -> Celery:
     )
     broker = broker_config(services.broker_url)
     options = broker["broker_transport_options"]
-    options["max_message_bytes"] = settings.max_message_mb * MIB
+    options["max_message_bytes"] = MIB * largest_message_mb(
+        settings.max_message_mb, settings.child_memory_mb
+    )
     app.conf.update(
         broker,
         # A worker without -Q consumes these, in the order of `worker.broker.lanes`. Reports need a

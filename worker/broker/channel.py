@@ -235,17 +235,19 @@ class Channel(redis.Channel):  # type: ignore[misc]
     def _deliver(self, taken: Taken) -> None:
         list_name = taken.list_name.split(self.sep, 1)[0]
         queue = queue_of(list_name)
+        message: gate.Admitted | None = None
         try:
             message = gate.admit(taken, queue, list_name, self.max_message_bytes)
+            taken.message = b""
             self.connection._deliver(message, queue)
         except UNREADABLE as error:
             # kombu handles a message in a place where nothing catches the errors, so that one that
             # it cannot handle would end this worker, and after a restart the next one.
             self.qos.reject(taken.tag, requeue=False)
-            self._record_rejection(taken, queue, error)
+            names = gate.names(taken.message) if message is None else gate.Names.of(message)
+            self._record_rejection(names, taken.size, queue, error)
 
-    def _record_rejection(self, taken: Taken, queue: str, error: Exception) -> None:
-        names = gate.names(taken.message)
+    def _record_rejection(self, names: gate.Names, size: int, queue: str, error: Exception) -> None:
         log_rejection(names.message_id, error)
         WRITER.add(
             RejectedMessage(
@@ -253,7 +255,7 @@ class Channel(redis.Channel):  # type: ignore[misc]
                 reason=row_reason(error),
                 message_id=names.message_id,
                 task=names.task,
-                bytes=taken.size,
+                bytes=size,
             )
         )
 

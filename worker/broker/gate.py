@@ -68,6 +68,10 @@ class Names:
     message_id: str | None = None
     task: str | None = None
 
+    @classmethod
+    def of(cls, admitted: Admitted) -> Names:
+        return cls(admitted.headers["id"], admitted.headers["task"])
+
 
 def admit(taken: Taken, queue: str, list_name: str, max_bytes: int) -> Admitted:
     """Return the message if a worker may process it. Raises MessageRejected.
@@ -103,7 +107,7 @@ def read_envelope(taken: Taken, max_bytes: int) -> dict[str, Any]:
     if taken.size > max_bytes:
         raise MessageRejected(
             f"it has {taken.size:,} bytes, and at most {max_bytes:,} are accepted; send its texts "
-            "in several messages, or raise PLUMBLINE_MAX_MESSAGE_MB"
+            "in several messages, or raise PLUMBLINE_MAX_MESSAGE_MB and PLUMBLINE_CHILD_MEMORY_MB"
         )
     if has_more_parts(taken.message, MOST_PARTS):
         raise MessageRejected("its envelope has more parts than any Celery message")

@@ -220,11 +220,12 @@ return 1
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Taken:
     """A message as it was in its list. `list_name` is a queue, or one of its priorities.
 
-    Of a message that is too large, `message` is only the end of its `size` bytes.
+    Of a message that is too large, `message` is only the end of its `size` bytes. It is emptied
+    once it is read, so that a large message is in memory only once.
     """
 
     tag: str

@@ -29,6 +29,10 @@ RESERVE_MB = 64
 # need not measure it. The shipped model takes 200 MiB, a tenth of the default limit.
 AMPLE_MB = 512
 AMPLE_FACTOR = 8
+# A message takes up to so many times its size in a process that receives and decodes it, beside
+# what the process takes with its model.
+MESSAGE_COPIES = 8
+BEFORE_MESSAGE_MB = 256
 STATUS = Path("/proc/self/status")
 PRIVATE_MEMORY = "VmData:"
 # Fills a window of the model.
@@ -56,6 +60,17 @@ def limit_memory(mb: int) -> None:
 def recycle_kib(mb: int) -> int | None:
     """Return the resident KiB above which Celery replaces a child; None if there is no limit."""
     return int(mb * RECYCLE_SHARE) * KIB_PER_MIB or None
+
+
+def largest_message_mb(limit_mb: int, child_mb: int) -> int:
+    """Return the size in MiB up to which a process of `child_mb` MiB can receive a message.
+
+    `limit_mb` is the limit of the settings. Celery hands a message whose process died while it
+    received it to the next process, without end, and nothing counts these deaths.
+    """
+    if child_mb == 0:
+        return limit_mb
+    return min(limit_mb, max(1, (child_mb - BEFORE_MESSAGE_MB) // MESSAGE_COPIES))
 
 
 def check_limit(mb: int, artifact: Artifact, load: Callable[[Path], Scorer]) -> None:

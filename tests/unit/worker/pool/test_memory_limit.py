@@ -16,7 +16,13 @@ from plumbline.errors import SettingsInvalid
 from scoring.artifact.artifact import Artifact
 from scoring.scorer import Scorer
 from tests.paths import SHIPPED
-from worker.pool.memory_limit import MemoryLimited, check_limit, measure_mb, recycle_kib
+from worker.pool.memory_limit import (
+    MemoryLimited,
+    check_limit,
+    largest_message_mb,
+    measure_mb,
+    recycle_kib,
+)
 
 SENTENCE = (
     r"^PLUMBLINE_CHILD_MEMORY_MB=100 is too little for sms-spam/1\.0\.0: .* set it to (\d+) or more"
@@ -93,3 +99,11 @@ def test_the_memory_of_a_copy_of_the_process_is_measured() -> None:
 def test_a_measurement_that_ends_its_process_is_unknown() -> None:
     assert measure_mb(lambda: os.kill(os.getpid(), signal.SIGKILL)) is None
     assert measure_mb(lambda: {}["missing"]) is None
+
+
+def test_a_message_is_accepted_only_if_a_process_can_receive_it() -> None:
+    assert largest_message_mb(160, child_mb=0) == 160
+    assert largest_message_mb(160, child_mb=2_048) == 160
+    assert largest_message_mb(512, child_mb=2_048) == 224
+    assert largest_message_mb(160, child_mb=512) == 32
+    assert largest_message_mb(160, child_mb=200) == 1
