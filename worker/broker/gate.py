@@ -191,14 +191,16 @@ def own_properties(message_id: str, queue: str, tag: str) -> dict[str, Any]:
 def names(message: bytes) -> Names:
     """Return what names a message that did not pass, whatever it consists of."""
     try:
-        headers = json.loads(message.decode())["headers"] if len(message) <= MOST_PARTS else None
-        read = {name: headers.get(name) for name in ("id", "task")} if headers else {}
-    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
-        read = {}
-    if not read:
-        # The end of a message that is too large.
+        envelope = json.loads(message.decode()) if len(message) <= MOST_PARTS else None
+    except (ValueError, RecursionError):
+        envelope = None
+    if envelope is None:
+        # The end of a message that is too large. In a whole one, only the headers name it.
         pairs = NAMES.findall(message)
         read = {name.decode(): value.decode(errors="replace") for name, value in pairs}
+    else:
+        headers = envelope.get("headers") if isinstance(envelope, dict) else None
+        read = headers if isinstance(headers, dict) else {}
     message_id, task = read.get("id"), read.get("task")
     return Names(
         message_id if is_printable(message_id) else None,

@@ -186,6 +186,7 @@ def test_the_size_of_a_message_is_limited() -> None:
         (b'{"headers": {"id": "\\u001b[2J", "task": 7}}', Names(None, None)),
         (b'{"headers": 7}', Names(None, None)),
         (b'{"headers": ["id"]}', Names(None, None)),
+        (b'{"headers": [{"id": "a"}]}', Names(None, None)),
         (b"\xff\xfe", Names(None, None)),
         (b"[" * 60_000, Names(None, None)),
         (b'..."id": "b", "task": "plumbline.labels"', Names("b", None)),
