@@ -25,6 +25,10 @@ def keyed_hash(digest: str) -> str:
 # The keyed hash of a job in the ledger, which may still have the plain one of an earlier release.
 JOB_HASH = f"coalesce(jobs.text_hash, {keyed_hash('jobs.text_sha256')})"
 
+MAY_KEY = text("""
+SELECT has_table_privilege('plumbline.installation', 'SELECT')
+   AND has_table_privilege('plumbline.installation', 'UPDATE')
+""")
 IS_DONE = text("SELECT hashes_keyed_at IS NOT NULL FROM plumbline.installation")
 DONE = text("UPDATE plumbline.installation SET hashes_keyed_at = now()")
 
@@ -48,9 +52,12 @@ def key_plain_hashes(engine: Engine, batch: int = BATCH) -> Generator[int, None,
     """Replace the plain hashes of an earlier release; yield the count of each committed batch.
 
     An interrupted run is resumed by the next one, and a finished one is not repeated. A row that
-    stays locked is left to the next run.
+    stays locked is left to the next run. A role without rights on the secret leaves all of them to
+    the owner of the tables, whose upgrade keys them.
     """
     with engine.connect() as connection:
+        if not connection.execute(MAY_KEY).scalar_one():
+            return
         if connection.execute(IS_DONE).scalar_one_or_none() is not False:
             return
     keyed = left = 1
