@@ -22,7 +22,8 @@ SPACES = (
 NUMBER = "FM999,999,999,999"
 
 # A function of these runs with the rights of the tables' owner, whatever the caller's search path.
-DEFINER = "SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
+# PostgreSQL overestimates the rows of a document and would compile the statement for each call.
+DEFINER = "SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off"
 # PostgreSQL may keep a plan that it made while the table was small.
 BY_ID = f"{DEFINER} SET enable_seqscan = off"
 

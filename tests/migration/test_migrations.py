@@ -162,3 +162,15 @@ def test_unknown_state_cannot_be_written(engine: Engine) -> None:
                 "VALUES (gen_random_uuid(), 'test', '', 'lost')"
             )
         )
+
+
+def test_functions_for_clients_are_not_compiled_for_each_call(engine: Engine) -> None:
+    """A server with just-in-time compilation took longer for that than for the statement."""
+    query = text(
+        "SELECT proname FROM pg_proc WHERE pronamespace = 'plumbline'::regnamespace AND prosecdef "
+        "AND proname IN ('submit_v1', 'submit_many_v1', 'states_v1', 'results_v1', 'cancel_v1', "
+        "'unpublish_v1', 'count_queued_v1') AND NOT 'jit=off' = ANY (proconfig)"
+    )
+    with engine.connect() as connection:
+        assert connection.execute(query).scalars().all() == []
+        assert connection.execute(text("SHOW jit")).scalar_one() == "off"

@@ -46,7 +46,10 @@ NO_LIMITS = {
     "idle_session_timeout": "0",
     "transaction_timeout": "0",
 }
-WANTED = TRACKED | FORMATS | SEMANTICS | {"search_path": SAFE_SEARCH_PATH}
+# Statements are short, and their costs estimated far too high: compiling one takes longer than it
+# takes, up to half a minute on a loaded machine, and is not interrupted by a timeout.
+PLANNING = {"jit": "off"}
+WANTED = TRACKED | FORMATS | SEMANTICS | PLANNING | {"search_path": SAFE_SEARCH_PATH}
 # Those that a pooled connection, which cannot set them, cannot do without.
 NEEDED = ("default_transaction_isolation", "default_transaction_read_only", "synchronous_commit")
 
