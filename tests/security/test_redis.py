@@ -346,11 +346,25 @@ def test_the_printed_commands_create_the_same_users(
     assert "--source" not in cli.error("redis", "acl", "--source", "a b")
 
 
-def test_compose_starts_redis_with_the_same_users(tmp_path: Path) -> None:
-    """The script of the image, run with a stand-in for the image's own entry point."""
-    entry_point = tmp_path / "docker-entrypoint.sh"
-    entry_point.write_text('#!/bin/sh\nfor last; do :; done\ncat "$2" > "$CAPTURED"\necho "$@"\n')
-    entry_point.chmod(0o755)
+# Prints its version, or its name and arguments, and keeps the configuration it is started with.
+STAND_IN = """#!/bin/sh
+[ "$1" = --version ] && {{ echo "Redis server v={version} sha=0"; exit; }}
+for argument; do case "$argument" in *.conf) cat "$argument" > "$CAPTURED" ;; esac; done
+echo "${{0##*/}} $@"
+"""
+
+
+@pytest.mark.parametrize(
+    ("version", "programs"),
+    [("7.4.1", ["redis-server", "docker-entrypoint.sh"]), ("7.0.15", ["redis-server"])],
+)
+def test_compose_starts_redis_with_the_same_users(
+    tmp_path: Path, version: str, programs: list[str]
+) -> None:
+    """The script in the official image and in one of a distribution, with stand-in programs."""
+    for name in programs:
+        (tmp_path / name).write_text(STAND_IN.format(version=version))
+        (tmp_path / name).chmod(0o755)
     captured = tmp_path / "captured.conf"
     variables = {
         f"REDIS_{name}_PASSWORD": f"pw of {name} '\"$(x)"
@@ -358,7 +372,7 @@ def test_compose_starts_redis_with_the_same_users(tmp_path: Path) -> None:
     }
     started = subprocess.run(
         ["sh", CHECKOUT / "deploy/redis/start", "--port", "7"],
-        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "CAPTURED": str(captured)}
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "CAPTURED": str(captured)}
         | {"TMPDIR": str(tmp_path)}
         | variables,
         capture_output=True,
@@ -366,12 +380,14 @@ def test_compose_starts_redis_with_the_same_users(tmp_path: Path) -> None:
         check=False,
     )
     assert started.returncode == 0, started.stderr
-    assert "--port 7" in started.stdout
+    assert started.stdout.startswith(f"{programs[-1]} ") and "--port 7" in started.stdout
     lines = captured.read_text().splitlines()
     users = (redis_users.worker(), redis_users.producer(), redis_users.monitor())
     passwords = [variables[f"REDIS_{user.name.upper()}_PASSWORD"] for user in users]
+    knows_setinfo = version != "7.0.15"
     expected = [
-        f"user {user.name} on {redis_users.password_rule(password)} {user.rights()}"
+        f"user {user.name} on {redis_users.password_rule(password)} "
+        + user.rights(setinfo=knows_setinfo)
         for user, password in zip(users, passwords, strict=True)
     ]
     assert sorted(line for line in lines if line.startswith("user ")) == sorted(
