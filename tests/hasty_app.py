@@ -16,7 +16,7 @@ from worker.pool import process
 
 __all__ = ["app"]
 
-_check_source = tasks.check_source
+_check_source = tasks.check_source  # type: ignore[attr-defined]
 
 
 def check_source(connection: Any, message: Any, list_name: str | None) -> None:
@@ -26,4 +26,4 @@ def check_source(connection: Any, message: Any, list_name: str | None) -> None:
 
 
 process.load_scorer = load
-tasks.check_source = check_source
+tasks.check_source = check_source  # type: ignore[attr-defined]

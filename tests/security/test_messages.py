@@ -57,7 +57,7 @@ UNPACKED_MB = 400
 MAY_GROW_MB = 100
 DELAYED = 400
 LARGE_TEXTS, LARGE_CHARS = 500, 200_000
-FOREIGN_CALL = {
+FOREIGN_CALL: dict[str, Any] = {
     "task": SWEEP_TASK,
     "args": [],
     "kwargs": {},
@@ -113,7 +113,7 @@ class Producer:
         """Wait until a source has exactly so many scored texts, and no others."""
         eventually(
             lambda: self.states(source) == {"scored": texts},
-            240.0,
+            200.0,
             f"not all {texts} texts of {source} are scored",
         )
 
@@ -145,7 +145,7 @@ def producer(
         neighbour = Producer(pushes, keys, worker, url, server.url, set())
         neighbour.push(envelope(str(uuid.uuid4()), body(arguments("warm", source="first"))))
         neighbour.scored("first", 1)
-        known = set(keys.keys("*")) | {  # type: ignore[arg-type]
+        known = set(keys.keys("*")) | {
             (KEY_PREFIX + name).encode()
             for name in ("unacked", "unacked_index", bell(SCORE_QUEUE), bell(BULK_QUEUE))
         }
@@ -161,7 +161,7 @@ def _worker_is_healthy(producer: Producer) -> Iterator[None]:
     producer.scored(source, 1)
     assert producer.worker.process.poll() is None
     eventually(
-        lambda: set(producer.keys.keys("*")) <= producer.known_keys,  # type: ignore[arg-type]
+        lambda: set(producer.keys.keys("*")) <= producer.known_keys,
         60.0,
         "Redis has a key that no part of Plumbline writes",
     )
@@ -193,19 +193,21 @@ def test_a_message_runs_no_other_task(producer: Producer) -> None:
     foreign = (DRIFT_TASK, QUALITY_TASK, ALERTS_TASK, SWEEP_TASK)
     members = {name: envelope("x", body({}), task=name) for name in foreign}
     rejected(producer, members, "the task plumbline.")
-    members = {str(task): envelope("x", body(), task=task) for task in (None, 7, [SCORE_TASK], {})}
+    shapes: list[Any] = [None, 7, [SCORE_TASK], {}]
+    members = {str(task): envelope("x", body(), task=task) for task in shapes}
     rejected(producer, members, "it is not a Celery message of protocol 2")
     assert producer.states("eve") == {}
 
 
 def test_a_message_calls_nothing(producer: Producer) -> None:
     """Not in its body, and not in its headers, where earlier protocols had it."""
-    calls = {"callbacks": [FOREIGN_CALL], "errbacks": [FOREIGN_CALL], "chain": [FOREIGN_CALL]}
-    calls |= {"chord": FOREIGN_CALL}  # type: ignore[dict-item]
+    several = [FOREIGN_CALL]
+    calls = {"callbacks": several, "errbacks": several, "chain": several, "chord": FOREIGN_CALL}
     for name, call in calls.items():
+        header: dict[str, Any] = {name: call}
         members = {
             "body": envelope("x", body(embed=EMBED | {name: call})),
-            "header": envelope("x", body(), **{name: call}),
+            "header": envelope("x", body(), **header),
         }
         rejected(producer, members, f"{name}: a message may not call other tasks")
     members = {"group": envelope("x", body(embed=EMBED | {"group": [FOREIGN_CALL]}))}
@@ -245,7 +247,7 @@ def test_a_bomb_is_not_unpacked(producer: Producer) -> None:
 def test_an_envelope_is_parsed_only_if_it_is_small(producer: Producer) -> None:
     """What the parent itself would parse has at most as many parts as any Celery message."""
     before = producer.peak_mb()
-    bombs = {
+    bombs: dict[str, dict[str, Any]] = {
         "headers": {"x": dict.fromkeys(map(str, range(1_000_000)), 0)},
         "deep": {"x": "DEEP"},
         "numbers": {"x": [0] * 2_000_000},
@@ -292,7 +294,19 @@ def test_a_message_that_is_not_plain_json_is_rejected(producer: Producer) -> Non
 
 def test_an_id_has_1_to_200_printable_characters(producer: Producer) -> None:
     """An id that cannot be shown is left out of the row, which is counted by its reason."""
-    ids = ["", "i" * 201, "a b", "a\nb", "\x1b[2J", "\u202eabc", "\x9b2J", None, 7, ["a"], {}]
+    ids: list[Any] = [
+        "",
+        "i" * 201,
+        "a b",
+        "a\nb",
+        "\x1b[2J",
+        "\u202eabc",
+        "\x9b2J",
+        None,
+        7,
+        ["a"],
+        {},
+    ]
     producer.push(
         *(envelope("x", body()) | {"headers": {"task": SCORE_TASK, "id": i}} for i in ids)
     )
@@ -415,7 +429,7 @@ def test_a_message_that_ends_its_process_does_so_a_bounded_number_of_times(
     """It dies before its texts are in the ledger, so that only the message can be counted."""
     message_id = str(uuid.uuid4())
     producer.push(envelope(message_id, body(arguments(source=DEADLY_SOURCE))))
-    (reason,) = producer.reasons([message_id], 240.0).values()
+    (reason,) = producer.reasons([message_id], 200.0).values()
     assert reason == (
         f"it was tried {MOST_FAILURES} times, and each time its process ended or failed"
     )

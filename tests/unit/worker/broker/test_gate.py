@@ -53,7 +53,7 @@ def test_the_client_s_message_passes_and_its_body_stays_encoded() -> None:
 
 
 def test_headers_and_properties_are_the_gate_s_own() -> None:
-    foreign = {
+    foreign: dict[str, Any] = {
         "timelimit": [1, 1],
         "reply_to": "x",
         "ignore_result": False,
@@ -147,7 +147,8 @@ def test_an_envelope_that_celery_does_not_write_is_rejected(
 
 @pytest.mark.parametrize("name", ["compression", "callbacks", "errbacks", "chain", "chord"])
 def test_a_header_that_would_do_something_is_rejected(name: str) -> None:
-    assert reason(envelope("m", BODY, **{name: ["x"]})).startswith(f"{name}: ")
+    header: dict[str, Any] = {name: ["x"]}
+    assert reason(envelope("m", BODY, **header)).startswith(f"{name}: ")
 
 
 @pytest.mark.parametrize("message_id", ["", "i" * 201, "a b", "\x1b", "\u202e", None, 7, ["a"]])
