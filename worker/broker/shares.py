@@ -16,7 +16,8 @@ FIRST_ESTIMATE_S = 0.05
 LATEST = 0.25
 
 
-@dataclass(slots=True)
+# Two messages of a lane can have the same values, and only one of them ends.
+@dataclass(slots=True, eq=False)
 class Running:
     """A message that is being processed. It has cost its lane `charged_s` in advance."""
 

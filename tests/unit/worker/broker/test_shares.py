@@ -58,3 +58,13 @@ def test_the_next_message_is_charged_what_those_of_its_lane_took() -> None:
         run(shares, "slow", 8.0)
     assert 7.9 < shares.begin("slow").charged_s <= 8.0
     assert shares.running == 1
+
+
+def test_a_message_that_ends_before_it_starts_does_not_end_another_of_its_lane() -> None:
+    """A rejected message ends at once; a worker with an equal one would end at its end."""
+    shares = Shares()
+    first, second = shares.begin("a"), shares.begin("a")
+    shares.end(second, 0.0)
+    first.started_at = 1.0
+    shares.end(first, 0.1)
+    assert shares.running == 0
