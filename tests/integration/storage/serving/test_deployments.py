@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import IntegrityError
 
+from storage.errors import VersionChanged
 from storage.serving import deployments
 from storage.serving.deployments import Serving, VersionRecord
 from storage.tables import ModelVersion
@@ -108,9 +109,17 @@ def test_history_records_who_and_why_newest_first(engine: Engine) -> None:
     assert history[0].deployed_at >= history[1].deployed_at
 
 
-def test_version_is_registered_once_with_its_newest_manifest(engine: Engine) -> None:
+def test_other_content_of_a_registered_version_is_refused_unless_it_replaces(
+    engine: Engine,
+) -> None:
     promote(engine, "m/1.0.0", "aa")
-    promote(engine, "m/1.0.0", "bb")
+    with pytest.raises(VersionChanged):
+        promote(engine, "m/1.0.0", "bb")
+    with engine.connect() as connection:
+        assert deployments.registered_sha256(connection, "m/1.0.0") == "aa"
+    other = VersionRecord("m/1.0.0", "bb", {})
+    with engine.begin() as connection:
+        deployments.register(connection, other, replace=True)
     with engine.connect() as connection:
         rows = connection.execute(select(ModelVersion.model, ModelVersion.manifest_sha256)).all()
     assert [tuple(row) for row in rows] == [("m/1.0.0", "bb")]
