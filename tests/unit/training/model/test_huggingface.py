@@ -10,6 +10,7 @@ import huggingface_hub
 import ml_dtypes
 import numpy as np
 import pytest
+from huggingface_hub import constants
 from safetensors.numpy import load_file, save_file
 
 from tests.paths import FIXTURES
@@ -284,8 +285,8 @@ def test_hub_name_is_downloaded(bert: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_unreachable_hub_is_reported_in_one_sentence(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(InitialWeightsInvalid, match=r"check the name and the network") as caught:
         read_pretrained(f"hf:{name}")
     assert name in str(caught.value) and "\n" not in str(caught.value)

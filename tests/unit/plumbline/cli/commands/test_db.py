@@ -20,6 +20,9 @@ class Engine:
     def connect(self) -> AbstractContextManager[None]:
         return nullcontext()
 
+    def begin(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
 
 ENGINE = Engine()
 
@@ -43,6 +46,7 @@ def purged_before(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
         yield from (5_000, 17)
 
     monkeypatch.setattr(db, "purge_texts", purge_texts)
+    monkeypatch.setattr(db.rejected_messages, "purge", lambda connection, before: 3)
     return times
 
 
@@ -55,7 +59,7 @@ def test_purge_reports_the_sum_of_its_batches(purged_before: list[datetime]) -> 
 def test_purge_prints_its_result_as_json(purged_before: list[datetime]) -> None:
     printed = CliRunner().invoke(db.app, ["purge", "--older-than", "2h", "--json"])
     result = json.loads(printed.stdout)
-    assert result["purged"] == 5_017
+    assert (result["purged"], result["rejected_messages"]) == (5_017, 3)
     assert datetime.fromisoformat(result["before"]) == purged_before[0]
 
 
