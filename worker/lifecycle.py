@@ -147,7 +147,7 @@ def check_before_start(**_: Any) -> None:
 
 
 def read_suspects() -> None:
-    """Let each worker of bulk messages read the suspects as well, whatever its option -Q says.
+    """Let each worker of bulk messages read the suspects as well, whatever its option -Q names.
 
     It may come from an earlier release, which sent suspects through the other queues.
     """

@@ -117,7 +117,7 @@ def queue_depth_if_writable(services: Services, bound: Sequence[str] = ()) -> in
 def wake_ups_for(due: DueJobs, size: int) -> list[WakeUp]:
     """Return the messages for due jobs: fresh ones together, suspects one by one and at last.
 
-    A suspect that nothing but its lost worker speaks against waits no longer than a fresh text.
+    A suspect whose only fault is its lost worker waits as long as a fresh text.
     """
     fresh = [job for job in due.jobs if not job.attempts]
     interrupted = [job for job in due.jobs if job.attempts and not job.blamed]

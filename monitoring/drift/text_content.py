@@ -31,7 +31,7 @@ MIN_TEXTS = 50
 MAX_TEXTS = 2_000
 MAX_TEXT_CHARS = 2_000
 ALPHA = 0.01
-# What scikit-learn says about texts of stop words alone, and about identical texts.
+# What scikit-learn reports about texts of stop words alone, and about identical texts.
 TOO_FEW_WORDS = ("empty vocabulary", "After pruning, no terms remain")
 
 

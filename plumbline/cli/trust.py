@@ -14,7 +14,7 @@ from scoring.artifact.trust import Trust
 def known_trust(settings: Settings, model: str) -> Trust:
     """Return what is required of NAME/VERSION, for a command that needs no database.
 
-    Without a database that answers, the registered content is not compared, and a line says so.
+    Without a database that answers, the registered content is not compared, and a line reports it.
     """
     try:
         services = connected(settings)

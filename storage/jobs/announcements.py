@@ -74,7 +74,7 @@ class Listener(Protocol):
 
 @dataclass(slots=True)
 class Schedule:
-    """When to read the outbox where no notification says so."""
+    """When to read the outbox without a notification."""
 
     read_at: float
 

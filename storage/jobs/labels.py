@@ -34,7 +34,7 @@ WHERE live.job_id = ANY(CAST(:ids AS uuid[])) AND live.role = 'live'
 """)
 
 # Who may label a job by its source, and what may be replaced. An ordinary list proves nothing about
-# who said so, so its messages replace only what such messages wrote.
+# its author, so its messages replace only what such messages wrote.
 ALLOWED_TO_SESSION = "plumbline.may_label(jobs.source)"
 ALLOWED_TO_MESSAGE = f"""
     CASE WHEN CAST(:sender AS text) IS NULL

@@ -1,4 +1,4 @@
-"""What logs, errors, terminals, exports and files say about texts, and to whom.
+"""What logs, errors, terminals, exports and files show of texts, and to whom.
 
 A neighbour may choose sources, keys, ids and texts. It may not write a line of a log or of a
 terminal with them, and nothing may quote a text once the text is deleted.

@@ -174,7 +174,7 @@ def test_a_stranger_locks_and_changes_nothing_of_ours(
 def test_a_full_queue_of_notifications_stops_no_submission_and_no_publication(
     engine: Engine, services: Services, stranger_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It may keep the queue full, after which the relay polls, and says why."""
+    """It may keep the queue full, after which the relay polls, and logs why."""
     caplog.set_level(logging.INFO)
     relay = Relay(Settings(), services)
     relay.start()
@@ -221,7 +221,7 @@ def test_a_flood_of_notifications_does_not_make_the_relay_spin(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It may flood the channel, whose name is no secret. The relay then polls, and still relays."""
+    """It may flood the channel, whose name is public. The relay then polls, and still relays."""
     reads = 0
     relayed = Relay._publish_and_wait
 

@@ -1,7 +1,7 @@
 """Keys and message ids: what a careless or hostile neighbour may and may not do with them.
 
 It may use any message id and, in an open installation, any source. It may not make another's text
-vanish: a text is scored, or a receipt, an error or a row says that its key belongs to another text.
+vanish: a text is scored, or a receipt, an error or a row reports that its key belongs to another.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def test_a_message_that_an_earlier_release_received_is_not_scored_twice(
 def test_a_key_with_another_text_is_a_conflict_in_every_message(
     installation: Installation,
 ) -> None:
-    """A row per text says why it is not scored, and never what it was."""
+    """A row per text states why it is not scored, and never what it was."""
     source = "messages"
     installation.send(
         "first", source, {"text": ONE, "key": "k"}, {"text": "", "key": "empty"},
@@ -232,7 +232,7 @@ ENDS = {
 def test_a_key_stays_taken_after_its_end(
     installation: Installation, client: Client, end: str
 ) -> None:
-    """The hash stays, so every path tells the same text from another one."""
+    """The hash stays, so every path distinguishes the same text from another one."""
     text, change = ENDS[end]
     source = f"ended-{end}"
     first = client.submit(text, key="k", source=source)

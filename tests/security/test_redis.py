@@ -472,7 +472,7 @@ def watch(system: System, folder: Path) -> None:
     assert cli.json("health", "--stalled-after", "600")["live"]
     status = cli.json("status")
     assert status["ok"] and len(status["workers"]) == 1
-    # A producer may not ask; one sentence says so.
+    # A producer may not ask; one sentence reports it.
     producer = Cli(folder, variables | {"PLUMBLINE_BROKER_URL": system.server.urls["producer"]})
     reason = producer.json("health", code=3)["reason"]
     assert "refuses: NOPERM" in reason and "`plumbline redis acl`" in reason

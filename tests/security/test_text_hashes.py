@@ -1,4 +1,4 @@
-"""What the ledger says about a text that it no longer has: a keyed hash, which cannot be guessed.
+"""What the ledger keeps of a text that was deleted: a keyed hash, which cannot be guessed.
 
 A neighbour that reads the table of jobs, or a dump without the table `installation`, may see which
 texts are equal. It may not find out what a short text was, and it may not have one hashed.

@@ -69,4 +69,4 @@ def decode(body: Body) -> bytes:
     try:
         return base64.b64decode(body.content) if body.is_base64 else body.content.encode()
     except (binascii.Error, ValueError) as error:
-        raise MessageRejected("body: it is not encoded as its properties say") from error
+        raise MessageRejected("body: it is not encoded as its properties declare") from error

@@ -47,7 +47,7 @@ def put_back(why: PutBack) -> Reject:
 
 
 def is_outage(error: BaseException) -> bool:
-    """Return whether nothing can be served, so that the error says nothing about the message.
+    """Return whether nothing can be served, so that the error is not about the message.
 
     A missing privilege or table is among these, and a model that cannot be loaded: it would end
     every message.

@@ -67,8 +67,8 @@ class Receipt:
     if the key was known. `published` is False if Redis was unavailable: the job is accepted, and
     the sweeper will publish its wake-up.
 
-    `conflict` is True if the key belongs to another text: this text was not accepted, `error` says
-    so, and `job_id` and `state` are those of the other text.
+    `conflict` is True if the key belongs to another text: this text was not accepted, as `error`
+    states, and `job_id` and `state` are those of the other text.
     """
 
     job_id: uuid.UUID

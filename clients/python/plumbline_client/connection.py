@@ -52,7 +52,7 @@ class Connection(psycopg.Connection[Any]):
     _may_be_raised = True
 
     def limit_statements(self, limit_s: float | None, *, may_be_raised: bool = True) -> None:
-        """Record the server's own limit, which the answer may exceed a little; None is no limit.
+        """Record the server's own limit, which the answer may exceed a little; None removes it.
 
         A limit that a user chose may not be raised for a call.
         """

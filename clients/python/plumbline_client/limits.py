@@ -38,7 +38,7 @@ def duration_of(seconds: float) -> str:
 
 
 def seconds_of(duration: str) -> float | None:
-    """Return the seconds of a duration that PostgreSQL shows; None if it is no limit."""
+    """Return the seconds of a duration that PostgreSQL shows; None without a limit."""
     match = DURATION.fullmatch(duration)
     milliseconds = int(match[1]) * UNITS_MS.get(match[2], 0) if match else 0
     return milliseconds / 1000 or None

@@ -44,7 +44,7 @@ def upgrade(
 def check(as_json: JsonOption = False) -> None:
     """Check that the tables are at the version of this release. Exit 1 if they are not.
 
-    If every login of the server may connect to the database, a warning says so.
+    If every login of the server may connect to the database, a warning reports it.
     """
     with extra_needed("Checking the tables", "worker"):
         from storage import migrate
