@@ -20,6 +20,7 @@ from scoring.artifact.registry import resolve
 from scoring.input.familiarity import Familiarity
 from scoring.input.features import INPUT_FEATURES
 from scoring.input.tokenizer import SPECIALS
+from storage.serving.deployments import VersionRecord
 from tests.paths import MODELS
 
 WORDS = ("win", "a", "prize", "see", "you", "at", "six", "ready")
@@ -50,6 +51,13 @@ def write_copy(root: Path, version: str, gates: Sequence[Any], name: str = "sms-
     manifest = Manifest.read(folder)
     replace(manifest, name=name, version=version, gates=list(gates)).write(folder)
     return folder
+
+
+def version_record(root: Path, model: str) -> VersionRecord:
+    """Return what is registered about a version: the hash of its manifest, if it exists."""
+    folder = root / model
+    sha256 = Manifest.read(folder).sha256 if folder.is_dir() else ""
+    return VersionRecord(model, sha256, {})
 
 
 def write_tokenizer(path: Path) -> None:

@@ -20,8 +20,7 @@ from plumbline_client.message import wake_up
 from plumbline_client.results import Result
 from storage.database import connect
 from storage.serving import deployments
-from storage.serving.deployments import VersionRecord
-from tests.artifacts import PASSED, write_copy
+from tests.artifacts import PASSED, version_record, write_copy
 from tests.celery_producer import bare_producer, send
 from tests.servers import database, redis_server
 from tests.waiting import eventually
@@ -179,9 +178,9 @@ def test_each_queue_has_its_own_exchange(running: Running) -> None:
     assert {binding.decode().split("\x06\x16")[-1] for binding in bound} == {SCORE_QUEUE}
 
 
-def promote(engine: Engine, model: str) -> None:
+def promote(engine: Engine, models: Path, model: str) -> None:
     with engine.begin() as connection:
-        record = VersionRecord(model, "", {})
+        record = version_record(models, model)
         deployments.promote(connection, record, deployed_by="test", reason="test")
 
 
@@ -204,14 +203,14 @@ def test_a_promoted_version_serves_from_the_next_message_on(
         assert model_of_next_text() == "sms-spam/1.0.0"
         write_copy(models, "1.1.0", PASSED)
         assert model_of_next_text() == "sms-spam/1.0.0", "it is not promoted yet"
-        promote(engine, "sms-spam/1.1.0")
+        promote(engine, models, "sms-spam/1.1.0")
         assert model_of_next_text() == "sms-spam/1.1.0"
-        promote(engine, "sms-spam/2.0.0")
+        promote(engine, models, "sms-spam/2.0.0")
         assert model_of_next_text() == "sms-spam/1.1.0", "the loaded version continues to serve"
         worker.wait_for_log(
             "sms-spam/2.0.0 cannot be loaded; sms-spam/1.1.0 continues to serve: There is no"
         )
-        promote(engine, "sms-spam/1.0.0")
+        promote(engine, models, "sms-spam/1.0.0")
         with engine.connect() as connection:
             history = [d.model.partition("/")[2] for d in deployments.history(connection)]
         assert history == ["1.0.0", "2.0.0", "1.1.0", "1.0.0"]
@@ -236,8 +235,9 @@ def test_a_draining_worker_finishes_the_text_in_flight(
         Client(database_url, broker_url) as client,
         start_worker(database_url, broker_url, tmp_path, concurrency=1) as worker,
     ):
-        # Each text takes less than the 7 s after which a drain returns it, also on a busy machine.
-        ids = [r.job_id for r in client.submit_many(f"{n} {LONG[:12_000]}" for n in range(12))]
+        # Short enough to travel together, and each takes less than the 7 s after which a drain
+        # returns it, also on a busy machine.
+        ids = [r.job_id for r in client.submit_many(f"{n} {LONG[:4_800]}" for n in range(12))]
         worker.wait_for_leases(engine, 12)
         worker.drain()
         assert worker.process.returncode == 0

@@ -9,8 +9,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from storage.serving import deployments
-from storage.serving.deployments import VersionRecord
-from tests.artifacts import write_artifact
+from tests.artifacts import version_record, write_artifact
 from tests.workers import environment
 
 # Starts a process in a process of its own, because the watchdog takes over SIGALRM.
@@ -43,7 +42,7 @@ def test_a_process_loads_the_deployed_version_and_owns_the_record_of_its_index(
     for version in ("1.0.0", "1.1.0"):
         write_artifact(tmp_path, "tiny", version)
     with engine.begin() as connection:
-        record = VersionRecord("tiny/1.1.0", "", {})
+        record = version_record(tmp_path, "tiny/1.1.0")
         deployments.promote(connection, record, deployed_by="test", reason="test")
     settings = {"models_dir": tmp_path, "model": "tiny/1.0.0"}
     process = subprocess.run(

@@ -21,7 +21,7 @@ from tests.artifacts import write_artifact
 from worker.pool.loaded_models import LoadedModels
 from worker.pool.process import WorkerProcess
 from worker.processing import score_message as module
-from worker.processing.score_message import score_message
+from worker.processing.score_message import Delivery, score_message
 
 
 @dataclass
@@ -61,7 +61,11 @@ def process(
     runtime: DisconnectingRuntime,
 ) -> WorkerProcess:
     write_artifact(tmp_path)
-    models = LoadedModels(tmp_path, "tiny", lambda f: Scorer(Artifact.load(f), ConstantRuntime()))
+    models = LoadedModels(
+        tmp_path,
+        "tiny",
+        lambda folder, trust: Scorer(Artifact.load(folder, trust), ConstantRuntime()),
+    )
     # The model is warmed up with another runtime, so that the first real text disconnects.
     models.scorers_for(None).live._runtime = runtime
     services = Services(database_url, "redis://unused")
@@ -82,7 +86,7 @@ def test_computed_scores_survive_a_restart_of_postgresql(
 
     monkeypatch.setattr(module, "sleep", sleep)
     message = ScoreMessage.parse({"version": 1, "jobs": [{"text": "win"}, {"text": " "}]})
-    outcome = score_message(process, message, "m")
+    outcome = score_message(process, message, Delivery("m"))
     assert (outcome.scored, outcome.refused, outcome.skipped) == (1, 1, 0)
     assert len(pauses_s) == 1
     with engine.connect() as connection:

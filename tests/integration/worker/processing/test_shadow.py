@@ -13,18 +13,19 @@ from plumbline.messages import ScoreMessage
 from plumbline.settings import Settings
 from plumbline_client.services import Services
 from scoring.artifact.artifact import Artifact
+from scoring.artifact.trust import Trust
 from scoring.runtime.fakes import ConstantRuntime, FailingRuntime
 from scoring.runtime.protocol import Runtime
 from scoring.scorer import Scorer
 from storage.direct import PersistentConnection
 from storage.serving import deployments
-from storage.serving.deployments import VersionRecord, in_canary_share
-from tests.artifacts import write_artifact
+from storage.serving.deployments import in_canary_share
+from tests.artifacts import version_record, write_artifact
 from worker.pool.drain import Drain
 from worker.pool.loaded_models import LoadedModels
 from worker.pool.process import Guards, WorkerProcess
 from worker.processing.outcome import MessageOutcome
-from worker.processing.score_message import score_message
+from worker.processing.score_message import Delivery, score_message
 
 LIVE, SHADOW = "tiny/1.0.0", "tiny/1.1.0"
 
@@ -64,16 +65,17 @@ class Scene:
         )
         with engine.begin() as transaction:
             for model in (SHADOW, LIVE):
-                record = VersionRecord(model, "", {})
+                record = version_record(folder, model)
                 deployments.promote(transaction, record, deployed_by="", reason="")
             deployments.set_shadow(transaction, SHADOW, deployed_by="", reason="")
 
-    def _load(self, folder: Path) -> Scorer:
-        return Scorer(Artifact.load(folder), self.runtimes[folder.name])
+    def _load(self, folder: Path, trust: Trust) -> Scorer:
+        return Scorer(Artifact.load(folder, trust), self.runtimes[folder.name])
 
     def score(self, *texts: str, celery_id: str = "m") -> MessageOutcome:
         arguments = {"version": 1, "jobs": [{"text": text} for text in texts]}
-        return score_message(self.process, ScoreMessage.parse(arguments), celery_id)
+        message = ScoreMessage.parse(arguments)
+        return score_message(self.process, message, Delivery(celery_id))
 
     def predictions(self) -> list[Row[Any]]:
         query = "SELECT job_id, role, model, probability, queue_ms FROM plumbline.predictions"

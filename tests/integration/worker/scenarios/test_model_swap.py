@@ -15,8 +15,8 @@ from sqlalchemy import Engine, text
 
 from plumbline_client import Client
 from storage.serving import deployments
-from storage.serving.deployments import Serving, VersionRecord, in_canary_share
-from tests.artifacts import PASSED, write_copy
+from storage.serving.deployments import Serving, in_canary_share
+from tests.artifacts import PASSED, version_record, write_copy
 from tests.waiting import eventually
 from tests.workers import start_worker
 
@@ -56,13 +56,13 @@ def now(engine: Engine) -> datetime:
     return time
 
 
-def deploy(engine: Engine, before: Serving, after: Serving) -> list[Period]:
+def deploy(engine: Engine, models: Path, before: Serving, after: Serving) -> list[Period]:
     """Change the deployment as the commands do, with one step per transaction."""
     periods, by = [], {"deployed_by": "test", "reason": "test"}
     if after.live != before.live:
         earliest = now(engine)
         with engine.begin() as connection:
-            deployments.promote(connection, VersionRecord(after.live, "", {}), **by)
+            deployments.promote(connection, version_record(models, after.live), **by)
         periods.append(Period(Serving(after.live), earliest, now(engine)))
         before = Serving(after.live)
     if after.shadow != before.shadow:
@@ -114,7 +114,7 @@ def test_versions_change_under_full_load(
     earliest = now(engine)
     with engine.begin() as connection:
         for model in (B, C, A):
-            record = VersionRecord(model, "", {})
+            record = version_record(models, model)
             deployments.promote(connection, record, deployed_by="", reason="")
     periods = [Period(Serving(A), earliest, now(engine))]
     with (
@@ -127,7 +127,7 @@ def test_versions_change_under_full_load(
             cycle(PLANS), range(CHANGE_EVERY, TEXTS, CHANGE_EVERY), strict=False
         ):
             eventually(lambda count=count: count_scored(engine) >= count)  # type: ignore[misc]
-            periods += deploy(engine, periods[-1].serving, plan)
+            periods += deploy(engine, models, periods[-1].serving, plan)
         eventually(lambda: count_scored(engine) == TEXTS)
 
     # The worker has exited, so nothing changes any more.
