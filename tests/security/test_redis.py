@@ -469,7 +469,9 @@ def has_run(system: System, task: str) -> bool:
 def watch(system: System, folder: Path) -> None:
     variables = environment(system.database_url, system.server.urls["monitor"], folder)
     cli = Cli(folder, variables)
-    assert cli.json("health", "--stalled-after", "600")["live"]
+    health = ("health", "--stalled-after", "600")
+    eventually(lambda: cli.complete(*health).returncode == 0, 60.0, "it is not healthy")
+    assert cli.json(*health)["live"]
     status = cli.json("status")
     assert status["ok"] and len(status["workers"]) == 1
     # A producer may not ask; one sentence reports it.
