@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 
 from plumbline_client import Client
 from storage.serving import deployments
-from storage.serving.deployments import Serving, VersionRecord, in_canary_share
-from tests.artifacts import FAILED, PASSED, write_artifact, write_copy
+from storage.serving.deployments import Serving, in_canary_share
+from tests.artifacts import FAILED, PASSED, version_record, write_artifact, write_copy
 from tests.command import Cli
 from tests.waiting import eventually
 from tests.workers import start_worker
@@ -32,12 +32,11 @@ def serving_cli(cli: Cli, three_versions: Path) -> Cli:
     return cli.with_settings(models_dir=three_versions).with_columns(160)
 
 
-def promote(engine: Engine, *models: str) -> None:
+def promote(engine: Engine, models_dir: Path, *models: str) -> None:
     with engine.begin() as connection:
         for model in models:
-            deployments.promote(
-                connection, VersionRecord(model, "", {}), deployed_by="ann", reason="old"
-            )
+            record = version_record(models_dir, model)
+            deployments.promote(connection, record, deployed_by="ann", reason="old")
 
 
 def serving(engine: Engine) -> Serving | None:
@@ -122,7 +121,7 @@ def test_refusal_is_one_sentence_and_changes_nothing(
     assert "No version is live yet, and a shadow needs one" in serving_cli.error(
         "models", "shadow", B
     )
-    promote(engine, A)
+    promote(engine, three_versions, A)
     write_artifact(three_versions, "tiny")
     for arguments, sentence in (
         (("shadow", A), f"{A} is live; the shadow must be another version."),
@@ -135,9 +134,11 @@ def test_refusal_is_one_sentence_and_changes_nothing(
     assert serving(engine) == Serving(A)
 
 
-def test_shadow_and_canary_from_start_to_promotion(serving_cli: Cli, engine: Engine) -> None:
+def test_shadow_and_canary_from_start_to_promotion(
+    serving_cli: Cli, three_versions: Path, engine: Engine
+) -> None:
     cli = serving_cli
-    promote(engine, A)
+    promote(engine, three_versions, A)
     # A shadow answers no job, so its gates are not checked.
     assert cli.json("models", "shadow", C) == {"live": A, "shadow": C, "before": None}
     printed = cli.run("models", "canary", B, "--share", "0.1", "--reason", "dare")
@@ -171,8 +172,10 @@ def test_shadow_and_canary_from_start_to_promotion(serving_cli: Cli, engine: Eng
     assert serving(engine) == Serving(B)
 
 
-def test_second_rollback_goes_further_back(serving_cli: Cli, engine: Engine) -> None:
-    promote(engine, A, B, C)
+def test_second_rollback_goes_further_back(
+    serving_cli: Cli, three_versions: Path, engine: Engine
+) -> None:
+    promote(engine, three_versions, A, B, C)
     assert serving_cli.run("models", "rollback") == f"Live is now {B}; before it was {C}.\n"
     assert serving_cli.run("models", "rollback") == f"Live is now {A}; before it was {B}.\n"
     assert "a rollback is not possible" in serving_cli.error("models", "rollback")
@@ -189,7 +192,7 @@ def test_running_worker_follows_a_new_shadow_and_canary(
     engine: Engine,
     tmp_path: Path,
 ) -> None:
-    promote(engine, A)
+    promote(engine, three_versions, A)
     settings = {"models_dir": three_versions}
     with (
         start_worker(database_url, broker_url, tmp_path, concurrency=1, settings=settings),

@@ -56,7 +56,7 @@ EMBED: dict[str, Any] = dict.fromkeys(["callbacks", "errbacks", "chain", "chord"
 UNPACKED_MB = 400
 MAY_GROW_MB = 100
 DELAYED = 400
-LARGE_TEXTS, LARGE_CHARS = 500, 200_000
+LARGE_TEXTS, LARGE_CHARS = 120, 200_000
 FOREIGN_CALL: dict[str, Any] = {
     "task": SWEEP_TASK,
     "args": [],

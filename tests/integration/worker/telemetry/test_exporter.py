@@ -84,6 +84,8 @@ def running(
         running = Running(worker, client, port)
         # Series with a version as label exist from the first text on.
         running.score("the first")
+        # A process has series of its own once it has loaded the model.
+        eventually(lambda: at(running.series(), "cpu_seconds_total", process="child-1"), 60.0)
         yield running
 
 
