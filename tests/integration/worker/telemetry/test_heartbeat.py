@@ -12,6 +12,7 @@ import redis
 
 from plumbline import heartbeat
 from plumbline.heartbeat import Heartbeat, WorkerStatus
+from tests.servers import for_worker
 from tests.waiting import eventually
 from tests.workers import environment
 
@@ -123,7 +124,7 @@ def test_a_worker_that_reads_another_redis_sends_no_heartbeat(
 ) -> None:
     def start_step(url: str) -> tuple[list[str], str]:
         process = subprocess.run(
-            [sys.executable, "-c", START_STEP, url],
+            [sys.executable, "-c", START_STEP, for_worker(url)],
             env=environment(database_url, broker_url, tmp_path),
             cwd=tmp_path,
             capture_output=True,
