@@ -76,15 +76,16 @@ def test_a_child_killed_during_a_message_loses_nothing(
         start_beat(database_url, broker_url, tmp_path, settings={"sweep_every_s": 0.5}),
         Client(database_url, broker_url, source="killed") as client,
     ):
-        ids = [r.job_id for r in client.submit_many(f"{n} {LONG[:20_000]}" for n in range(4))]
-        worker.wait_for_leases(engine, 4)
+        # Short enough to travel together, and many enough to take seconds.
+        ids = [r.job_id for r in client.submit_many(f"{n} {LONG[:4_800]}" for n in range(16))]
+        worker.wait_for_leases(engine, 16)
         os.kill(worker.children()[0], signal.SIGKILL)
         assert count_predictions(engine) == 0, "it was killed after it had finished"
         results = client.wait(ids)
         assert {(row.state, row.error) for row in results} == {("scored", None)}
         # Only the text in flight keeps its attempt; the crash report returns the others.
-        assert sorted(row.attempts for row in results) == [1, 1, 1, 2]
-        assert count_predictions(engine) == 4
+        assert sorted(row.attempts for row in results) == [1] * 15 + [2]
+        assert count_predictions(engine) == 16
 
 
 def test_children_killed_repeatedly_lose_nothing(
