@@ -9,6 +9,7 @@ from typing import Any
 from celery import Celery
 from celery.bin import beat as beat_command
 from celery.bin import worker as worker_command
+from celery.exceptions import Reject
 from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -141,6 +142,14 @@ def make_app(settings: Settings, services: Services) -> Celery:
     return app
 
 
+def is_not_put_back(record: logging.LogRecord) -> bool:
+    """Return whether a record is not Celery's own, with a traceback, about a message put back.
+
+    `worker.broker.retry` has logged why.
+    """
+    return not (record.exc_info and isinstance(record.exc_info[1], Reject))
+
+
 def quiet_celery_loggers(settings: Settings) -> None:
     """Suppress Celery's two lines per message, which cost as much CPU time as the claim.
 
@@ -149,6 +158,7 @@ def quiet_celery_loggers(settings: Settings) -> None:
     if settings.log_level.upper() != "DEBUG":
         for name in ("celery.worker.strategy", "celery.app.trace"):
             logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("celery.app.trace").addFilter(is_not_put_back)
 
 
 def set_default_log_level(settings: Settings) -> None:
