@@ -33,7 +33,8 @@ def test_everything_works_through_a_transaction_pooler(
     pooled_url: str, broker_url: str, tmp_path: Path
 ) -> None:
     cli = Cli(tmp_path, environment(pooled_url, broker_url, tmp_path))
-    assert cli.json("db", "upgrade") == cli.json("db", "check") == {"version": migrate.newest()}
+    assert cli.json("db", "upgrade") == {"version": migrate.newest()}
+    assert cli.json("db", "check")["version"] == migrate.newest()
     with (
         start_beat(pooled_url, broker_url, tmp_path, settings=SETTINGS) as beat,
         start_worker(pooled_url, broker_url, tmp_path, settings=SETTINGS) as worker,
