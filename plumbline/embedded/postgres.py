@@ -253,6 +253,9 @@ def _create_database(connection: psycopg.Connection) -> None:
     query = "SELECT FROM pg_database WHERE datname = %s"
     if connection.execute(query, (NAME,)).fetchone() is None:
         connection.execute(f"CREATE DATABASE {NAME}")
+    if connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,):
+        # A standby has what its primary has.
+        return
     # A login that somebody creates may connect only as a member of these roles.
     connection.execute(f"REVOKE CONNECT, TEMPORARY ON DATABASE {NAME} FROM PUBLIC")
     for role in ROLES:

@@ -66,13 +66,18 @@ class BoundedSocket:
         self._socket.settimeout(min(left_s, self._timeout_s or left_s))
 
 
+# For a library that sets none.
+DEFAULT_CONNECT_S = 5.0
+
+
 class _ConnectsWithin:
     """Limits the whole connection: the resolver, every address, and TLS."""
 
     def _connect(self) -> Any:
         options: Any = self
         unbounded: Any = super()
-        limit_s = remaining_s(float(options.socket_connect_timeout))
+        timeout_s = options.socket_connect_timeout
+        limit_s = remaining_s(DEFAULT_CONNECT_S if timeout_s is None else float(timeout_s))
         return call_within(limit_s, unbounded._connect, _close)
 
 
