@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from plumbline.embedded import child_process
-from tests import preloaded
 from tests.paths import CHECKOUT
 from tests.skewed_clock import SkewedClock
 
@@ -57,25 +56,15 @@ class Cli:
 
     def complete(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Wait for the command; fail if it prints a traceback."""
-        arguments = (*map(str, self.program), *arguments)
-        if self.program == (PLUMBLINE,):
-            done = preloaded.run(
-                list(arguments),
-                stdin=stdin,
-                folder=self.folder,
-                environment=self.environment,
-                timeout_s=TIMEOUT_S,
-            )
-        else:
-            done = subprocess.run(
-                arguments,
-                input=stdin,
-                capture_output=True,
-                cwd=self.folder,
-                env=self.environment,
-                timeout=TIMEOUT_S,
-                check=False,
-            )
+        done = subprocess.run(
+            [*self.program, *arguments],
+            input=stdin,
+            capture_output=True,
+            cwd=self.folder,
+            env=self.environment,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
         assert b"Traceback" not in done.stderr, done.stderr.decode()
         return done
 
