@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,9 +10,10 @@ from functools import partial
 from sqlalchemy import Engine
 
 from plumbline.settings import Settings
+from plumbline_client.errors import StorageError
 from plumbline_client.services import Services
 from scoring.scorer import Scorer
-from storage.database import connect
+from storage.database import connect, translate_errors
 from storage.direct import PersistentConnection, connect_direct
 from storage.serving import deployments
 from worker.pool.drain import Drain
@@ -22,6 +24,7 @@ from worker.pool.registered_versions import RegisteredVersions
 from worker.pool.start_cost import StartCost
 from worker.pool.watchdog import Watchdog
 
+log = logging.getLogger(__name__)
 # Allocated in the parent: shared memory must exist before the fork.
 DRAIN = Drain()
 IN_FLIGHT = InFlightTable()
@@ -88,10 +91,17 @@ class WorkerProcess:
         )
 
     def load_models(self) -> None:
-        """Load the deployed versions, so that the first text does not wait for them."""
-        with self.engine.connect() as connection:
-            serving = deployments.serving(connection)
-        self.models.scorers_for(serving)
+        """Load the deployed versions, so that the first text does not wait for them.
+
+        Without PostgreSQL, the first message loads them.
+        """
+        try:
+            with translate_errors(self.engine):
+                with self.engine.connect() as connection:
+                    serving = deployments.serving(connection)
+                self.models.scorers_for(serving)
+        except StorageError as unavailable:
+            log.warning("the models are loaded with the first message: %s", unavailable)
 
     def stop(self) -> None:
         self.engine.dispose()
