@@ -6,7 +6,15 @@ from enum import StrEnum
 
 from plumbline_client.states import TERMINAL, JobState
 
-__all__ = ["JOINT_FEATURE", "TERMINAL", "DriftVerdict", "JobState", "ReferenceKind", "Role"]
+__all__ = [
+    "JOINT_FEATURE",
+    "TERMINAL",
+    "DriftVerdict",
+    "JobState",
+    "ReferenceKind",
+    "Role",
+    "Sampling",
+]
 
 # The feature name of the drift value that stands for all columns of a report together.
 JOINT_FEATURE = "joint"
@@ -36,3 +44,13 @@ class ReferenceKind(StrEnum):
     PROFILE = "profile"
     # The predictions of an earlier window of live traffic.
     WINDOW = "window"
+    # A window of live traffic that somebody accepted as normal.
+    ACCEPTED = "accepted"
+
+
+class Sampling(StrEnum):
+    """How the texts to be labelled were chosen. Only a random sample stands for the others."""
+
+    RANDOM = "random"
+    UNCERTAIN = "uncertain"
+    UNFAMILIAR = "unfamiliar"

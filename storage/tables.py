@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, BYTEA, DOUBLE_PRECISIO
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from plumbline_client.states import JobState
-from storage.states import DriftVerdict, ReferenceKind, Role
+from storage.states import DriftVerdict, ReferenceKind, Role, Sampling
 
 SCHEMA = "plumbline"
 NAMING = {
@@ -138,6 +138,7 @@ class Label(Base):
     __tablename__ = "labels"
     __table_args__ = (
         CheckConstraint("label IN (0, 1)", name="label"),
+        CheckConstraint(one_of("sampling", Sampling), name="sampling"),
         Index("labels_labelled_idx", "labelled_at"),
     )
 
@@ -148,6 +149,8 @@ class Label(Base):
     labelled_at: Mapped[datetime] = mapped_column(server_default=func.now())
     # Who wrote the row, whatever name it has: see `storage.jobs.labels`. None before 0011.
     recorded_by: Mapped[str | None]
+    # How the text was chosen for labelling; None if unknown.
+    sampling: Mapped[str | None]
 
 
 class ModelVersion(Base):
@@ -214,6 +217,31 @@ class Deployment(Base):
     deployed_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class AcceptedReference(Base):
+    """A window of live traffic that somebody accepted as the normal of a version.
+
+    It is the reference of the version's drift reports until it is revoked. `columns` are those of
+    `monitoring.drift.window`, one value per text and no text, so that it outlives the predictions.
+    A `source` of None is all sources.
+    """
+
+    __tablename__ = "accepted_references"
+
+    id: Mapped[int] = mapped_column(BIGINT, Identity(always=True), primary_key=True)
+    model: Mapped[str]
+    source: Mapped[str | None]
+    window_from: Mapped[datetime]
+    window_to: Mapped[datetime]
+    rows: Mapped[int]
+    columns: Mapped[dict[str, Any]]
+    reason: Mapped[str]
+    accepted_by: Mapped[str]
+    accepted_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    revoked_by: Mapped[str | None]
+    revoked_reason: Mapped[str | None]
+    revoked_at: Mapped[datetime | None]
+
+
 class DriftReport(Base):
     """One comparison of a recent window with the reference."""
 
@@ -237,6 +265,8 @@ class DriftReport(Base):
     reference_from: Mapped[datetime | None]
     reference_to: Mapped[datetime | None]
     reference_rows: Mapped[int]
+    # The decision that made this window the reference, if somebody accepted one.
+    accepted_id: Mapped[int | None] = mapped_column(ForeignKey(AcceptedReference.id))
     # The false-alarm rate: the share of reports with the verdict drift if nothing changed.
     alpha: Mapped[float] = mapped_column(server_default=sql("0.05"))
     html_path: Mapped[str | None]
@@ -298,6 +328,8 @@ class QualityReport(Base):
     # Texts that the version's calibration was measured on. If None, it is unknown, and the
     # intervals leave its error out.
     calibration_rows: Mapped[int | None]
+    # The sources whose texts have labels; None in the report of a single source.
+    labelled_sources: Mapped[list[str] | None]
     # The last Celery task that made the report, so that the requester can find it.
     task_id: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -329,6 +361,10 @@ class QualityValue(Base):
     realized: Mapped[float | None]
     realized_low: Mapped[float | None]
     realized_high: Mapped[float | None]
+    # From all predictions and the labels together; None without enough labels.
+    combined: Mapped[float | None]
+    combined_low: Mapped[float | None]
+    combined_high: Mapped[float | None]
 
 
 class PeriodicTask(Base):
