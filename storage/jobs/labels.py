@@ -1,11 +1,10 @@
-"""True labels, which arrive after the scores: written as they arrive, read for training."""
+"""True labels, which arrive after the scores, are written as they arrive."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from sqlalchemy import Connection, TextClause, text
 
@@ -13,7 +12,6 @@ from storage import labellers
 from storage.errors import LabellerRefused
 from storage.sources import BOUND, CLOSED
 
-STREAMED_ROWS = 1_000
 # Far above any class name; a longer value is not a label.
 LONGEST_LABEL = 500
 LITERALS = {"0": 0, "1": 1}
@@ -82,20 +80,6 @@ FROM entries LEFT JOIN before USING (job_id, source)
 ADD_BY_SESSION = _add(ALLOWED_TO_SESSION)
 ADD_BY_MESSAGE = _add(ALLOWED_TO_MESSAGE)
 
-# If several sources labelled a job, the newest label wins.
-LABELLED = text("""
-SELECT jobs.text, newest.label, newest.job_id
-FROM (
-    SELECT DISTINCT ON (job_id) job_id, label FROM plumbline.labels
-    WHERE CAST(:since AS timestamptz) IS NULL OR labelled_at >= :since
-    ORDER BY job_id, labelled_at DESC, source
-) AS newest
-JOIN plumbline.jobs AS jobs ON jobs.id = newest.job_id
-WHERE jobs.text IS NOT NULL
-  AND (CAST(:job_source AS text) IS NULL OR jobs.source = :job_source)
-ORDER BY newest.job_id
-""")
-
 
 @dataclass(frozen=True, slots=True)
 class LabelEntry:
@@ -142,15 +126,6 @@ class LabelOutcome:
     unknown: frozenset[uuid.UUID] = frozenset()
     refused: frozenset[uuid.UUID] = frozenset()
     unusable: Mapping[uuid.UUID, Sequence[str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledText:
-    """`label` is 1 for the positive class."""
-
-    text: str
-    label: int
-    job_id: uuid.UUID
 
 
 def add(
@@ -216,17 +191,3 @@ def _class_names(
         return {}
     rows = connection.execute(CLASS_NAMES, {"ids": list(job_ids)})
     return {row.job_id: list(row.labels) for row in rows}
-
-
-def labelled_texts(
-    connection: Connection, since: datetime | None = None, job_source: str | None = None
-) -> Iterator[LabelledText]:
-    """Yield each text that is still stored with its newest label given at or after `since`.
-
-    The rows come from a server-side cursor, so memory does not grow with their number.
-    """
-    rows = connection.execution_options(stream_results=True, max_row_buffer=STREAMED_ROWS).execute(
-        LABELLED, {"since": since, "job_source": job_source}
-    )
-    for row in rows:
-        yield LabelledText(*row)

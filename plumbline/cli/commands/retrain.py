@@ -26,7 +26,7 @@ from plumbline.private_files import create_folder
 from plumbline.services import connected
 from plumbline.settings import Settings
 from storage.database import absolute_time, now
-from storage.jobs.labels import LabelledText, labelled_texts
+from storage.jobs.labelled_texts import LabelledText, LabelSelection, labelled_texts
 
 REQUIRED_PACKAGES = ("training", "tensorflow", "keras")
 EXPORT_LIFETIME = timedelta(days=7)
@@ -118,9 +118,10 @@ def data_arguments(
     with database(connected(settings)) as engine, engine.connect() as connection:
         current = now(connection)
         remove_old_exports(folder, current)
-        labelled = labelled_texts(
-            connection, None if start is None else absolute_time(connection, start), job_source
+        selection = LabelSelection(
+            None if start is None else absolute_time(connection, start), job_source
         )
+        labelled = labelled_texts(connection, selection)
         export = export_labels(labelled, folder, columns, current)
     err.print(f"{export.sentence()}.", markup=False, soft_wrap=True)
     return ["--data", str(export.path)]

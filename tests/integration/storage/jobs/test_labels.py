@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, text
@@ -11,8 +11,8 @@ from sqlalchemy import Engine, text
 from plumbline.labels import parse_label
 from plumbline_client.new_job import new_job
 from storage.jobs import labels
-from storage.jobs.labels import LabelEntry, LabelledText, LabelOutcome
-from storage.jobs.retention import purge_texts
+from storage.jobs.labelled_texts import labelled_texts
+from storage.jobs.labels import LabelEntry, LabelOutcome
 from storage.serving import deployments
 from storage.serving.deployments import VersionRecord
 from tests.ledger import Ledger
@@ -54,12 +54,9 @@ def backdate(engine: Engine, by: str, age: timedelta) -> None:
         )
 
 
-def labels_by_text(
-    engine: Engine, since: datetime | None = None, job_source: str | None = None
-) -> dict[str, int]:
+def labels_by_text(engine: Engine) -> dict[str, int]:
     with engine.connect() as connection:
-        rows = labels.labelled_texts(connection, since, job_source)
-        return {row.text: row.label for row in rows}
+        return {row.text: row.label for row in labelled_texts(connection)}
 
 
 def test_label_is_accepted_repeated_and_changed(ledger: Ledger, engine: Engine) -> None:
@@ -129,39 +126,3 @@ def test_newest_label_of_several_sources_wins(ledger: Ledger, engine: Engine) ->
     backdate(engine, "bob", timedelta(days=1))
     assert add(engine, (one, "1"), by="ann") == LabelOutcome(known=1)
     assert labels_by_text(engine) == {"one": 1}, "a repeated label is as new as a changed one"
-
-
-def test_labelled_texts_are_selected_by_time_and_by_job_source(
-    ledger: Ledger, engine: Engine
-) -> None:
-    (old,) = accept(ledger, "old")
-    (mail,), (chat,) = accept(ledger, "mail"), accept(ledger, "chat", source="chat")
-    add(engine, (old, "1"), by="old")
-    backdate(engine, "old", timedelta(days=2))
-    add(engine, (mail, "1"), (chat, "0"))
-    yesterday = datetime.now(UTC) - timedelta(days=1)
-    assert labels_by_text(engine) == {"old": 1, "mail": 1, "chat": 0}
-    assert labels_by_text(engine, yesterday) == {"mail": 1, "chat": 0}
-    assert labels_by_text(engine, yesterday, "chat") == {"chat": 0}
-    assert labels_by_text(engine, job_source="mail") == {"old": 1, "mail": 1}
-    assert labels_by_text(engine, job_source="nobody") == {}
-
-
-def test_purged_and_refused_texts_are_left_out(ledger: Ledger, engine: Engine) -> None:
-    (refused,) = accept(ledger, " ")
-    assert add(engine, (refused, "1")) == LabelOutcome(accepted=1)
-    deploy(engine)
-    one, two = accept(ledger, "one", "two")
-    score(ledger, one)
-    add(engine, (one, "1"), (two, "1"))
-    assert sum(purge_texts(engine, datetime.now(UTC) + timedelta(minutes=1))) == 1
-    assert labels_by_text(engine) == {"two": 1}
-
-
-def test_many_texts_are_streamed_once_each(ledger: Ledger, engine: Engine) -> None:
-    ids = accept(ledger, *(f"text {n}" for n in range(2_500)))
-    add(engine, *((job_id, str(n % 2)) for n, job_id in enumerate(ids)))
-    with engine.connect() as connection:
-        rows = list(labels.labelled_texts(connection))
-    expected = [LabelledText(f"text {n}", n % 2, job_id) for n, job_id in enumerate(ids)]
-    assert rows == sorted(expected, key=lambda row: row.job_id)

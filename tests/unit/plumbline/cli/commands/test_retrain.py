@@ -17,7 +17,7 @@ from plumbline.cli.commands.retrain import (
 )
 from plumbline.errors import FileUnwritable
 from plumbline.settings import Settings
-from storage.jobs.labels import LabelledText
+from storage.jobs.labelled_texts import LabelledText
 
 SETTINGS = Settings(models_dir=Path("elsewhere"))
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -25,7 +25,9 @@ COLUMNS = ("text", "label")
 
 
 def labelled(*labels: int) -> list[LabelledText]:
-    return [LabelledText(f"één\n{n}", label, uuid.uuid4()) for n, label in enumerate(labels)]
+    return [
+        LabelledText(f"één\n{n}", label, uuid.uuid4(), "mail") for n, label in enumerate(labels)
+    ]
 
 
 def test_arguments_are_passed_on_with_the_configured_models_folder() -> None:
