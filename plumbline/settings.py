@@ -170,7 +170,8 @@ class Settings(BaseSettings):
     )
     drift_reference: Literal["profile", "window"] = Field(
         "profile",
-        description="Reference of drift reports: the version's `profile` or an earlier `window`.",
+        description="Reference of drift reports: the version's validation texts (`profile`) or an "
+        "earlier `window`.",
     )
     drift_reference_s: float = Field(
         604_800.0,

@@ -62,7 +62,7 @@ def run(
     reference: Annotated[
         ReferenceKind | None,
         typer.Option(
-            help="Compare with the profile from training or with an earlier window of live texts."
+            help="Compare with the version's validation texts (profile) or with earlier live texts."
         ),
     ] = None,
     reference_since: Annotated[

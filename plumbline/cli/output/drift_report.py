@@ -21,11 +21,12 @@ from plumbline.cli.output.console import (
 )
 from plumbline.cli.output.json_output import print_json
 from plumbline.cli.output.png import save_png
+from plumbline.cli.output.reference_name import reference_name
 from plumbline.cli.output.rows import row_values
 from plumbline.errors import ReportMissing
 from plumbline_client.visible import one_line
 from storage.reports.drift import find_report, find_reports, report_id_of_task
-from storage.states import JOINT_FEATURE, ReferenceKind
+from storage.states import JOINT_FEATURE
 from storage.tables import DriftReport, DriftValue
 
 MAX_PLOT_WIDTH = 100
@@ -136,9 +137,7 @@ def summary_table(report: DriftReport) -> Table:
 
 
 def format_reference(report: DriftReport) -> str:
-    from_training = report.reference == ReferenceKind.PROFILE
-    kind = "from training" if from_training else "from an earlier window"
-    return f"{report.reference_rows:,} {kind}"
+    return f"{report.reference_rows:,} {reference_name(report)}"
 
 
 def format_page(html_path: str) -> Text:

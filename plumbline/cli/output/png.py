@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from plumbline.atomic_file import replacing, translate_write_errors
 from plumbline.cli.extras import extra_needed
 from plumbline.cli.output.console import printable_text
-from storage.states import ReferenceKind
+from plumbline.cli.output.reference_name import reference_name
 from storage.tables import DriftReport, DriftValue
 
 if TYPE_CHECKING:
@@ -92,10 +92,8 @@ def _draw_legend(figure: Figure, report: DriftReport) -> None:
 
 
 def reference_label(report: DriftReport) -> str:
-    if report.reference == ReferenceKind.PROFILE:
-        return f"reference: {report.reference_rows:,} texts from training"
     period = _format_period(report.reference_from, report.reference_to)
-    return f"reference: {report.reference_rows:,} texts from an earlier window{period}"
+    return f"reference: {report.reference_rows:,} {reference_name(report)}{period}"
 
 
 def window_label(report: DriftReport) -> str:

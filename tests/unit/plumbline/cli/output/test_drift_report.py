@@ -72,10 +72,10 @@ def test_values_are_printed_with_thresholds_and_an_explanation() -> None:
 
 
 def test_summary_names_the_reference() -> None:
-    assert "1,500, compared with 718 from training" in render(summary_table(drift_report()))
+    assert "718 validation texts of m/1.0.0" in render(summary_table(drift_report()))
     report = drift_report(reference="window", reference_from=AT, reference_to=AT)
     output = render(summary_table(report))
-    assert "1,500, compared with 718 from an earlier window" in output
+    assert "1,500, compared with 718 texts from an earlier window" in output
     assert output.count("2026-01-02") >= 4
 
 

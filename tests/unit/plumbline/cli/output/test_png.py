@@ -47,7 +47,7 @@ def test_picture_names_the_report_the_feature_and_both_sides() -> None:
     assert "Drift report 7 of m/1.0.0: too little data" in texts
     assert "chars" in texts
     assert "5.30 standard errors, threshold 3.10" in texts
-    assert "reference: 718 texts from training" in texts
+    assert "reference: 718 validation texts of m/1.0.0" in texts
     period = "2026-01-02 03:04 to 2026-01-02 03:04 UTC"
     assert f"window: 1,500 texts from shop, {period}" in texts
     live = drift_report(reference="window", reference_from=AT, reference_to=AT)

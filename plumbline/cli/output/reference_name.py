@@ -1,0 +1,15 @@
+"""The name of a report's reference in tables and pictures: a noun that follows a number."""
+
+from __future__ import annotations
+
+from storage.states import ReferenceKind
+from storage.tables import DriftReport
+
+
+def reference_name(report: DriftReport) -> str:
+    """Return "validation texts" and the version, or which traffic the texts are from."""
+    if report.reference == ReferenceKind.PROFILE:
+        return f"validation texts of {report.model}"
+    if report.reference == ReferenceKind.ACCEPTED:
+        return "texts that were accepted as normal"
+    return "texts from an earlier window"
