@@ -78,6 +78,14 @@ def sigmoid(logit: float) -> float:
     return growth / (1.0 + growth)
 
 
+def calibrated(logit: float, temperature: float, bias: float = 0.0) -> float:
+    """Return the positive label's probability for the logit of one window.
+
+    Platt (1999) with slope 1 / temperature. A bias of 0 leaves temperature scaling.
+    """
+    return sigmoid(logit / temperature + bias)
+
+
 def decide(probability: float, rule: DecisionRule) -> tuple[str, float, Decision]:
     """Return (label, confidence, decision) for the positive label's probability."""
     positive = probability >= 0.5

@@ -18,7 +18,7 @@ from scoring.input.coverage import unread_ids, unread_notes
 from scoring.input.features import plain_features
 from scoring.input.windows import combine, split_into_windows
 from scoring.runtime.protocol import Runtime
-from scoring.score import Decision, Score, decide, rank, sigmoid
+from scoring.score import Decision, Score, calibrated, decide, rank
 
 
 class Scorer:
@@ -63,7 +63,8 @@ class Scorer:
         tokenized = perf_counter()
         logits = [self._logit([tokens.ids[position] for position in w]) for w in windows]
         probability = combine(
-            [sigmoid(logit / config.temperature) for logit in logits], config.window_rule
+            [calibrated(logit, config.temperature, config.bias) for logit in logits],
+            config.window_rule,
         )
         inferred = perf_counter()
         label, confidence, decision = decide(probability, config.rule)
@@ -85,7 +86,7 @@ class Scorer:
         )
 
     def window_logits(self, text: str) -> list[float]:
-        """Return the model's logit of each window, without temperature.
+        """Return the model's logit of each window, without temperature and bias.
 
         Raises like `score`, but not for a text without tokens: it is one empty window.
         """

@@ -10,7 +10,7 @@ from plumbline_client.errors import TextRefused
 from scoring.artifact.artifact import Artifact
 from scoring.input.windows import combine
 from scoring.runtime.protocol import Runtime
-from scoring.score import Score, sigmoid
+from scoring.score import Score, calibrated
 from scoring.scorer import Scorer
 from training.data.examples import Example
 
@@ -25,8 +25,8 @@ class Predictions:
     labels: Sequence[int]
     logits: Logits
 
-    def probabilities(self, temperature: float, window_rule: str) -> list[float]:
-        return probabilities(self.logits, temperature, window_rule)
+    def probabilities(self, temperature: float, window_rule: str, bias: float = 0.0) -> list[float]:
+        return probabilities(self.logits, temperature, window_rule, bias)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,11 @@ def score_all(scorer: Scorer, examples: Sequence[Example]) -> list[Score]:
     return scores
 
 
-def probabilities(logits: Logits, temperature: float, window_rule: str) -> list[float]:
+def probabilities(
+    logits: Logits, temperature: float, window_rule: str, bias: float = 0.0
+) -> list[float]:
     """Return each text's probability, computed as in `Scorer.score`."""
     return [
-        combine([sigmoid(logit / temperature) for logit in windows], window_rule)
+        combine([calibrated(logit, temperature, bias) for logit in windows], window_rule)
         for windows in logits
     ]

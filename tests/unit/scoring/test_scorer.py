@@ -45,7 +45,19 @@ def test_score_has_all_fields(tmp_path: Path) -> None:
 def test_temperature_divides_the_logit(tmp_path: Path) -> None:
     config = ScoringConfig(labels=("ham", "spam"), temperature=2.0)
     score = Scorer(artifact(tmp_path, config), ConstantRuntime(3.0)).score("win")
-    assert score.probability == pytest.approx(sigmoid(1.5))
+    # Exactly, as in the releases before the bias.
+    assert score.probability == sigmoid(3.0 / 2.0)
+
+
+def test_bias_is_added_to_the_logit_of_each_window(tmp_path: Path) -> None:
+    config = ScoringConfig(
+        ("ham", "spam"), temperature=2.0, max_tokens=3, window_overlap=0, bias=-2.0
+    )
+    scorer = Scorer(artifact(tmp_path, config), ConstantRuntime(3.0))
+    assert scorer.window_logits("win six") == [3.0, 3.0]
+    score = scorer.score("win six")
+    assert score.probability == pytest.approx(sigmoid(-0.5))
+    assert score.label == "ham"
 
 
 def test_long_text_is_scored_in_windows_that_cover_every_token(tmp_path: Path) -> None:

@@ -11,7 +11,12 @@ from scoring.errors import ArtifactInvalid
 def test_config_round_trips(tmp_path: Path) -> None:
     config = ScoringConfig(labels=("ham", "spam"), temperature=1.3, architecture={"layers": 4})
     config.write(tmp_path / "config.json")
+    # Releases that do not know the bias read a configuration without one.
+    assert "bias" not in json.loads((tmp_path / "config.json").read_text())
     assert ScoringConfig.read(tmp_path / "config.json") == config
+    biased = ScoringConfig(bias=-0.25)
+    biased.write(tmp_path / "config.json")
+    assert ScoringConfig.read(tmp_path / "config.json") == biased
 
 
 def test_defaults() -> None:
@@ -30,6 +35,7 @@ def test_defaults() -> None:
         ({"threshold": 0.4}, "threshold is between 0.5 and 1"),
         ({"temperature": 0.0}, "temperature is above 0"),
         ({"temperature": float("nan")}, "temperature is above 0"),
+        ({"bias": float("nan")}, "bias is a finite number"),
         ({"top_k": 3}, "top_k is 1 or 2"),
         ({"top_p": 0.0}, "top_p is above 0 and at most 1"),
         ({"max_tokens": 2}, "max_tokens leaves room for one token"),

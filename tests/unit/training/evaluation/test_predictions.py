@@ -43,16 +43,17 @@ def toy_scorer(config: ScoringConfig) -> Scorer:
 
 
 @pytest.mark.parametrize("rule", [MEAN, MAX])
-def test_probability_equals_that_of_the_scorer(rule: str) -> None:
+@pytest.mark.parametrize("bias", [0.0, -0.4])
+def test_probability_equals_that_of_the_scorer(rule: str, bias: float) -> None:
     config = ScoringConfig(
-        max_tokens=7, window_overlap=2, window_rule=rule, temperature=1.7, threshold=0.6
+        max_tokens=7, window_overlap=2, window_rule=rule, temperature=1.7, bias=bias
     )
     scorer = toy_scorer(config)
     for text in ("a b", "a b c d e", "a c e g b d f h a a a c h"):
         logits = scorer.window_logits(text)
         score = scorer.score(text)
         assert len(logits) == score.windows
-        assert probabilities([logits], 1.7, rule) == [score.probability]
+        assert probabilities([logits], 1.7, rule, bias) == [score.probability]
 
 
 def test_text_that_a_worker_rejects_has_no_score() -> None:
