@@ -249,7 +249,9 @@ class DriftReport(Base):
     __table_args__ = (
         CheckConstraint(one_of("verdict", DriftVerdict), name="verdict"),
         CheckConstraint(one_of("reference", ReferenceKind), name="reference"),
+        CheckConstraint(one_of("profile_verdict", DriftVerdict), name="profile_verdict"),
         Index("drift_reports_created_idx", "created_at"),
+        Index("drift_reports_subject_idx", "model", "source", "id"),
     )
 
     id: Mapped[int] = mapped_column(BIGINT, Identity(always=True), primary_key=True)
@@ -267,6 +269,14 @@ class DriftReport(Base):
     reference_rows: Mapped[int]
     # The decision that made this window the reference, if somebody accepted one.
     accepted_id: Mapped[int | None] = mapped_column(ForeignKey(AcceptedReference.id))
+    # The verdict against the profile, whatever the reference is; NULL if it was not computed.
+    # Estimated metrics are calibrated on the profile's texts.
+    profile_verdict: Mapped[str | None]
+    # Whether beat requested it. If not, whether the requester chose the window or the reference,
+    # instead of those of the settings; such a report may not replace the verdict of another.
+    scheduled: Mapped[bool] = mapped_column(server_default=true())
+    chosen_window: Mapped[bool] = mapped_column(server_default=false())
+    chosen_reference: Mapped[bool] = mapped_column(server_default=false())
     # The false-alarm rate: the share of reports with the verdict drift if nothing changed.
     alpha: Mapped[float] = mapped_column(server_default=sql("0.05"))
     html_path: Mapped[str | None]

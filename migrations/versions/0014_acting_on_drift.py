@@ -5,11 +5,14 @@ Revision: 0014
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
+
+from migrations import label_0014
 
 revision = "0014"
 down_revision = "0013"
@@ -19,6 +22,18 @@ depends_on = None
 SAMPLINGS = "sampling IN ('random', 'uncertain', 'unfamiliar')"
 REFERENCES = "reference IN ('profile', 'window', 'accepted')"
 EARLIER_REFERENCES = "reference IN ('profile', 'window')"
+VERDICTS = "profile_verdict IN ('stable', 'drift', 'too_little_data', 'failed')"
+# The rows of a report that was made before: whoever requested it, it decided the current verdict.
+REPORT_FLAGS = {"scheduled": "true", "chosen_window": "false", "chosen_reference": "false"}
+BACKFILL = """
+UPDATE plumbline.drift_reports SET profile_verdict = verdict
+WHERE reference = 'profile' AND verdict IN ('stable', 'drift')
+"""
+EARLIER_GRANTS = import_module("migrations.versions.0010_submission").GRANT
+GRANTS = EARLIER_GRANTS.replace(
+    "plumbline.rejected_messages TO",
+    "plumbline.rejected_messages, plumbline.accepted_references TO",
+)
 
 
 def upgrade() -> None:
@@ -26,6 +41,7 @@ def upgrade() -> None:
     op.create_check_constraint(
         op.f("labels_sampling_check"), "labels", SAMPLINGS, schema="plumbline"
     )
+    label_0014.upgrade()
     create_accepted_references()
     op.add_column(
         "drift_reports",
@@ -33,6 +49,9 @@ def upgrade() -> None:
         schema="plumbline",
     )
     replace_reference_check(REFERENCES)
+    add_verdict_columns()
+    op.execute(GRANTS)
+    op.execute("CALL plumbline.grant_roles()")
     op.add_column(
         "quality_reports",
         sa.Column("labelled_sources", sa.ARRAY(sa.Text())),
@@ -47,9 +66,14 @@ def downgrade() -> None:
         op.drop_column("quality_values", name, schema="plumbline")
     op.drop_column("quality_reports", "labelled_sources", schema="plumbline")
     op.execute("DELETE FROM plumbline.drift_reports WHERE reference = 'accepted'")
+    op.execute(EARLIER_GRANTS)
+    op.drop_index("drift_reports_subject_idx", "drift_reports", schema="plumbline")
+    for name in ("profile_verdict", *REPORT_FLAGS):
+        op.drop_column("drift_reports", name, schema="plumbline")
     replace_reference_check(EARLIER_REFERENCES)
     op.drop_column("drift_reports", "accepted_id", schema="plumbline")
     op.drop_table("accepted_references", schema="plumbline")
+    label_0014.downgrade()
     op.drop_column("labels", "sampling", schema="plumbline")
 
 
@@ -70,6 +94,23 @@ def create_accepted_references() -> None:
         sa.Column("revoked_reason", sa.Text()),
         moment("revoked_at"),
         schema="plumbline",
+    )
+
+
+def add_verdict_columns() -> None:
+    op.add_column("drift_reports", sa.Column("profile_verdict", sa.Text()), schema="plumbline")
+    op.create_check_constraint(
+        op.f("drift_reports_profile_verdict_check"), "drift_reports", VERDICTS, schema="plumbline"
+    )
+    op.execute(BACKFILL)
+    for name, default in REPORT_FLAGS.items():
+        op.add_column(
+            "drift_reports",
+            sa.Column(name, sa.Boolean(), server_default=sa.text(default), nullable=False),
+            schema="plumbline",
+        )
+    op.create_index(
+        "drift_reports_subject_idx", "drift_reports", ["model", "source", "id"], schema="plumbline"
     )
 
 
