@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,14 +14,15 @@ from training.cli import (
     DelimiterOption,
     EncodingOption,
     SkipOption,
+    SourceOption,
     SplitOption,
     print_json,
     run_app,
 )
 from training.data.data_report import DataReport
-from training.data.examples import DataSource, Example, check_examples, count_contradictions
-from training.data.sms_archive import is_sms_archive, read_sms_archive
-from training.data.splits import Splits, split_examples
+from training.data.examples import DataSource
+from training.data.labelled_files import read_labelled_files
+from training.data.splits import split_examples
 from training.errors import TrainingError
 from training.evaluation.gates import parse_gate
 from training.presets import PRESETS, RunOptions, TrainingConfig, find_preset
@@ -32,7 +32,6 @@ from training.run_summary import print_summary
 if TYPE_CHECKING:
     from training.model.initial_weights import InitialWeights
 
-log = logging.getLogger(__name__)
 DEFAULT = "Default: the preset's."
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -77,6 +76,7 @@ def retrain(
         str, typer.Option(help="Column with the label: 0, 1, false, true, or a class name.")
     ] = "label",
     split_column: SplitOption = "split",
+    source_column: SourceOption = "source",
     encoding: EncodingOption = None,
     delimiter: DelimiterOption = None,
     skip_invalid: SkipOption = False,
@@ -132,9 +132,10 @@ def retrain(
         label_names,
         ReadOptions.parse(encoding, delimiter),
         skip_invalid,
+        source_column,
     )
     report = DataReport()
-    splits = _splits(data, source, report, config.validation_share)
+    splits = split_examples(read_labelled_files(data, source, report), config.validation_share)
     # Importing TensorFlow takes eight seconds, so invalid input is reported first.
     with quiet_import():
         from training.run import ReleaseOptions, train_version
@@ -214,23 +215,6 @@ def _label_names(labels: str) -> tuple[str, str]:
     if len(names) != 2 or not all(names) or names[0] == names[1]:
         raise TrainingError(f"--labels needs two names, as in ham,spam; got {labels!r}.")
     return names[0], names[1]
-
-
-def _splits(
-    data: list[Path], source: DataSource, report: DataReport, validation_share: float
-) -> Splits:
-    examples: list[Example] = []
-    for path in data:
-        if is_sms_archive(path):
-            examples += read_sms_archive(path)
-        else:
-            examples += source.read(path, report)
-    report.contradictory = count_contradictions(examples)
-    for sentence in report.sentences():
-        log.warning(sentence)
-    # Checked together: a single file may hold few texts or only one class.
-    check_examples(examples, ", ".join(map(str, data)))
-    return split_examples(examples, validation_share)
 
 
 def main() -> None:

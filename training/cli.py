@@ -25,6 +25,13 @@ SplitOption = Annotated[
     str,
     typer.Option(help='Column with train, validation or test, if a file has it; "" ignores it.'),
 ]
+SourceOption = Annotated[
+    str,
+    typer.Option(
+        help="Column with the source of a text, if a file has it; results are also reported per "
+        'source. "" ignores it.'
+    ),
+]
 SkipOption = Annotated[
     bool, typer.Option("--skip-invalid", help="Leave out rows that cannot be used.")
 ]

@@ -50,11 +50,17 @@ MIN_EXAMPLES = 50
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One labelled text. `label` is 1 for the positive class; `split` is "" if it is undecided."""
+    """One labelled text. `label` is 1 for the positive class; `split` is "" if it is undecided.
+
+    `source` is who submitted it, "" if unknown; `file` and `line` are where it was read.
+    """
 
     text: str
     label: int
     split: str = ""
+    source: str = ""
+    file: str = field(default="", compare=False)
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,7 @@ class DataSource:
     labels: tuple[str, str] = LABEL_NAMES
     options: ReadOptions = field(default_factory=ReadOptions)
     skip_invalid: bool = False
+    source_column: str = "source"
 
     def read(self, path: Path, report: DataReport | None = None) -> list[Example]:
         """Return the labelled texts of a file; add what is left out or repaired to the report.
@@ -79,12 +86,18 @@ class DataSource:
         """
         report = DataReport() if report is None else report
         columns = LabelledColumns(
-            self.text_column, self.label_column, self.split_column, self.labels
+            self.text_column,
+            self.label_column,
+            self.split_column,
+            self.labels,
+            self.source_column,
         )
         examples = []
         for row in self._rows(path, columns, report):
             if (text := _clean(row, path, report)) is not None:
-                examples.append(Example(text, row.label, row.split))
+                examples.append(
+                    Example(text, row.label, row.split, row.source, path.name, row.line)
+                )
         return examples
 
     def read_texts(self, path: Path, report: DataReport | None = None) -> list[str]:

@@ -27,16 +27,18 @@ SPLIT_SPELLINGS = {
 LABEL_NAMES = ("ham", "spam")
 # In characters of a label or split that an error quotes.
 LONGEST_QUOTE = 40
+LONGEST_SOURCE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledRow:
-    """One row of a file. `split` is "" if the row names none."""
+    """One row of a file. `split` and `source` are "" if the row names none."""
 
     line: int
     text: str
     label: int
     split: str
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +83,13 @@ class TextColumns:
 
 @dataclass(frozen=True, slots=True)
 class LabelledColumns:
-    """The columns with the text, the label and, if the file has it, the split."""
+    """The columns with the text, the label and, if the file has them, the split and the source."""
 
     text: str = "text"
     label: str = "label"
     split: str = "split"
     labels: tuple[str, str] = LABEL_NAMES
+    source: str = "source"
 
     @property
     def names(self) -> list[str]:
@@ -94,7 +97,7 @@ class LabelledColumns:
 
     @property
     def optional(self) -> list[str]:
-        return [self.split] if self.split else []
+        return [name for name in (self.split, self.source) if name]
 
     def parse_row(self, line: int, values: Mapping[str, Any]) -> LabelledRow | InvalidRow:
         if (missing := _missing_column(line, self.names, values)) is not None:
@@ -105,7 +108,12 @@ class LabelledColumns:
         value = values[self.label]
         if (label := parse_label(value, self.labels)) is None:
             return InvalidRow(line, self._unknown_label(value), Problem.LABEL)
-        return LabelledRow(line, row.text, label, row.split)
+        return LabelledRow(line, row.text, label, row.split, self._source(values))
+
+    def _source(self, values: Mapping[str, Any]) -> str:
+        """Return the source, shortened: a column of this name may hold anything."""
+        value = optional_value(values, self.source) if self.source else None
+        return "" if is_missing(value) else label_text(value)[:LONGEST_SOURCE]
 
     def _unknown_label(self, value: object) -> str:
         quoted = type_name(value)

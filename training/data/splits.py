@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 
 from training.data.examples import SPLITS, TEST, TRAIN, VALIDATION, Example, normalise
@@ -12,6 +13,8 @@ from training.errors import DataInvalid
 
 log = logging.getLogger(__name__)
 TEST_SHARE = 0.15
+# In different texts. The share of fewer is rounded too far.
+SMALLEST_STRATUM = 20
 
 # Examples with the same normalised text.
 Group = list[Example]
@@ -26,18 +29,19 @@ class Splits:
 
 
 def split_examples(examples: Iterable[Example], validation_share: float) -> Splits:
-    """Split the examples by the hash of their text, each class separately.
+    """Split the examples by the hash of their text: of each file, source and class separately.
 
-    An example that names its split stays in it. Without a named test or validation split, that
-    split is taken from the rest. Raises DataInvalid if a split lacks a class.
+    An example that names its split stays in it. Of the others, each file gives its share of test
+    and validation texts, unless the file names that split itself. If no file does, training texts
+    give theirs too. Raises DataInvalid if a split lacks a class.
     """
+    examples = list(examples)
+    named = {(example.split, example.file) for example in examples}
     groups = _duplicates(examples)
     _warn_of_overlap(groups)
     groups = [_in_one_split(group) for group in groups]
-    if not any(example.split == TEST for group in groups for example in group):
-        groups = _carve(groups, TEST_SHARE, TEST)
-    if not any(example.split == VALIDATION for group in groups for example in group):
-        groups = _carve(groups, validation_share, VALIDATION)
+    for name, share in ((TEST, TEST_SHARE), (VALIDATION, validation_share)):
+        groups = _carve(groups, share, name, {file for split, file in named if split == name})
     # In hash order, so that the first examples of a split are a random sample of it.
     groups.sort(key=lambda group: _hash("order", group[0].text))
     everything = [example for group in groups for example in group]
@@ -91,18 +95,37 @@ def _in_one_split(group: Group) -> Group:
     return [replace(example, split=strictest) for example in group]
 
 
-def _carve(groups: list[Group], share: float, name: str) -> list[Group]:
-    """Move `share` of each class's training groups to the split `name`, lowest hash first."""
-    carved = []
-    for label in (0, 1):
-        of_class = [g for g in groups if g[0].label == label and g[0].split in ("", TRAIN)]
-        of_class.sort(key=lambda group: _hash(name, group[0].text))
-        target, taken = share * sum(map(len, of_class)), 0
-        for group in of_class:
+def _carve(groups: list[Group], share: float, name: str, naming: Set[str]) -> list[Group]:
+    """Move `share` of each stratum to the split `name`, lowest hash first.
+
+    A text therefore stays in its split when others are added. `naming` are the files that name the
+    split themselves.
+    """
+    movable = ("",) if naming else ("", TRAIN)
+    strata: dict[tuple[str, str, int], list[Group]] = defaultdict(list)
+    carved: list[Group] = []
+    for group in groups:
+        file, source = min((example.file, example.source) for example in group)
+        if group[0].split in movable and file not in naming:
+            strata[file, source, group[0].label].append(group)
+        else:
+            carved.append(group)
+    for stratum in _pool_small(strata):
+        stratum.sort(key=lambda group: _hash(name, group[0].text))
+        target, taken = share * sum(map(len, stratum)), 0
+        for group in stratum:
             moves = taken < target
             taken += len(group) if moves else 0
             carved.append([replace(e, split=name) for e in group] if moves else group)
-    return carved + [g for g in groups if g[0].split not in ("", TRAIN)]
+    return carved
+
+
+def _pool_small(strata: Mapping[tuple[str, str, int], list[Group]]) -> list[list[Group]]:
+    """Unite the small sources of a file and class: of one text, each would give all it has."""
+    pooled: dict[tuple[str, str | None, int], list[Group]] = defaultdict(list)
+    for (file, source, label), groups in strata.items():
+        pooled[file, source if len(groups) >= SMALLEST_STRATUM else None, label] += groups
+    return list(pooled.values())
 
 
 def _hash(salt: str, text: str) -> bytes:

@@ -107,3 +107,74 @@ def test_unique_keeps_the_first_duplicate() -> None:
 def test_sms_collection_is_split_without_overlap(shared_data: Path) -> None:
     examples = read_sms_archive(shared_data / "sms_spam" / "SMSSpamCollection")
     assert_disjoint(split_examples(examples, 0.15))
+
+
+def in_file(file: str, size: int, split: str = "", source: str = "") -> list[Example]:
+    return [Example(f"{file} {source} {n}", n % 2, split, source, file) for n in range(size)]
+
+
+def held_out(splits: Splits, **fields: str) -> list[int]:
+    """Count the texts with these fields in train, validation and test."""
+    return [
+        sum(all(getattr(e, name) == value for name, value in fields.items()) for e in members)
+        for members in (splits.train, splits.validation, splits.test)
+    ]
+
+
+def named_file(size: int = 300) -> list[Example]:
+    return [
+        *in_file("named", size, TRAIN),
+        *in_file("named val", size // 5, VALIDATION),
+        *in_file("named test", size // 5, TEST),
+    ]
+
+
+def test_new_labels_are_held_out_although_another_file_names_its_splits() -> None:
+    examples = [*named_file(), *in_file("labels", 200)]
+    splits = split_examples(examples, 0.15)
+    assert held_out(splits, file="labels") == [144, 26, 30]
+    assert held_out(splits, file="named") == [300, 0, 0]
+    assert_disjoint(splits)
+    assert {e.label for e in splits.test if e.file == "labels"} == {0, 1}
+    assert split_examples(examples[::-1], 0.15) == splits
+
+
+def test_each_source_is_held_out_in_proportion() -> None:
+    examples = [
+        *in_file("labels", 1_000, source="shop"),
+        *in_file("labels", 100, source="app"),
+        *(text for n in range(40) for text in in_file("labels", 1, source=f"client {n}")),
+    ]
+    splits = split_examples(examples, 0.15)
+    assert held_out(splits, source="shop") == [722, 128, 150]
+    assert held_out(splits, source="app") == [70, 14, 16]
+    # Sources of one text are held out together: not each of them, and not none.
+    single = [sum(e.source.startswith("client") for e in members) for members in (
+        splits.train, splits.validation, splits.test)]  # fmt: skip
+    assert single == [28, 6, 6]
+
+
+def test_file_that_names_only_training_texts_is_trained_on() -> None:
+    splits = split_examples([*named_file(), *in_file("extra", 50, TRAIN)], 0.15)
+    assert held_out(splits, file="extra") == [50, 0, 0]
+
+
+def test_rest_of_a_file_with_a_named_test_split_stays_out_of_test() -> None:
+    rest = [Example(f"rest {n}", n % 2, "", "", "named test") for n in range(100)]
+    splits = split_examples([*named_file(), *rest], 0.15)
+    assert not [e for e in splits.test if e.text.startswith("rest")]
+    assert len([e for e in splits.validation if e.text.startswith("rest")]) == 16
+
+
+def test_new_label_of_a_text_that_is_tested_elsewhere_is_not_trained_on() -> None:
+    again = [Example(e.text.upper(), e.label, "", "shop", "labels") for e in named_file()]
+    splits = split_examples([*named_file(), *again, *in_file("labels", 100)], 0.15)
+    assert_disjoint(splits)
+    assert texts(e for e in named_file() if e.split == TEST) <= texts(splits.test)
+
+
+def test_text_stays_in_the_test_split_when_labels_are_added() -> None:
+    before = split_examples([*named_file(), *in_file("labels", 200)], 0.15)
+    after = split_examples([*named_file(), *in_file("labels", 300)], 0.15)
+    kept = texts(before.test) & texts(after.test)
+    assert len(kept) >= len(before.test) - 3
