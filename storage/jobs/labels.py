@@ -11,6 +11,7 @@ from sqlalchemy import Connection, TextClause, text
 from storage import labellers
 from storage.errors import LabellerRefused
 from storage.sources import BOUND, CLOSED
+from storage.states import Sampling
 
 # Far above any class name; a longer value is not a label.
 LONGEST_LABEL = 500
@@ -44,6 +45,15 @@ ALLOWED_TO_MESSAGE = f"""
 PROVEN = f"(CAST(:recorded_by AS text) IS DISTINCT FROM '{MESSAGE}')"
 
 
+# A text of a random sample stays one, whatever else it is chosen for: without the texts that are
+# uncertain as well, the sample would not stand for the others. A label without a sampling does not
+# change how its text was chosen.
+SAMPLING = f"""
+    CASE WHEN '{Sampling.RANDOM}' IN (labels.sampling, excluded.sampling) THEN '{Sampling.RANDOM}'
+         ELSE coalesce(excluded.sampling, labels.sampling) END
+"""
+
+
 def _add(allowed: str) -> TextClause:
     """Return one statement for a whole batch.
 
@@ -52,23 +62,24 @@ def _add(allowed: str) -> TextClause:
     return text(f"""
 WITH entries AS (
     SELECT entries.*, jobs.id IS NOT NULL AS known, {allowed} AS allowed
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:sources AS text[]), CAST(:labels AS int[]))
-        AS entries (job_id, source, label)
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:sources AS text[]), CAST(:labels AS int[]),
+                CAST(:samplings AS text[]))
+        AS entries (job_id, source, label, sampling)
     LEFT JOIN plumbline.jobs AS jobs ON jobs.id = entries.job_id
 ), before AS (
     SELECT labels.job_id, labels.source, labels.label,
            {PROVEN} OR coalesce(labels.recorded_by = :recorded_by, true) AS replaceable
     FROM plumbline.labels AS labels JOIN entries USING (job_id, source)
 ), written AS (
-    INSERT INTO plumbline.labels AS labels (job_id, source, label, recorded_by)
+    INSERT INTO plumbline.labels AS labels (job_id, source, label, recorded_by, sampling)
     SELECT job_id, source, label,
-           coalesce(CAST(:recorded_by AS text), '{ROLE_PREFIX}' || session_user)
+           coalesce(CAST(:recorded_by AS text), '{ROLE_PREFIX}' || session_user), sampling
     FROM entries
     WHERE known AND allowed AND label IS NOT NULL
     ORDER BY job_id, source
     ON CONFLICT (job_id, source) DO UPDATE
     SET label = excluded.label, labelled_at = excluded.labelled_at,
-        recorded_by = excluded.recorded_by
+        recorded_by = excluded.recorded_by, sampling = {SAMPLING}
     WHERE {PROVEN} OR coalesce(labels.recorded_by = excluded.recorded_by, true)
 )
 SELECT entries.job_id, entries.known, entries.label, before.label AS before,
@@ -83,11 +94,15 @@ ADD_BY_MESSAGE = _add(ALLOWED_TO_MESSAGE)
 
 @dataclass(frozen=True, slots=True)
 class LabelEntry:
-    """A label, as it is written, that `source` gives a job."""
+    """A label, as it is written, that `source` gives a job.
+
+    `sampling` is how the text was chosen for labelling; None if unknown.
+    """
 
     job_id: uuid.UUID
     label: str
     source: str
+    sampling: Sampling | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +165,7 @@ def add(
         "ids": [entry.job_id for entry in unique],
         "sources": [entry.source for entry in unique],
         "labels": labels,
+        "samplings": [entry.sampling for entry in unique],
         "recorded_by": recorder.recorded_by(),
     }
     if recorder.by_message:

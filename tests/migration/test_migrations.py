@@ -147,6 +147,25 @@ def test_messages_of_exceptions_that_an_earlier_release_stored_are_deleted(empty
         assert sorted(errors) == expected
 
 
+def test_label_function_keeps_its_callers_and_their_rights(empty: Engine) -> None:
+    """Between 0013 and 0014 its arguments change, so it is another function."""
+    migrate.upgrade(empty, "0013")
+    with empty.begin() as connection:
+        connection.execute(text("GRANT EXECUTE ON FUNCTION plumbline.label_v1 TO plumbline_reader"))
+    call = text("SELECT plumbline.label_v1(gen_random_uuid(), 'spam', said_by => 'ann')")
+    rights = text(
+        "SELECT rolname FROM pg_proc, pg_roles WHERE proname = 'label_v1' "
+        "AND rolname IN ('plumbline_producer', 'plumbline_reader', 'pg_monitor') "
+        "AND has_function_privilege(rolname, pg_proc.oid, 'execute') ORDER BY 1"
+    )
+    for revision in ("0014", "0013", "0014"):
+        alembic(empty, "upgrade" if revision == "0014" else "downgrade", revision)
+        with empty.begin() as connection:
+            assert connection.execute(call).scalar_one() == "unknown_job"
+            granted = connection.execute(rights).scalars().all()
+            assert granted == ["plumbline_producer", "plumbline_reader"]
+
+
 def test_tables_of_other_schemas_are_ignored(empty: Engine) -> None:
     migrate.upgrade(empty)
     with empty.begin() as connection:

@@ -113,3 +113,28 @@ def test_other_roles_have_no_permission(engine: Engine) -> None:
     with pytest.raises(DBAPIError, match="permission denied"), engine.begin() as connection:
         connection.execute(text("SET LOCAL ROLE plumbline_reader"))
         label(connection, job=uuid.uuid4())
+
+
+def test_sampling_is_stored_with_the_label(serving: Engine) -> None:
+    job = add_scored_job(serving)
+    query = text("SELECT sampling FROM plumbline.labels")
+    with serving.begin() as connection:
+        for sampling, expected in (
+            ("uncertain", "uncertain"),
+            (None, "uncertain"),
+            ("random", "random"),
+            ("uncertain", "random"),
+        ):
+            connection.execute(
+                text("SELECT plumbline.label_v1(:job, '1', sampling => :sampling)"),
+                {"job": job, "sampling": sampling},
+            )
+            assert connection.execute(query).scalar_one() == expected
+
+
+def test_unknown_sampling_raises_an_error(serving: Engine) -> None:
+    job = add_scored_job(serving)
+    call = text("SELECT plumbline.label_v1(:job, '1', sampling => 'all')")
+    refused = pytest.raises(DBAPIError, match="none of random, uncertain, unfamiliar")
+    with refused, serving.begin() as connection:
+        connection.execute(call, {"job": job})

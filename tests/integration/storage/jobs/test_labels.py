@@ -15,6 +15,7 @@ from storage.jobs.labelled_texts import labelled_texts
 from storage.jobs.labels import LabelEntry, LabelOutcome
 from storage.serving import deployments
 from storage.serving.deployments import VersionRecord
+from storage.states import Sampling
 from tests.ledger import Ledger
 from tests.predictions import new_prediction
 
@@ -126,3 +127,34 @@ def test_newest_label_of_several_sources_wins(ledger: Ledger, engine: Engine) ->
     backdate(engine, "bob", timedelta(days=1))
     assert add(engine, (one, "1"), by="ann") == LabelOutcome(known=1)
     assert labels_by_text(engine) == {"one": 1}, "a repeated label is as new as a changed one"
+
+
+def sampling_of(engine: Engine, job_id: uuid.UUID, by: str = "ann") -> str | None:
+    query = text("SELECT sampling FROM plumbline.labels WHERE job_id = :id AND source = :by")
+    with engine.connect() as connection:
+        sampling: str | None = connection.execute(query, {"id": job_id, "by": by}).scalar_one()
+    return sampling
+
+
+@pytest.mark.parametrize(
+    ("samplings", "expected"),
+    [
+        ([None], None),
+        ([Sampling.RANDOM], "random"),
+        ([None, Sampling.UNCERTAIN], "uncertain"),
+        ([Sampling.UNCERTAIN, Sampling.UNFAMILIAR], "unfamiliar"),
+        ([Sampling.UNCERTAIN, None], "uncertain"),
+        ([Sampling.UNCERTAIN, Sampling.RANDOM], "random"),
+        ([Sampling.RANDOM, Sampling.UNCERTAIN], "random"),
+        ([Sampling.RANDOM, None], "random"),
+    ],
+)
+def test_text_of_a_random_sample_stays_one(
+    ledger: Ledger, engine: Engine, samplings: list[Sampling | None], expected: str | None
+) -> None:
+    (one,) = accept(ledger, "one")
+    for number, sampling in enumerate(samplings):
+        with engine.begin() as connection:
+            entry = LabelEntry(one, str(number % 2), "ann", sampling)
+            labels.add(connection, [entry], parse_label)
+    assert sampling_of(engine, one) == expected
