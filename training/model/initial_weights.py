@@ -20,9 +20,11 @@ from training.data.long_words import split_long_words
 from training.errors import InitialWeightsInvalid
 from training.model.architecture import Classifier
 from training.model.huggingface import HUB, load_backbone, read_pretrained
+from training.model.int8_weights import load_int8_model
 from training.presets import ModelConfig, TrainingConfig, fine_tuning_config
 
 SAVED_MODEL = "saved_model"
+FROM_INT8 = "float weights re-created from its int8 model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +66,27 @@ def pretrained_weights(source: str) -> InitialWeights:
 
 
 def version_weights(models_dir: Path, reference: str) -> InitialWeights:
-    """An earlier version including its head; raises InitialWeightsInvalid without a SavedModel."""
+    """An earlier version including its head: from its SavedModel, otherwise from its int8 model.
+
+    Raises InitialWeightsInvalid, when the weights are loaded, if neither has them.
+    """
     artifact = Artifact.load(resolve(models_dir, reference))
     saved = artifact.folder / SAVED_MODEL / "variables" / "variables"
-    if not saved.with_suffix(".index").is_file():
-        raise InitialWeightsInvalid(
-            f"{artifact.name} has no saved_model folder, which holds the float32 weights; copy it "
-            "from the machine that trained the version."
-        )
+    has_saved_model = saved.with_suffix(".index").is_file()
     architecture = dict(artifact.config.architecture)
     architecture["head_widths"] = tuple(architecture["head_widths"])
 
+    def load(model: Classifier) -> None:
+        if has_saved_model:
+            load_saved_model(model, saved)
+        else:
+            load_int8_model(model, artifact.model_path)
+
     return InitialWeights(
-        name=artifact.name,
-        fingerprint=artifact.manifest.sha256,
-        load=lambda model: load_saved_model(model, saved),
+        name=artifact.name if has_saved_model else f"{artifact.name} ({FROM_INT8})",
+        # Rounded weights are other weights.
+        fingerprint=artifact.manifest.sha256 + ("" if has_saved_model else "-int8"),
+        load=load,
         shape=ModelConfig(**architecture),
         tokenizer=_tokenizer(artifact.folder / files.TOKENIZER),
         parent=artifact.ref,

@@ -27,14 +27,21 @@ def tf_modules() -> Any:
         from training.data import augmentation, batches
         from training.evaluation import saved_model_runtime
         from training.loop import fit, optimizer, precision, progress, stepper, train
-        from training.model import architecture, initial_weights, loss, masked_language
+        from training.model import (
+            architecture,
+            initial_weights,
+            int8_weights,
+            loss,
+            masked_language,
+        )
         from training.release import export
     keras.utils.set_random_seed(3)
     return SimpleNamespace(
         tf=tensorflow, keras=keras, augmentation=augmentation, batches=batches, fit=fit,
         optimizer=optimizer, precision=precision, progress=progress, stepper=stepper,
         architecture=architecture, loss=loss, masked_language=masked_language, train=train,
-        initial_weights=initial_weights, export=export, saved_model_runtime=saved_model_runtime,
+        initial_weights=initial_weights, int8_weights=int8_weights, export=export,
+        saved_model_runtime=saved_model_runtime,
     )  # fmt: skip
 
 

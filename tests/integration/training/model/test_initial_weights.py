@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from scoring.artifact.config import ScoringConfig
+from scoring.runtime.litert import LiteRtRuntime
 from tests.artifacts import write_artifact
-from tests.paths import FIXTURES
+from tests.paths import FIXTURES, MODELS
 from training.errors import InitialWeightsInvalid
 from training.presets import TINY
 
@@ -81,8 +82,6 @@ def test_version_is_loaded_with_its_head_shape_and_tokenizer(
         architecture=asdict(TINY.model),
     )
     version = write_artifact(tmp_path, config=config)
-    with pytest.raises(InitialWeightsInvalid, match=r"^tiny/1\.0\.0 has no saved_model folder"):
-        tf_modules.initial_weights.version_weights(tmp_path, "tiny")
     shutil.copytree(folder, version / "saved_model")
     weights = tf_modules.initial_weights.version_weights(tmp_path, "tiny")
     assert (weights.name, str(weights.parent)) == ("tiny/1.0.0", "tiny/1.0.0")
@@ -91,3 +90,45 @@ def test_version_is_loaded_with_its_head_shape_and_tokenizer(
     model = tf_modules.architecture.build_classifier(weights.shape)
     weights.load(model)
     assert_same_weights(model, expected)
+
+
+@pytest.fixture(scope="module")
+def recreated(tf_modules: Any) -> Any:
+    """The shipped version has no SavedModel."""
+    weights = tf_modules.initial_weights.version_weights(MODELS, "sms-spam/1.0.0")
+    assert weights.name == "sms-spam/1.0.0 (float weights re-created from its int8 model)"
+    model = tf_modules.architecture.build_classifier(weights.shape)
+    weights.load(model)
+    return model
+
+
+def test_version_without_a_saved_model_is_loaded_from_its_int8_model(recreated: Any) -> None:
+    runtime = LiteRtRuntime(MODELS / "sms-spam" / "1.0.0" / "model.int8.tflite")
+    random = np.random.default_rng(11)
+    for tokens in (5, 40, 200):
+        ids = random.integers(1, 30_000, tokens).astype(np.int32)
+        exact = float(recreated(ids[None], masked=False, training=False)[0, 0])
+        assert runtime.logit(ids) == pytest.approx(exact, abs=0.15)
+    # Every one of them has left the values that Keras begins with, ones and zeros.
+    assert all(np.std(values) > 0.0 for values in recreated.get_weights() if values.size > 1)
+
+
+def test_int8_model_of_another_shape_is_refused(
+    tf_modules: Any, saved_model: tuple[Any, Path]
+) -> None:
+    model, _ = saved_model
+    with pytest.raises(InitialWeightsInvalid, match=r"cannot be re-created from .*--from-pretr"):
+        tf_modules.int8_weights.load_int8_model(
+            model, MODELS / "sms-spam" / "1.0.0" / "model.int8.tflite"
+        )
+
+
+def test_weights_whose_logits_differ_are_refused(tf_modules: Any, recreated: Any) -> None:
+    kernel = recreated.head[0].kernel
+    values = np.asarray(kernel)
+    kernel.assign(values[::-1])
+    with pytest.raises(InitialWeightsInvalid, match="its logit is"):
+        tf_modules.int8_weights.check_logits(
+            recreated, MODELS / "sms-spam" / "1.0.0" / "model.int8.tflite"
+        )
+    kernel.assign(values)
