@@ -10,6 +10,7 @@ __all__ = [
     "JOINT_FEATURE",
     "TERMINAL",
     "DriftVerdict",
+    "EstimateStatus",
     "JobState",
     "ReferenceKind",
     "Role",
@@ -35,6 +36,16 @@ class DriftVerdict(StrEnum):
     TOO_LITTLE_DATA = "too_little_data"
     # The comparison failed; the report's summary states why.
     FAILED = "failed"
+
+
+class EstimateStatus(StrEnum):
+    """Whether the texts of a quality report are like those that its estimate is calibrated on."""
+
+    TRUSTED = "trusted"
+    # A drift report on these texts found drift. The estimate is withheld.
+    DRIFT = "drift"
+    # No drift report is about most of these texts.
+    UNCHECKED = "unchecked"
 
 
 class ReferenceKind(StrEnum):

@@ -340,6 +340,14 @@ class QualityReport(Base):
     calibration_rows: Mapped[int | None]
     # The sources whose texts have labels; None in the report of a single source.
     labelled_sources: Mapped[list[str] | None]
+    # When the first and the last of its texts were scored; None if there are none, and before 0014.
+    scored_from: Mapped[datetime | None]
+    scored_to: Mapped[datetime | None]
+    # Labels of texts that were drawn at random; None before 0014.
+    random_rows: Mapped[int | None] = mapped_column(BIGINT)
+    # The share of texts that are from sources with labels, and with labels of a random sample.
+    labelled_share: Mapped[float | None]
+    combined_share: Mapped[float | None]
     # The last Celery task that made the report, so that the requester can find it.
     task_id: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -371,10 +379,15 @@ class QualityValue(Base):
     realized: Mapped[float | None]
     realized_low: Mapped[float | None]
     realized_high: Mapped[float | None]
-    # From all predictions and the labels together; None without enough labels.
+    # From all predictions and the labels of a random sample together; None without such labels.
     combined: Mapped[float | None]
     combined_low: Mapped[float | None]
     combined_high: Mapped[float | None]
+    # The same if the probabilities are as calibrated as on the validation split, so that they count
+    # as evidence: valid for texts that have not drifted. None if the labels contradict it.
+    calibrated: Mapped[float | None]
+    calibrated_low: Mapped[float | None]
+    calibrated_high: Mapped[float | None]
 
 
 class PeriodicTask(Base):

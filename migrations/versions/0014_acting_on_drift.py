@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from migrations import label_0014
+from migrations import label_0014, quality_0014
 
 revision = "0014"
 down_revision = "0013"
@@ -59,9 +59,11 @@ def upgrade() -> None:
     )
     for name in ("combined", "combined_low", "combined_high"):
         op.add_column("quality_values", sa.Column(name, sa.DOUBLE_PRECISION()), schema="plumbline")
+    quality_0014.upgrade()
 
 
 def downgrade() -> None:
+    quality_0014.downgrade()
     for name in ("combined_high", "combined_low", "combined"):
         op.drop_column("quality_values", name, schema="plumbline")
     op.drop_column("quality_reports", "labelled_sources", schema="plumbline")
