@@ -25,6 +25,7 @@ from plumbline_client.errors import PlumblineError
 from plumbline_client.identity import LONGEST_KEY, LONGEST_SOURCE, invalid_reason, keyed_id
 from plumbline_client.message import VERSION
 from storage.jobs.labels import LONGEST_LABEL, LabelEntry
+from storage.states import Sampling
 
 MAX_JOBS = 1_000
 
@@ -117,7 +118,8 @@ class ScoreMessage(_Message):
 class MessageLabel(BaseModel):
     """One label. Its job is named by `job_id`, or by the `source` and `key` of the submission.
 
-    `by` names the labeller. In the list of a source, both are the source unless named.
+    `by` names the labeller. In the list of a source, both are the source unless named. `sampling`
+    is how the text was chosen for labelling.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -127,6 +129,8 @@ class MessageLabel(BaseModel):
     job_id: uuid.UUID | None = Field(None, strict=False)
     source: str = SOURCE
     key: str | None = None
+    # Lenient, because JSON has only the string.
+    sampling: Sampling | None = Field(None, strict=False)
 
     @model_validator(mode="after")
     def names_one_job(self) -> MessageLabel:
@@ -154,7 +158,7 @@ class MessageLabel(BaseModel):
             assert self.key is not None, "names_one_job checks it"
             named = sender is None or "source" in self.model_fields_set
             job_id = keyed_id(self.source if named else str(sender), self.key)
-        return LabelEntry(job_id, self.label, self.by or str(sender))
+        return LabelEntry(job_id, self.label, self.by or str(sender), self.sampling)
 
 
 class LabelMessage(_Message):

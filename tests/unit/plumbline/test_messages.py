@@ -11,6 +11,7 @@ from plumbline_client.identity import keyed_id
 from plumbline_client.message import wake_up
 from plumbline_client.queues import EXPRESS_MAX_BYTES, EXPRESS_MAX_TEXTS
 from storage.jobs.labels import LabelEntry
+from storage.states import Sampling
 from tests.paths import DOCS
 
 SCHEMA = DOCS / "message-v1.schema.json"
@@ -73,6 +74,11 @@ def test_a_job_is_named_by_its_id_or_by_its_key() -> None:
     ]
 
 
+def test_a_label_may_have_the_sampling_of_its_text() -> None:
+    (entry,) = LabelMessage.parse(label_message(BY_ID | {"sampling": "random"})).entries()
+    assert entry == LabelEntry(JOB, "spam", "support", Sampling.RANDOM)
+
+
 def test_the_list_of_a_source_completes_what_a_message_leaves_out() -> None:
     """What the message names itself stays, so that it can be refused."""
     one, other = (
@@ -133,6 +139,10 @@ def test_the_source_of_a_key_is_optional() -> None:
             "labels.0.(unknown): Extra inputs are not permitted",
         ),
         (label_message(BY_ID | {"by": None}), "labels.0.by: Input should be a valid string"),
+        (
+            label_message(BY_ID | {"sampling": "every third"}),
+            "labels.0.sampling: Input should be 'random', 'uncertain' or 'unfamiliar'",
+        ),
     ],
 )
 def test_an_invalid_label_message_is_rejected_with_its_reason(
