@@ -39,6 +39,7 @@ from training.release.export import export_saved_model
 from training.release.model_card import ModelCard
 from training.release.publish import check_version_is_free, check_writable, staging_folder
 from training.release.versions import newest_version, next_version
+from training.steps import step, track
 
 CALIBRATION = "calibration.json"
 CURVES_PLOT = "curves.png"
@@ -91,9 +92,10 @@ def train_version(
             release.models_dir, ModelRef.parse(f"{release.name}/{release.version}")
         )
     earlier = release.compare_with or _newest(release)
-    compared = (
-        measure_compared_version(release.models_dir, earlier, splits.test) if earlier else None
-    )
+    compared = None
+    if earlier:
+        with step(f"measure {earlier} on the {len(splits.test):,} test texts"):
+            compared = measure_compared_version(release.models_dir, earlier, splits.test)
     with ResourceMonitor() as monitor:
         trained = train_classifier(splits, config, weights, options)
         ref = _ref(trained, splits, release)
@@ -139,21 +141,25 @@ class VersionDraft:
         """Write tokenizer, familiarity, configuration, SavedModel and int8 model."""
         shape = self.trained.config.model
         self.trained.tokenizer.save(str(self.folder / files.TOKENIZER))
-        build_familiarity(
-            (example.text for example in self.splits.train),
-            Tokenizer.read(self.folder / files.TOKENIZER),
-            shape.vocabulary,
-        ).write(self.folder / files.FAMILIARITY)
+        with step(f"count the words of {len(self.splits.train):,} training texts"):
+            build_familiarity(
+                (example.text for example in track(self.splits.train)),
+                Tokenizer.read(self.folder / files.TOKENIZER),
+                shape.vocabulary,
+            ).write(self.folder / files.FAMILIARITY)
         ScoringConfig(
             labels=self.release.labels, max_tokens=shape.max_tokens, architecture=asdict(shape)
         ).write(self.folder / files.CONFIG)
-        export_saved_model(self.trained.model, shape, self.saved_model)
-        convert_to_int8(self.saved_model, self.folder / files.MODEL)
+        with step("export the float32 model"):
+            export_saved_model(self.trained.model, shape, self.saved_model)
+        with step("convert it to int8"):
+            convert_to_int8(self.saved_model, self.folder / files.MODEL)
 
     def measure(self, compared: ComparedVersion | None) -> Measurement:
         """Calibrate on the validation split, then measure the int8 model that will serve."""
         artifact = self._artifact()
-        validation = predict(Scorer(artifact), self.splits.validation)
+        with step(f"score {len(self.splits.validation):,} validation texts with the int8 model"):
+            validation = predict(Scorer(artifact), self.splits.validation)
         test = predict_both(artifact, SavedModelRuntime(self.saved_model), self.splits.test)
         config = artifact.config
         calibration = calibrate(validation, test.int8, config.window_rule)
@@ -172,7 +178,8 @@ class VersionDraft:
     def write_documentation(self, measured: Measurement, usage: ResourceUsage) -> None:
         """Write the drift reference, the plots and the model card."""
         scorer = Scorer(self._artifact())
-        scores = score_all(scorer, self.splits.validation)
+        with step("describe the validation texts as the reference of drift"):
+            scores = score_all(scorer, self.splits.validation)
         build_profile(str(self.ref), "validation", scores).write(self.folder / files.PROFILE)
         plot_training_curves(self.folder / CURVES_PLOT, _curves(self.trained))
         calibration = measured.calibration

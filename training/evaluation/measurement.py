@@ -34,6 +34,7 @@ from training.evaluation.metrics import (
     confusion_matrix,
 )
 from training.evaluation.predictions import PairedPredictions, Predictions, predict
+from training.steps import step
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ def measure_version(
     int8 = compute_metrics(truth, served)
     parity = compute_parity(served, exact, config.threshold)
     sizes = {"int8": artifact.model_path.stat().st_size, "saved_model": _size(saved_model)}
-    latency_ms = measure_latency(LiteRtRuntime(artifact.model_path), config.max_tokens)
+    with step("measure milliseconds per text"):
+        latency_ms = measure_latency(LiteRtRuntime(artifact.model_path), config.max_tokens)
     values = gate_values(
         int8,
         parity,

@@ -13,6 +13,7 @@ from scoring.runtime.protocol import Runtime
 from scoring.score import Score, calibrated
 from scoring.scorer import Scorer
 from training.data.examples import Example
+from training.steps import step, track
 
 # For each text, the logits of its windows.
 Logits = Sequence[Sequence[float]]
@@ -41,16 +42,20 @@ class PairedPredictions:
 def predict(scorer: Scorer, examples: Sequence[Example]) -> Predictions:
     return Predictions(
         [example.label for example in examples],
-        [scorer.window_logits(example.text) for example in examples],
+        [scorer.window_logits(example.text) for example in track(examples)],
     )
 
 
 def predict_both(
     artifact: Artifact, float32: Runtime, examples: Sequence[Example]
 ) -> PairedPredictions:
+    with step(f"score {len(examples):,} test texts with the int8 model"):
+        served = predict(Scorer(artifact), examples)
+    with step(f"score {len(examples):,} test texts with the float32 model"):
+        exact = predict(Scorer(artifact, float32), examples)
     return PairedPredictions(
-        int8=predict(Scorer(artifact), examples),
-        float32=predict(Scorer(artifact, float32), examples),
+        int8=served,
+        float32=exact,
         tokens=[len(artifact.tokenizer.encode(example.text)) for example in examples],
     )
 
@@ -58,7 +63,7 @@ def predict_both(
 def score_all(scorer: Scorer, examples: Sequence[Example]) -> list[Score]:
     """Return the scores that a worker would store; it would reject texts without tokens."""
     scores = []
-    for example in examples:
+    for example in track(examples):
         with suppress(TextRefused):
             scores.append(scorer.score(example.text))
     return scores
