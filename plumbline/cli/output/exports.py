@@ -1,14 +1,14 @@
-"""Results as CSV, JSON lines and Parquet, written while they are read."""
+"""Results and samples as CSV, JSON lines and Parquet, written while they are read."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, fields
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Generic, TextIO, TypeVar
 
 from plumbline.atomic_file import replacing, translate_write_errors
 from plumbline.cli.extras import extra_needed
@@ -16,8 +16,8 @@ from plumbline.cli.output.json_output import as_json_value, to_json
 from plumbline_client.results import Result
 from plumbline_client.visible import one_line
 
+R = TypeVar("R")
 FORMATS = ("csv", "jsonl", "parquet")
-COLUMNS = (*(field.name for field in fields(Result)), "review_reason")
 ROW_GROUP = 10_000
 CRLF = "\r\n"
 # Nobody but the user who exports texts may read them.
@@ -30,43 +30,64 @@ FORMULA = re.compile(
 )
 # What makes a spreadsheet show a cell as text.
 TEXT_MARK = "'"
-TEXT_COLUMNS = frozenset({"source", "key", "error", "notes", "model", "label", "text"})
+TEXT_COLUMNS = frozenset(
+    {"source", "key", "error", "notes", "model", "label", "predicted_label", "text"}
+)
 
 
-def write_json(results: Iterable[Result], file: TextIO) -> None:
-    """Write one document, {"results": [...]}, with one result per line."""
-    file.write('{"results": [')
-    for position, result in enumerate(results):
+@dataclass(frozen=True, slots=True)
+class Layout(Generic[R]):
+    """The columns of a file, how a row's values are found, and what JSON calls all rows."""
+
+    columns: tuple[str, ...]
+    values: Callable[[R], dict[str, Any]]
+    document: str
+
+
+RESULTS: Layout[Result] = Layout(
+    columns=(*(field.name for field in fields(Result)), "review_reason"),
+    values=lambda result: asdict(result) | {"review_reason": result.review_reason},
+    document="results",
+)
+
+
+def write_json(rows: Iterable[R], file: TextIO, layout: Layout[R]) -> None:
+    """Write one document, such as {"results": [...]}, with one row per line."""
+    file.write(f'{{"{layout.document}": [')
+    for position, row in enumerate(rows):
         file.write(",\n" if position else "\n")
-        file.write(_to_json(result))
+        file.write(to_json(layout.values(row)))
     file.write("\n]}\n")
 
 
-def write(results: Iterable[Result], format: str, file: TextIO, *, raw: bool = False) -> int:
-    """Write CSV, exact if `raw`, or JSON lines; return the number of results."""
-    return write_csv(results, file, raw=raw) if format == "csv" else write_jsonl(results, file)
+def write(
+    rows: Iterable[R], format: str, file: TextIO, layout: Layout[R], *, raw: bool = False
+) -> int:
+    """Write CSV, exact if `raw`, or JSON lines; return the number of rows."""
+    if format == "csv":
+        return write_csv(rows, file, layout, raw=raw)
+    return write_jsonl(rows, file, layout)
 
 
-def write_jsonl(results: Iterable[Result], file: TextIO) -> int:
+def write_jsonl(rows: Iterable[R], file: TextIO, layout: Layout[R]) -> int:
     count = 0
-    for result in results:
-        file.write(_to_json(result) + "\n")
+    for row in rows:
+        file.write(to_json(layout.values(row)) + "\n")
         count += 1
     return count
 
 
-def write_csv(results: Iterable[Result], file: TextIO, *, raw: bool = False) -> int:
-    """Write a header and one row per result. Notes are joined by commas; None is an empty cell.
+def write_csv(rows: Iterable[R], file: TextIO, layout: Layout[R], *, raw: bool = False) -> int:
+    """Write a header and one line per row. Notes are joined by commas; None is an empty cell.
 
     Unless `raw`, no cell is a formula. In a terminal, which would obey them, controls are escaped.
     """
     in_terminal = file.isatty()
     writer = csv.writer(_LineFeeds(file), lineterminator=CRLF)
-    writer.writerow(COLUMNS)
+    writer.writerow(layout.columns)
     count = 0
-    for result in results:
-        values = _fields(result) | {"notes": ",".join(result.notes)}
-        cells = {name: _csv_value(value) for name, value in values.items()}
+    for row in rows:
+        cells = {name: _csv_value(value) for name, value in layout.values(row).items()}
         for name in TEXT_COLUMNS.intersection(cells):
             cell = cells[name]
             if not raw and FORMULA.match(cell):
@@ -87,55 +108,52 @@ class _LineFeeds:
         return self._file.write(row.removesuffix(CRLF) + "\n")
 
 
-def write_parquet(results: Iterable[Result], path: Path) -> int:
+def write_parquet(rows: Iterable[R], path: Path, layout: Layout[R]) -> int:
     with extra_needed("Parquet", "parquet"):
         import pyarrow
         import pyarrow.parquet
 
-    schema = parquet_schema()
-    stream, count = iter(results), 0
+    schema = parquet_schema(layout.columns)
+    stream, count = iter(rows), 0
     with pyarrow.parquet.ParquetWriter(path, schema) as writer:
-        while rows := [_fields(result) for result in islice(stream, ROW_GROUP)]:
-            for row in rows:
-                row["job_id"] = str(row["job_id"])
-            writer.write_table(pyarrow.Table.from_pylist(rows, schema=schema))
-            count += len(rows)
+        while group := [layout.values(row) for row in islice(stream, ROW_GROUP)]:
+            for values in group:
+                values["job_id"] = str(values["job_id"])
+            writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
+            count += len(group)
     return count
 
 
-def parquet_schema() -> Any:
+def parquet_schema(columns: Iterable[str]) -> Any:
     import pyarrow
 
+    floats = ("probability", "confidence", "queue_ms", "score_ms", "unfamiliarity")
     types: dict[str, Any] = {
         "notes": pyarrow.list_(pyarrow.string()),
         **dict.fromkeys(("created_at", "finished_at", "scored_at"), pyarrow.timestamp("us", "UTC")),
         **dict.fromkeys(("attempts", "tokens", "windows"), pyarrow.int32()),
-        **dict.fromkeys(("probability", "confidence", "queue_ms", "score_ms"), pyarrow.float64()),
+        **dict.fromkeys(floats, pyarrow.float64()),
     }
-    return pyarrow.schema([(name, types.get(name, pyarrow.string())) for name in COLUMNS])
+    return pyarrow.schema([(name, types.get(name, pyarrow.string())) for name in columns])
 
 
-def save(results: Iterable[Result], format: str, path: Path, *, raw: bool = False) -> int:
-    """Write the file whole or not at all, for this user alone; return the number of results.
+def save(
+    rows: Iterable[R], format: str, path: Path, layout: Layout[R], *, raw: bool = False
+) -> int:
+    """Write the file whole or not at all, for this user alone; return the number of rows.
 
     Raises FileUnwritable.
     """
     with translate_write_errors(path), replacing(path, FILE_MODE) as partial:
         if format == "parquet":
-            return write_parquet(results, partial)
+            return write_parquet(rows, partial, layout)
         with partial.open("w", encoding="utf-8", newline="") as file:
-            return write(results, format, file, raw=raw)
-
-
-def _fields(result: Result) -> dict[str, Any]:
-    return asdict(result) | {"review_reason": result.review_reason}
-
-
-def _to_json(result: Result) -> str:
-    return to_json(_fields(result))
+            return write(rows, format, file, layout, raw=raw)
 
 
 def _csv_value(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, list):
+        return ",".join(value)
     return value if isinstance(value, str) else as_json_value(value)

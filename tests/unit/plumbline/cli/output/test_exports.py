@@ -11,6 +11,7 @@ import pytest
 
 from plumbline.cli.commands.label import LabelColumns
 from plumbline.cli.output import exports
+from plumbline.cli.output.exports import RESULTS
 from plumbline.errors import FileUnwritable
 from plumbline.files import Row, TextFile
 from plumbline_client.results import Result
@@ -24,13 +25,13 @@ def results(count: int) -> Iterator[Result]:
 def test_json_is_one_document_for_any_number_of_results() -> None:
     for count in (0, 1, 3):
         file = io.StringIO()
-        exports.write_json(results(count), file)
+        exports.write_json(results(count), file, RESULTS)
         assert len(json.loads(file.getvalue())["results"]) == count
 
 
 def test_each_json_line_has_every_column() -> None:
     file = io.StringIO()
-    assert exports.write(results(2), "jsonl", file) == 2
+    assert exports.write(results(2), "jsonl", file, RESULTS) == 2
     rows = [json.loads(line) for line in file.getvalue().splitlines()]
     assert [row["job_id"][-1] for row in rows] == ["0", "1"]
     assert list(rows[0]) == [*(field.name for field in fields(Result)), "review_reason"]
@@ -39,7 +40,7 @@ def test_each_json_line_has_every_column() -> None:
 
 def test_csv_can_be_read_back() -> None:
     file = io.StringIO()
-    assert exports.write(results(2), "csv", file) == 2
+    assert exports.write(results(2), "csv", file, RESULTS) == 2
     rows = list(csv.DictReader(io.StringIO(file.getvalue())))
     assert rows[1]["job_id"] == str(uuid.UUID(int=1))
     assert rows[1]["text"] == 'a "b",\nc'
@@ -52,7 +53,7 @@ def test_csv_can_be_read_back() -> None:
 def test_reason_for_a_review_is_exported(tmp_path: Path, format: str) -> None:
     unread = result(decision="review", notes=["mostly_unread"])
     path = tmp_path / f"a.{format}"
-    exports.save([unread], format, path)
+    exports.save([unread], format, path, RESULTS)
     if format == "parquet":
         (row,) = pytest.importorskip("pyarrow.parquet").read_table(path).to_pylist()
     else:
@@ -68,7 +69,7 @@ def test_parquet_can_be_read_back(
 ) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     monkeypatch.setattr(exports, "ROW_GROUP", 2)
-    assert exports.save(results(count), "parquet", tmp_path / "a.parquet") == count
+    assert exports.save(results(count), "parquet", tmp_path / "a.parquet", RESULTS) == count
     rows = parquet.read_table(tmp_path / "a.parquet").to_pylist()
     assert len(rows) == count
     for row in rows:
@@ -82,7 +83,7 @@ def test_failed_export_leaves_the_existing_file(tmp_path: Path) -> None:
 
     (tmp_path / "a.csv").write_text("the old export", encoding="utf-8")
     with pytest.raises(FileUnwritable):
-        exports.save(interrupted(), "csv", tmp_path / "a.csv")
+        exports.save(interrupted(), "csv", tmp_path / "a.csv", RESULTS)
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
     assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "the old export"
 
@@ -91,7 +92,7 @@ def test_missing_folder_is_reported_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(
         FileUnwritable, match="cannot be written: No such file or directory; check the path"
     ):
-        exports.save(results(1), "csv", tmp_path / "absent" / "a.csv")
+        exports.save(results(1), "csv", tmp_path / "absent" / "a.csv", RESULTS)
 
 
 @pytest.mark.parametrize("format", exports.FORMATS)
@@ -104,7 +105,7 @@ def test_only_its_user_may_read_an_export_whatever_the_umask(
         path.touch(earlier_mode)
     previous = os.umask(0)
     try:
-        exports.save(results(1), format, path)
+        exports.save(results(1), format, path, RESULTS)
     finally:
         os.umask(previous)
     assert path.stat().st_mode & 0o777 == 0o600 & (earlier_mode or 0o777)
@@ -135,14 +136,14 @@ FORMULAS = [
 def test_no_cell_of_a_csv_file_is_a_formula(column: str) -> None:
     file = io.StringIO()
     written = [replace(result(0), **{column: formula}) for formula in FORMULAS]
-    exports.write(written, "csv", file)
+    exports.write(written, "csv", file, RESULTS)
     rows = list(csv.DictReader(io.StringIO(file.getvalue(), newline="")))
     assert [row[column] for row in rows] == ["'" + formula for formula in FORMULAS]
 
 
 def test_notes_are_no_formula_either_and_numbers_stay_numbers() -> None:
     file = io.StringIO()
-    exports.write([replace(result(0), notes=["=1"], probability=-0.5)], "csv", file)
+    exports.write([replace(result(0), notes=["=1"], probability=-0.5)], "csv", file, RESULTS)
     (row,) = csv.DictReader(io.StringIO(file.getvalue()))
     assert (row["notes"], row["probability"]) == ("'=1", "-0.5")
 
@@ -153,7 +154,7 @@ def test_a_terminal_shows_csv_without_its_controls() -> None:
             return True
 
     terminal = Terminal()
-    exports.write([replace(result(0), text="\x1b[31m\u202e")], "csv", terminal, raw=True)
+    exports.write([replace(result(0), text="\x1b[31m\u202e")], "csv", terminal, RESULTS, raw=True)
     assert r"\x1b[31m\u202e" in terminal.getvalue() and "\x1b" not in terminal.getvalue()
 
 
@@ -176,7 +177,7 @@ def test_what_is_exported_is_read_back_by_label(tmp_path: Path, format: str) -> 
     ]
     written = [replace(result(number), text=text) for number, text in enumerate(texts)]
     path = tmp_path / f"a.{format}"
-    assert exports.save(written, format, path, raw=True) == len(texts)
+    assert exports.save(written, format, path, RESULTS, raw=True) == len(texts)
     for column, values in (
         ("label", [row.label for row in written]),
         ("text", texts),
