@@ -47,8 +47,15 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run a PostgreSQL for the whole session."""
+    """Run a PostgreSQL for the whole session.
+
+    It does not wait for the disk, which takes longer than most tests: dropping a database writes a
+    checkpoint. Tests that kill a PostgreSQL start their own.
+    """
     with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
+        for setting in ("fsync", "full_page_writes"):
+            execute(url, f"ALTER SYSTEM SET {setting} = off")
+        execute(url, "SELECT pg_reload_conf()")
         yield url
 
 
