@@ -8,7 +8,7 @@ import numpy as np
 
 from training.data.batches import Batches
 from training.loop.checkpoint import Checkpoint
-from training.loop.history import History
+from training.loop.history import History, why_finished
 from training.loop.progress import Progress
 from training.loop.schedule import learning_rate
 from training.loop.stepper import Stepper
@@ -32,7 +32,7 @@ def fit(
     began = perf_counter() - history.seconds
     with progress:
         progress.start(history, train.steps)
-        while not finished(history, config):
+        while why_finished(history, config) is None:
             for ids, labels, seed in train.epoch(history.epoch, skip=history.batch):
                 if history.step >= config.total_steps:
                     break
@@ -43,11 +43,13 @@ def fit(
                 progress.step(history, rate)
                 if checkpoint.due:
                     checkpoint.save(history, stepper.state)
-            is_best = history.close_epoch(stepper.mean_loss(validation.in_order()))
+            evaluation = stepper.evaluate(validation.in_order())
+            is_best = history.close_epoch(evaluation.loss, evaluation.f1)
             if is_best:
                 checkpoint.save_best(stepper.weights)
             checkpoint.save(history, stepper.state)
             progress.epoch(history)
+        progress.end(history)
     stepper.weights = checkpoint.load_best() or stepper.weights
     return history
 
@@ -59,11 +61,3 @@ def resume(stepper: Stepper, checkpoint: Checkpoint) -> History:
         return History()
     history, stepper.state = saved
     return history
-
-
-def finished(history: History, config: TrainingConfig) -> bool:
-    """Return whether epochs, steps or patience have run out. Called between two epochs."""
-    if history.epoch >= config.epochs or history.step >= config.total_steps:
-        return True
-    since_best = history.epoch - 1 - history.best_epoch if history.validation_loss else 0
-    return since_best >= config.patience

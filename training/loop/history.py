@@ -6,12 +6,15 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from training.presets import TrainingConfig
+
 
 @dataclass(slots=True)
 class History:
-    """Loss and last step of each epoch, loss of each step, and the position of the next step.
+    """Losses, F1 and last step of each epoch, loss of each step, and the next step's position.
 
     `epoch` counts from 0; `batch` is the next batch of that epoch; `step` counts over all epochs.
+    `validation_f1` is empty if the task has no positive class.
     """
 
     epoch: int = 0
@@ -19,6 +22,7 @@ class History:
     step: int = 0
     loss: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
+    validation_f1: list[float] = field(default_factory=list)
     step_loss: list[float] = field(default_factory=list)
     epoch_ends: list[int] = field(default_factory=list)
     epoch_sum: float = 0.0
@@ -44,8 +48,10 @@ class History:
         self.epoch_terms += terms
         self.step_loss.append(total / max(terms, 1.0))
 
-    def close_epoch(self, validation_loss: float) -> bool:
+    def close_epoch(self, validation_loss: float, validation_f1: float | None = None) -> bool:
         """End the epoch; return whether it is the best so far."""
+        if validation_f1 is not None:
+            self.validation_f1.append(validation_f1)
         self.loss.append(self.running_loss)
         self.validation_loss.append(validation_loss)
         self.epoch_ends.append(self.step)
@@ -55,3 +61,15 @@ class History:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def why_finished(history: History, config: TrainingConfig) -> str | None:
+    """Return why a run ends after its last whole epoch; None if it continues."""
+    if history.epoch >= config.epochs:
+        return f"all {config.epochs} epochs are done"
+    if history.step >= config.total_steps:
+        return f"all {config.total_steps:,} steps are done"
+    since_best = history.epoch - 1 - history.best_epoch if history.validation_loss else 0
+    if since_best >= config.patience:
+        return f"early stopping: {since_best} epochs without a lower validation loss"
+    return None

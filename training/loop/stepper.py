@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from training.errors import TrainingError
 from training.loop.optimizer import make_optimizer
 from training.loop.precision import with_loss_scaling
-from training.model.loss import Loss
+from training.model.loss import Confusion, Loss
 from training.presets import TrainingConfig
 
 Arrays = list[NDArray[Any]]
@@ -32,19 +33,32 @@ def distribution_strategy(devices: int) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy([device.name for device in available[:devices]])
 
 
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The mean loss over all terms, and F1 of the positive class; None if there is none."""
+
+    loss: float
+    f1: float | None = None
+
+
 class Stepper:
-    """Holds model and optimizer; `train_step` changes them, `mean_loss` does not.
+    """Holds model and optimizer; `train_step` changes them, `evaluate` does not.
 
     `state` is everything a step depends on apart from its batch and learning rate: weights, the
     state of the dropout layers' random generators, and the optimizer's moments.
     """
 
     def __init__(
-        self, build: Callable[[], Any], loss: Loss, config: TrainingConfig, devices: int = 1
+        self,
+        build: Callable[[], Any],
+        loss: Loss,
+        config: TrainingConfig,
+        devices: int = 1,
+        confusion: Confusion | None = None,
     ) -> None:
         self._strategy = distribution_strategy(devices)
         self._devices = self._strategy.num_replicas_in_sync
-        self._loss = loss
+        self._loss, self._confusion = loss, confusion
         with self._strategy.scope():
             self.model = build()
             self._optimizer = with_loss_scaling(make_optimizer(config, self._devices))
@@ -60,11 +74,15 @@ class Stepper:
         total, terms = self._train(*shares, seed, tf.constant(rate, tf.float32))
         return float(total), float(terms)
 
-    def mean_loss(self, data: tf.data.Dataset) -> float:
-        """Return the mean over all terms of the batches, without dropout, on one device."""
-        losses = [self._evaluate(*batch) for batch in data]
-        total = sum(float(loss) for loss, _ in losses)
-        return total / max(sum(float(terms) for _, terms in losses), 1.0)
+    def evaluate(self, data: tf.data.Dataset) -> Evaluation:
+        """Evaluate the batches, without dropout, on one device."""
+        sums = [self._evaluate(*batch) for batch in data]
+        terms = max(sum(float(batch_terms) for _, batch_terms, _ in sums), 1.0)
+        loss = sum(float(batch_loss) for batch_loss, _, _ in sums) / terms
+        if self._confusion is None:
+            return Evaluation(loss)
+        hits, false, missed = np.sum([counts for _, _, counts in sums], axis=0)
+        return Evaluation(loss, float(2 * hits / max(2 * hits + false + missed, 1.0)))
 
     @property
     def state(self) -> Arrays:
@@ -128,5 +146,7 @@ class Stepper:
         return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def _evaluate(self, ids: Any, labels: Any, seed: Any) -> tuple[Any, Any]:
-        return self._loss(self.model, ids, labels, seed, False)
+    def _evaluate(self, ids: Any, labels: Any, seed: Any) -> tuple[Any, Any, Any]:
+        total, terms = self._loss(self.model, ids, labels, seed, False)
+        counts = self._confusion(self.model, ids, labels) if self._confusion else terms
+        return total, terms, counts

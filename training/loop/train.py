@@ -29,7 +29,7 @@ from training.loop.progress import Progress
 from training.loop.stepper import Stepper
 from training.model.architecture import build_classifier
 from training.model.initial_weights import InitialWeights
-from training.model.loss import Loss, smoothed_cross_entropy
+from training.model.loss import Confusion, Loss, confusion, smoothed_cross_entropy
 from training.model.masked_language import build_masked_language_model, masked_language_loss
 from training.presets import RunOptions, TrainingConfig
 
@@ -81,6 +81,7 @@ def train_classifier(
         actual,
         options,
         run_key(splits.fingerprint, asdict(config), weights.fingerprint, tokenizer.to_str()),
+        confusion,
     )
 
 
@@ -159,10 +160,11 @@ def _train(
     config: TrainingConfig,
     options: RunOptions,
     key: str,
+    confusion: Confusion | None = None,
 ) -> TrainedModel:
     folder = options.folder / key
     config = replace(config, total_steps=config.total_steps or config.epochs * train.steps)
-    stepper = Stepper(build_model, loss, config, options.devices)
+    stepper = Stepper(build_model, loss, config, options.devices, confusion)
     checkpoint = Checkpoint(folder, options.checkpoint_every_s)
     progress = Progress(config, folder / "logs")
     history = fit(stepper, train, validation, config, checkpoint, progress)

@@ -1,4 +1,4 @@
-"""Loss functions: a sum over terms and the number of terms, in float32 under any precision."""
+"""What a batch adds to the loss and to F1, in float32 under any precision."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ class Loss(Protocol):
     ) -> tuple[Any, Any]: ...
 
 
+class Confusion(Protocol):
+    """`ids` int32 [b, n], `labels` float32 [b, 1] to float32 [3]: tp, fp and fn at 0.5."""
+
+    def __call__(self, model: Any, ids: Any, labels: Any) -> Any: ...
+
+
 def smoothed_cross_entropy(smoothing: float) -> Loss:
     """Binary cross-entropy on logits. Smoothing s moves the targets 0 and 1 to s/2 and 1 - s/2."""
 
@@ -25,3 +31,10 @@ def smoothed_cross_entropy(smoothing: float) -> Loss:
         return tf.reduce_sum(terms), tf.cast(tf.size(terms), tf.float32)
 
     return loss
+
+
+def confusion(model: Any, ids: Any, labels: Any) -> Any:
+    """Count true positives, false positives and false negatives. A logit of 0 is positive."""
+    predicted = tf.cast(tf.cast(model(ids, training=False), tf.float32) >= 0.0, tf.float32)
+    hits = tf.reduce_sum(predicted * labels)
+    return tf.stack([hits, tf.reduce_sum(predicted) - hits, tf.reduce_sum(labels) - hits])

@@ -39,6 +39,7 @@ def make_stepper(tf_modules: Any, tokenizer: Any, config: TrainingConfig) -> Any
         lambda: tf_modules.architecture.build_classifier(shape),
         tf_modules.loss.smoothed_cross_entropy(0.1),
         config,
+        confusion=tf_modules.loss.confusion,
     )
 
 
@@ -64,7 +65,9 @@ def test_patience_keeps_the_best_epoch(tf_modules: Any, tokenizer: Any, tmp_path
     train = make_batches(tf_modules, tokenizer)
     history = fit(tf_modules, stepper, train, validation, config, tmp_path)
     assert len(history.loss) == history.best_epoch + 1 + config.patience < config.epochs
-    assert stepper.mean_loss(validation.in_order()) == pytest.approx(min(history.validation_loss))
+    kept = stepper.evaluate(validation.in_order())
+    assert kept.loss == pytest.approx(min(history.validation_loss))
+    assert kept.f1 == pytest.approx(history.validation_f1[history.best_epoch])
 
 
 def test_last_step_ends_the_run_in_the_middle_of_an_epoch(
@@ -83,5 +86,14 @@ def test_curves_are_logged_for_tensorboard(tf_modules: Any, tokenizer: Any, tmp_
     stepper = make_stepper(tf_modules, tokenizer, config)
     fit(tf_modules, stepper, data, data, config, tmp_path)
     logs = b"".join(path.read_bytes() for path in (tmp_path / "logs").iterdir())
-    for name in (b"learning rate", b"validation loss", b"tokens per second"):
+    for name in (b"learning rate", b"validation loss", b"validation F1", b"tokens per second"):
         assert name in logs
+
+
+def test_f1_of_the_validation_texts_counts_every_batch(tf_modules: Any, tokenizer: Any) -> None:
+    stepper = make_stepper(tf_modules, tokenizer, replace(TINY, batch=8))
+    data = make_batches(tf_modules, tokenizer)
+    # Logits of 1 for every text: all of them are predicted positive, and half of them are.
+    stepper.model.logit.kernel.assign(0.0 * stepper.model.logit.kernel)
+    stepper.model.logit.bias.assign([1.0])
+    assert stepper.evaluate(data.in_order()).f1 == pytest.approx(2 * 50 / (2 * 50 + 50))

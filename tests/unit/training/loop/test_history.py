@@ -1,8 +1,10 @@
 import math
+from dataclasses import replace
 
 import pytest
 
-from training.loop.history import History
+from training.loop.history import History, why_finished
+from training.presets import TINY
 
 
 def test_epoch_loss_is_the_mean_over_terms() -> None:
@@ -32,3 +34,15 @@ def test_history_is_restored_from_its_dict() -> None:
     history.record_step(2.0, 1, 5)
     history.close_epoch(0.5)
     assert History(**history.as_dict()) == history
+
+
+def test_a_run_ends_for_the_first_limit_it_reaches() -> None:
+    config = replace(TINY, epochs=8, total_steps=40, patience=2)
+    assert why_finished(History(), config) is None
+    assert why_finished(History(epoch=3, validation_loss=[0.3, 0.2, 0.4]), config) is None
+    early = History(epoch=4, validation_loss=[0.3, 0.2, 0.4, 0.3])
+    assert why_finished(early, config) == (
+        "early stopping: 2 epochs without a lower validation loss"
+    )
+    assert why_finished(History(epoch=8), config) == "all 8 epochs are done"
+    assert why_finished(History(epoch=2, step=40), config) == "all 40 steps are done"
