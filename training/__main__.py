@@ -28,11 +28,14 @@ from training.evaluation.gates import parse_gate
 from training.presets import PRESETS, RunOptions, TrainingConfig, find_preset
 from training.quiet_import import quiet_import
 from training.run_summary import print_summary
+from training.task import is_pretrained_folder, resolve_task
 
 if TYPE_CHECKING:
     from training.model.initial_weights import InitialWeights
 
 DEFAULT = "Default: the preset's."
+# The version is saved; 1 is an error without a version.
+GATES_FAILED = 3
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -46,7 +49,12 @@ def retrain(
         ),
     ],
     preset: Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS)}.")] = "small",
-    name: Annotated[str, typer.Option(help="Name of the model.")] = "sms-spam",
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of the model. Default: that of --from, or sms-spam for the UCI SMS archive."
+        ),
+    ] = None,
     version: Annotated[
         str | None,
         typer.Option(help="Default: the next number, which depends on what has changed."),
@@ -69,8 +77,12 @@ def retrain(
         Path, typer.Option(help="Folder for the state that a killed run resumes from.")
     ] = Path("runs"),
     labels: Annotated[
-        str, typer.Option(help="Names of the two classes: NEGATIVE,POSITIVE.")
-    ] = "ham,spam",
+        str | None,
+        typer.Option(
+            help="Names of the two classes: NEGATIVE,POSITIVE. Default: those of --from, of the "
+            "newest version of this name, or of the UCI SMS archive."
+        ),
+    ] = None,
     text_column: Annotated[str, typer.Option(help="Column with the text.")] = "text",
     label_column: Annotated[
         str, typer.Option(help="Column with the label: 0, 1, false, true, or a class name.")
@@ -117,19 +129,21 @@ def retrain(
 ) -> None:
     """Train a version, convert it to int8, calibrate, measure on the test split, evaluate gates.
 
-    A version that fails a gate is saved as well; `plumbline models promote` refuses it.
+    A version that fails a gate is saved as well; `plumbline models promote` refuses it, and the
+    exit code is 3.
 
     A killed run resumes when the same command is given again.
     """
     config = _config(preset, epochs, learning_rate, train_tokens, mixed_precision, seed)
-    gates, label_names = [parse_gate(text) for text in gate or []], _label_names(labels)
+    gates = [parse_gate(text) for text in gate or []]
     if from_pretrained and from_version:
         raise TrainingError("Give --from-pretrained or --from, not both.")
+    task = resolve_task(name, labels, data=data, models_dir=models_dir, from_version=from_version)
     source = DataSource(
         text_column,
         label_column,
         split_column,
-        label_names,
+        task.labels,
         ReadOptions.parse(encoding, delimiter),
         skip_invalid,
         source_column,
@@ -147,8 +161,8 @@ def retrain(
         weights,
         ReleaseOptions(
             models_dir=models_dir,
-            name=name,
-            labels=label_names,
+            name=task.name,
+            labels=task.labels,
             data_name=", ".join(path.name for path in data),
             version=version,
             compare_with=compare_with,
@@ -161,6 +175,8 @@ def retrain(
         print_json(result, {"rows": report.document()})
     else:
         print_summary(result)
+    if not all(gate_result.passed for gate_result in result.measured.gates):
+        raise typer.Exit(GATES_FAILED)
 
 
 def _config(
@@ -205,16 +221,9 @@ def _initial_weights(
     source = from_pretrained or from_version
     if source is None:
         return initial_weights.random_weights()
-    if from_pretrained or (Path(source) / "config.json").is_file():
+    if from_pretrained or is_pretrained_folder(source):
         return initial_weights.pretrained_weights(source)
     return initial_weights.version_weights(models_dir, source)
-
-
-def _label_names(labels: str) -> tuple[str, str]:
-    names = [name.strip() for name in labels.split(",")]
-    if len(names) != 2 or not all(names) or names[0] == names[1]:
-        raise TrainingError(f"--labels needs two names, as in ham,spam; got {labels!r}.")
-    return names[0], names[1]
 
 
 def main() -> None:

@@ -194,6 +194,7 @@ def test_invalid_input_is_reported_in_one_sentence(
     data = write_data(tmp_path / "data.jsonl", rows)
     failed = retrain(
         *("--data", data, "--preset", "tiny", "--models-dir", tmp_path / "m"),
+        *("--name", "toy", "--labels", "letter,advert"),
         *("--run-dir", tmp_path / "runs", *options),
     )
     assert failed.returncode == 1
@@ -234,11 +235,13 @@ def test_more_data_gives_a_minor_version_compared_with_its_parent(
     new = [row | {"text": row["text"] + " again"} for row in rows]
     more.write_text("\n".join(map(json.dumps, new)), encoding="utf-8")
     process = retrain(
-        *("--data", data, "--data", more, "--preset", "tiny", "--name", "toy", "--from", "toy"),
-        *("--labels", "letter,advert", "--models-dir", folder / "models", "--epochs", 2),
+        # The version to start from has the name and the labels.
+        *("--data", data, "--data", more, "--preset", "tiny", "--from", "toy"),
+        *("--models-dir", folder / "models", "--epochs", 2),
         *("--run-dir", folder / "runs", "--gate", "f1>=1.01", "--json"),
     )
-    assert process.returncode == 0, process.stderr
+    # A gate failed, and the version is saved.
+    assert process.returncode == 3, process.stderr
     result = json.loads(process.stdout)
     assert (result["model"], result["parent"]) == ("toy/1.1.0", "toy/1.0.0")
     assert result["measured"]["compared"]["model"] == "toy/1.0.0"
@@ -254,6 +257,7 @@ def test_full_disk_leaves_no_version(tmp_path: Path) -> None:
     """A limit on the file size stands in for a full disk: the write fails in the same way."""
     data = write_data(tmp_path / "data.jsonl")
     arguments = ("--data", data, "--preset", "tiny", "--name", "toy", "--epochs", 1)
+    arguments += ("--labels", "letter,advert")
     arguments += ("--models-dir", tmp_path / "m", "--run-dir", tmp_path / "runs")
     failed = subprocess.run(
         ["bash", "-c", 'ulimit -f 300; exec "$@"', "sh", *command(*arguments)],
@@ -272,6 +276,7 @@ def test_full_disk_leaves_no_version(tmp_path: Path) -> None:
 def test_kill_while_saving_leaves_no_version(tmp_path: Path) -> None:
     data, models = write_data(tmp_path / "data.jsonl"), tmp_path / "models"
     arguments = ("--data", data, "--preset", "tiny", "--name", "toy", "--epochs", 1)
+    arguments += ("--labels", "letter,advert")
     arguments += ("--run-dir", tmp_path / "runs")
     with subprocess.Popen(
         command(*arguments, "--models-dir", models),

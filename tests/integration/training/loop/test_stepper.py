@@ -117,7 +117,7 @@ def test_too_many_devices_are_reported_in_one_sentence(tmp_path: Path) -> None:
         [
             *(sys.executable, "-m", "training", "--data", str(tmp_path / "d.jsonl")),
             *("--preset", "tiny", "--devices", "64", "--models-dir", str(tmp_path / "m")),
-            *("--run-dir", str(tmp_path / "r")),
+            *("--run-dir", str(tmp_path / "r"), "--name", "toy", "--labels", "calm,angry"),
         ],
         capture_output=True,
         text=True,
