@@ -15,7 +15,7 @@ class Interval:
     high: float
 
 
-def wilson(successes: int, trials: int, coverage: float = COVERAGE) -> Interval:
+def wilson(successes: float, trials: float, coverage: float = COVERAGE) -> Interval:
     """Return Wilson's score interval (1927) for the share successes / trials.
 
     Unlike ± 2 standard deviations it holds its coverage near 0 and 1. It is 0 to 1 for no trials.

@@ -47,6 +47,11 @@ class ErrorSums:
             float((error_probabilities * error_probabilities).sum()),
         )
 
+    def __add__(self, other: ErrorSums) -> ErrorSums:
+        return ErrorSums(
+            self.rows + other.rows, self.wrong + other.wrong, self.squares + other.squares
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class WindowSums:
@@ -62,6 +67,9 @@ class WindowSums:
         return cls(
             ErrorSums.of(1.0 - probabilities[positive]), ErrorSums.of(probabilities[~positive])
         )
+
+    def __add__(self, other: WindowSums) -> WindowSums:
+        return WindowSums(self.positive + other.positive, self.negative + other.negative)
 
     @property
     def rows(self) -> int:
@@ -160,15 +168,15 @@ def estimated_metrics(
     if sums.rows == 0:
         return dict.fromkeys(Metric, UNDEFINED)
     random = np.random.default_rng(SEED)
-    false_positives, drawn_false_positives = _errors(
+    false_positives, drawn_false_positives = draw_errors(
         sums.positive, calibration.positive if calibration else None, random
     )
-    false_negatives, drawn_false_negatives = _errors(
+    false_negatives, drawn_false_negatives = draw_errors(
         sums.negative, calibration.negative if calibration else None, random
     )
     values = metrics_from_counts(sums, np.array([false_positives]), np.array([false_negatives]))
     drawn = metrics_from_counts(sums, drawn_false_positives, drawn_false_negatives)
-    return {metric: _with_interval(values[metric][0], drawn[metric], coverage) for metric in Metric}
+    return {metric: with_interval(values[metric][0], drawn[metric], coverage) for metric in Metric}
 
 
 def metrics_from_counts(
@@ -190,7 +198,7 @@ def metrics_from_counts(
     }
 
 
-def _errors(
+def draw_errors(
     sums: ErrorSums, observed: ObservedErrors | None, random: np.random.Generator
 ) -> tuple[float, Floats]:
     """Return the expected number of errors of one predicted label, and `DRAWS` drawn numbers.
@@ -221,7 +229,8 @@ def with_noise(sums: ErrorSums, noise: float) -> ErrorSums:
     return ErrorSums(sums.rows, float(_expected_errors(sums, noise)), squares)
 
 
-def _with_interval(value: np.float64, drawn: Floats, coverage: float) -> EstimatedMetric:
+def with_interval(value: np.float64, drawn: Floats, coverage: float) -> EstimatedMetric:
+    """Return the value with the interval of the drawn ones; UNDEFINED if it is NaN."""
     drawn = drawn[~np.isnan(drawn)]
     if np.isnan(value) or not len(drawn):
         return UNDEFINED

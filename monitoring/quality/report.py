@@ -7,11 +7,20 @@ belongs to exactly one window, and a window keeps one row however often it is re
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Engine
 
+from monitoring.quality.combined import (
+    LabelledSums,
+    Side,
+    Stratum,
+    calibrated_metrics,
+    combined_metrics,
+)
 from monitoring.quality.estimated import (
     CalibrationErrors,
     ErrorSums,
@@ -19,7 +28,12 @@ from monitoring.quality.estimated import (
     WindowSums,
     estimated_metrics,
 )
-from monitoring.quality.realized import ConfusionCounts, RealizedMetric, realized_metrics
+from monitoring.quality.realized import (
+    ConfusionCounts,
+    LabelledSource,
+    RealizedMetric,
+    realized_metrics,
+)
 from plumbline.registered_trust import registered_trust
 from plumbline.settings import Settings
 from scoring.artifact.artifact import Artifact
@@ -27,8 +41,9 @@ from scoring.artifact.registry import resolve
 from scoring.errors import ScoringError
 from storage.database import now as database_now
 from storage.database import translate_errors
-from storage.reports import quality
-from storage.reports.quality import MetricValues, QualityWindow, WindowCounts
+from storage.reports import quality, quality_counts
+from storage.reports.quality import NewMetricValues, QualityWindow
+from storage.reports.quality_counts import OTHER_SOURCES, WindowCounts
 from storage.serving import deployments
 from storage.states import Role
 from storage.tables import Metric
@@ -63,7 +78,7 @@ def make_reports(
     with translate_errors(engine), engine.begin() as connection:
         if not quality.lock(connection, wait=task_id is not None):
             return None
-        starts = set(quality.changed_windows(connection, width_s))
+        starts = set(quality_counts.changed_windows(connection, width_s))
         current = window_start(now or database_now(connection), width_s)
         if task_id is not None:
             starts.add(current)
@@ -93,18 +108,31 @@ def window_reports(
 ) -> list[QualityWindow]:
     """Return the reports of one window, and delete earlier ones on sources that it has not."""
     end = start + timedelta(seconds=settings.quality_window_s)
-    counts = quality.count(connection, start, end, settings.max_sources)
+    counts = quality_counts.count(connection, start, end, settings.max_sources)
     sources = {row.source for row in counts if row.source is not None}
     quality.forget_other_sources(connection, start, end, sorted(sources))
-    if quality.OTHER_SOURCES in sources:
+    if OTHER_SOURCES in sources:
         log.info(
             "the quality report of %s has the %d largest sources; PLUMBLINE_MAX_SOURCES sets how "
             "many it names, and all others are %s",
             start,
             settings.max_sources,
-            quality.OTHER_SOURCES,
+            OTHER_SOURCES,
         )
-    return [make_report(row, start, end, calibrations.of(row.model)) for row in counts]
+    groups: dict[tuple[str, str], list[WindowCounts]] = defaultdict(list)
+    for row in counts:
+        if row.source is not None:
+            groups[row.model, row.role].append(row)
+    return [
+        make_report(
+            row,
+            start,
+            end,
+            calibrations.of(row.model),
+            groups[row.model, row.role] if row.source is None else [row],
+        )
+        for row in counts
+    ]
 
 
 class CalibrationCache:
@@ -139,11 +167,20 @@ class CalibrationCache:
 
 
 def make_report(
-    counts: WindowCounts, start: datetime, end: datetime, calibration: CalibrationErrors | None
+    counts: WindowCounts,
+    start: datetime,
+    end: datetime,
+    calibration: CalibrationErrors | None,
+    sources: Sequence[WindowCounts],
 ) -> QualityWindow:
-    confusion = ConfusionCounts(counts.tp, counts.fp, counts.fn, counts.tn)
+    """`sources` are the counts of each source that `counts` is about."""
+    strata = [stratum(source) for source in sources]
     estimated = estimated_metrics(window_sums(counts), calibration)
-    realized = realized_metrics(confusion)
+    realized = realized_metrics([LabelledSource(row.rows, confusion(row)) for row in sources])
+    combined = combined_metrics(strata)
+    calibrated = calibrated_metrics(strata, calibration)
+    labelled = [row for row in sources if confusion(row).rows]
+    sampled = [row for row in sources if random_rows(row)]
     return QualityWindow(
         model=counts.model,
         role=counts.role,
@@ -151,11 +188,40 @@ def make_report(
         window_from=start,
         window_to=end,
         window_rows=counts.rows,
-        labelled_rows=confusion.rows,
+        labelled_rows=confusion(counts).rows,
         positive_share=counts.positives / counts.rows if counts.rows else None,
         calibration_rows=calibration.rows if calibration else None,
-        metrics=[metric_values(metric, estimated[metric], realized[metric]) for metric in Metric],
+        metrics=[
+            metric_values(
+                metric, estimated[metric], realized[metric], combined[metric], calibrated[metric]
+            )
+            for metric in Metric
+        ],
+        scored_from=counts.scored_from,
+        scored_to=counts.scored_to,
+        random_rows=sum(random_rows(row) for row in sources),
+        labelled_sources=named_sources(labelled) if counts.source is None else None,
+        labelled_share=share_of_rows(labelled, counts),
+        combined_share=share_of_rows(sampled, counts),
     )
+
+
+def confusion(counts: WindowCounts) -> ConfusionCounts:
+    return ConfusionCounts(counts.tp, counts.fp, counts.fn, counts.tn)
+
+
+def random_rows(counts: WindowCounts) -> int:
+    return round(counts.random_positives[0] + counts.random_negatives[0])
+
+
+def named_sources(counts: Sequence[WindowCounts]) -> list[str]:
+    """Return their names, the largest first."""
+    by_size = sorted(counts, key=lambda row: row.rows, reverse=True)
+    return [row.source for row in by_size if row.source is not None]
+
+
+def share_of_rows(part: Sequence[WindowCounts], counts: WindowCounts) -> float | None:
+    return sum(row.rows for row in part) / counts.rows if counts.rows else None
 
 
 def window_sums(counts: WindowCounts) -> WindowSums:
@@ -169,14 +235,37 @@ def window_sums(counts: WindowCounts) -> WindowSums:
     )
 
 
+def stratum(counts: WindowCounts) -> Stratum:
+    sums = window_sums(counts)
+    return Stratum(
+        Side(sums.positive, labelled_sums(counts.random_positives)),
+        Side(sums.negative, labelled_sums(counts.random_negatives)),
+    )
+
+
+def labelled_sums(sums: Sequence[float]) -> LabelledSums:
+    rows, errors, *others = sums
+    return LabelledSums(round(rows), round(errors), *others)
+
+
 def metric_values(
-    metric: Metric, estimated: EstimatedMetric, realized: RealizedMetric | None
-) -> MetricValues:
-    values = (realized.value, realized.low, realized.high) if realized else (None, None, None)
-    return MetricValues(str(metric), estimated.value, estimated.low, estimated.high, *values)
+    metric: Metric,
+    estimated: EstimatedMetric,
+    realized: RealizedMetric | None,
+    combined: EstimatedMetric,
+    calibrated: EstimatedMetric,
+) -> NewMetricValues:
+    from_labels = (realized.value, realized.low, realized.high) if realized else (None, None, None)
+    return NewMetricValues(
+        str(metric),
+        *(estimated.value, estimated.low, estimated.high),
+        *from_labels,
+        *(combined.value, combined.low, combined.high),
+        *(calibrated.value, calibrated.low, calibrated.high),
+    )
 
 
 def empty_report(model: str, start: datetime, width_s: float) -> QualityWindow:
     """Return the report of a window without predictions."""
     counts = WindowCounts(model, str(Role.LIVE), None, 0, 0, 0.0, 0.0, 0.0, 0.0, 0, 0, 0, 0)
-    return make_report(counts, start, start + timedelta(seconds=width_s), None)
+    return make_report(counts, start, start + timedelta(seconds=width_s), None, ())

@@ -12,67 +12,10 @@ from sqlalchemy import Connection, text
 from storage import locks
 from storage.locks import Lock
 from storage.serving.deployments import NEWEST_DEPLOYMENT
+from storage.states import EstimateStatus
 
-# A transaction may commit a label this long after its timestamp. Windows with later changes are
-# therefore counted once more.
-OVERLAP_S = 3_600.0
 # Older windows are not reported as current quality.
 LATEST_S = 30 * 86_400.0
-
-# The windows that changed since the newest refresh. That is enough, because one run refreshes all
-# windows that changed before it in one transaction. A refresh in the future was made before
-# PostgreSQL's clock was set back, and hides no later change.
-CHANGED = text("""
-WITH mark AS (
-    SELECT coalesce(max(refreshed_at) - make_interval(secs => :overlap_s), '-infinity') AS at
-    FROM plumbline.quality_reports
-    WHERE window_to - window_from = make_interval(secs => :width_s) AND refreshed_at <= now()
-), changed AS (
-    SELECT scored_at FROM plumbline.predictions, mark WHERE scored_at >= mark.at
-    UNION ALL
-    SELECT scored_at FROM mark, plumbline.labels JOIN plumbline.predictions USING (job_id)
-    WHERE labelled_at >= mark.at
-)
-SELECT DISTINCT to_timestamp(floor(extract(epoch FROM scored_at) / :width_s) * :width_s) AS at
-FROM changed ORDER BY at
-""")
-
-# The name under which the smaller sources are reported together.
-OTHER_SOURCES = "(other sources)"
-
-# `wrong_positives` and the like are sums, over the rows of one predicted label, of the probability
-# that the label is wrong and of its square, all that `monitoring.quality.estimated` needs. If
-# several sources labelled a job, the newest label wins, as in `storage.jobs.labels`.
-COUNT = text("""
-WITH scored AS (
-    SELECT model, role, jobs.source, probability AS p, probability >= 0.5 AS positive, newest.label
-    FROM plumbline.predictions
-    JOIN plumbline.jobs AS jobs ON jobs.id = job_id
-    LEFT JOIN LATERAL (
-        SELECT label FROM plumbline.labels AS labels WHERE labels.job_id = predictions.job_id
-        ORDER BY labelled_at DESC, labels.source LIMIT 1
-    ) AS newest ON true
-    WHERE scored_at >= :window_from AND scored_at < :window_to
-), largest AS (
-    SELECT source FROM scored GROUP BY source ORDER BY count(*) DESC, source LIMIT :max_sources
-), named AS (
-    SELECT scored.*, coalesce(largest.source, :other) AS reported_source
-    FROM scored LEFT JOIN largest ON largest.source = scored.source
-)
-SELECT model, role, reported_source AS source, count(*) AS rows,
-       count(*) FILTER (WHERE positive) AS positives,
-       coalesce(sum(1 - p) FILTER (WHERE positive), 0) AS wrong_positives,
-       coalesce(sum((1 - p) * (1 - p)) FILTER (WHERE positive), 0) AS wrong_positives_squared,
-       coalesce(sum(p) FILTER (WHERE NOT positive), 0) AS wrong_negatives,
-       coalesce(sum(p * p) FILTER (WHERE NOT positive), 0) AS wrong_negatives_squared,
-       count(*) FILTER (WHERE positive AND label = 1) AS tp,
-       count(*) FILTER (WHERE positive AND label = 0) AS fp,
-       count(*) FILTER (WHERE NOT positive AND label = 1) AS fn,
-       count(*) FILTER (WHERE NOT positive AND label = 0) AS tn
-FROM named
-GROUP BY GROUPING SETS ((model, role), (model, role, reported_source))
-ORDER BY model, role, reported_source NULLS FIRST
-""")
 
 # A source that was among the largest when the window was last counted may not be now.
 FORGET = text("""
@@ -87,23 +30,30 @@ WITH made AS (
     SELECT * FROM jsonb_to_recordset(CAST(:reports AS jsonb)) AS report (
         model text, role text, source text, window_from timestamptz, window_to timestamptz,
         window_rows int8, labelled_rows int8, positive_share float8, calibration_rows int,
-        metrics jsonb)
+        scored_from timestamptz, scored_to timestamptz, random_rows int8, labelled_sources text[],
+        labelled_share float8, combined_share float8, metrics jsonb)
 ), written AS (
     INSERT INTO plumbline.quality_reports AS reports
         (model, role, source, window_from, window_to, window_rows, labelled_rows, positive_share,
-         calibration_rows, task_id)
+         calibration_rows, scored_from, scored_to, random_rows, labelled_sources, labelled_share,
+         combined_share, task_id)
     SELECT model, role, source, window_from, window_to, window_rows, labelled_rows,
-           positive_share, calibration_rows, CAST(:task_id AS text)
+           positive_share, calibration_rows, scored_from, scored_to, random_rows, labelled_sources,
+           labelled_share, combined_share, CAST(:task_id AS text)
     FROM made
     ON CONFLICT (window_from, window_to, model, role, coalesce(source, '')) DO UPDATE
     SET window_rows = excluded.window_rows, labelled_rows = excluded.labelled_rows,
         positive_share = excluded.positive_share, calibration_rows = excluded.calibration_rows,
+        scored_from = excluded.scored_from, scored_to = excluded.scored_to,
+        random_rows = excluded.random_rows, labelled_sources = excluded.labelled_sources,
+        labelled_share = excluded.labelled_share, combined_share = excluded.combined_share,
         task_id = coalesce(excluded.task_id, reports.task_id), refreshed_at = now()
     RETURNING id, model, role, source, window_from, window_to
 )
 INSERT INTO plumbline.quality_values
     (report_id, metric, estimated, estimated_low, estimated_high, realized, realized_low,
-     realized_high)
+     realized_high, combined, combined_low, combined_high, calibrated, calibrated_low,
+     calibrated_high)
 SELECT id, item.*
 FROM written JOIN made
     ON made.window_from = written.window_from AND made.window_to = written.window_to
@@ -111,15 +61,19 @@ FROM written JOIN made
     AND coalesce(made.source, '') = coalesce(written.source, '')
 CROSS JOIN LATERAL jsonb_to_recordset(made.metrics) AS item (
     metric text, estimated float8, estimated_low float8, estimated_high float8, realized float8,
-    realized_low float8, realized_high float8)
+    realized_low float8, realized_high float8, combined float8, combined_low float8,
+    combined_high float8, calibrated float8, calibrated_low float8, calibrated_high float8)
 ON CONFLICT (report_id, metric) DO UPDATE
 SET estimated = excluded.estimated, estimated_low = excluded.estimated_low,
     estimated_high = excluded.estimated_high, realized = excluded.realized,
-    realized_low = excluded.realized_low, realized_high = excluded.realized_high
+    realized_low = excluded.realized_low, realized_high = excluded.realized_high,
+    combined = excluded.combined, combined_low = excluded.combined_low,
+    combined_high = excluded.combined_high, calibrated = excluded.calibrated,
+    calibrated_low = excluded.calibrated_low, calibrated_high = excluded.calibrated_high
 """)
 
-# Labels arrive late. Estimated metrics are therefore those of the newest window, and realized
-# metrics those of the newest window with enough labels.
+# Labels arrive late. Estimated metrics are therefore those of the newest window, and realized and
+# combined metrics those of the newest window with enough labels, and with labels of random texts.
 LATEST = text(f"""
 WITH serving AS (
     {NEWEST_DEPLOYMENT}
@@ -141,26 +95,41 @@ WITH serving AS (
 ), labelled AS (
     SELECT DISTINCT ON (model, role, source) * FROM reports WHERE labelled_rows >= :min_labels
     ORDER BY model, role, source, window_to DESC, id DESC
+), sampled AS (
+    SELECT DISTINCT ON (model, role, source) * FROM reports WHERE random_rows > 0
+    ORDER BY model, role, source, window_to DESC, id DESC
 )
 SELECT newest.model, newest.role, newest.source, estimate.metric, estimate.estimated,
        estimate.estimated_low, estimate.estimated_high, truth.realized, truth.realized_low,
        truth.realized_high, coalesce(labelled.labelled_rows, 0) AS labelled_rows,
-       newest.window_from, labelled.window_from AS realized_window_from
+       newest.window_from, labelled.window_from AS realized_window_from, estimate.estimate_status,
+       labelled.labelled_share, labelled.labelled_sources, sample.combined, sample.combined_low,
+       sample.combined_high, sample.combined_share, coalesce(sampled.random_rows, 0),
+       sampled.window_to AS combined_window_to, sample.estimate_status AS combined_status
 FROM newest
-JOIN plumbline.quality_values AS estimate ON estimate.report_id = newest.id
+JOIN plumbline.quality AS estimate ON estimate.report_id = newest.id
 LEFT JOIN labelled ON labelled.model = newest.model AND labelled.role = newest.role
     AND coalesce(labelled.source, '') = coalesce(newest.source, '')
 LEFT JOIN plumbline.quality_values AS truth
     ON truth.report_id = labelled.id AND truth.metric = estimate.metric
+LEFT JOIN sampled ON sampled.model = newest.model AND sampled.role = newest.role
+    AND coalesce(sampled.source, '') = coalesce(newest.source, '')
+LEFT JOIN plumbline.quality AS sample
+    ON sample.report_id = sampled.id AND sample.metric = estimate.metric
 ORDER BY newest.model, newest.role, newest.source NULLS FIRST, estimate.metric
 """)
 
-REPORTS = text("""
-SELECT reports.*, (
-    SELECT jsonb_agg(to_jsonb(metrics) - 'report_id')
-    FROM plumbline.quality_values AS metrics WHERE metrics.report_id = reports.id
-) AS metrics
+METRIC_COLUMNS = ", ".join(
+    f"{name}, {name}_low, {name}_high" for name in ("estimated", "realized", "combined")
+)
+REPORTS = text(f"""
+SELECT reports.*, shown.estimate_status, shown.combined_share AS share_of_combined, shown.metrics
 FROM plumbline.quality_reports AS reports
+CROSS JOIN LATERAL (
+    SELECT min(estimate_status) AS estimate_status, max(combined_share) AS combined_share,
+           json_agg(json_build_array(metric, {METRIC_COLUMNS}) ORDER BY metric) AS metrics
+    FROM plumbline.quality WHERE report_id = reports.id
+) AS shown
 WHERE (CAST(:model AS text) IS NULL OR model = :model)
   AND (CAST(:task_id AS text) IS NULL OR task_id = :task_id)
   AND CASE WHEN CAST(:source AS text) IS NULL THEN source IS NULL ELSE source = :source END
@@ -170,32 +139,12 @@ LIMIT :limit
 
 
 @dataclass(frozen=True, slots=True)
-class WindowCounts:
-    """Counts and sums over the predictions of one window, version, role and source.
-
-    `wrong_positives` is the sum, over the rows predicted positive, of the probability that they are
-    negative, and `wrong_positives_squared` the sum of its squares; likewise for the negatives. `tp`
-    to `tn` count the labelled rows.
-    """
-
-    model: str
-    role: str
-    source: str | None
-    rows: int
-    positives: int
-    wrong_positives: float
-    wrong_positives_squared: float
-    wrong_negatives: float
-    wrong_negatives_squared: float
-    tp: int
-    fp: int
-    fn: int
-    tn: int
-
-
-@dataclass(frozen=True, slots=True)
 class MetricValues:
-    """One metric, in [0, 1], with 95% intervals; None if it has no value."""
+    """One metric, in [0, 1], with 95% intervals; None if it has no value.
+
+    When read, `estimated` is None if the texts have drifted, and `combined` is `calibrated` if they
+    were found stable.
+    """
 
     metric: str
     estimated: float | None = None
@@ -204,13 +153,26 @@ class MetricValues:
     realized: float | None = None
     realized_low: float | None = None
     realized_high: float | None = None
+    combined: float | None = None
+    combined_low: float | None = None
+    combined_high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewMetricValues(MetricValues):
+    """The columns of `storage.tables.QualityValue`: how it is shown is decided when it is read."""
+
+    calibrated: float | None = None
+    calibrated_low: float | None = None
+    calibrated_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class QualityWindow:
     """The report on one window of one version, role and source.
 
-    The fields are those of `storage.tables.QualityReport`.
+    The fields are those of `storage.tables.QualityReport`. `estimate_status` is computed when the
+    report is read, from the drift reports of that time, and is not written.
     """
 
     model: str
@@ -223,6 +185,13 @@ class QualityWindow:
     positive_share: float | None
     calibration_rows: int | None
     metrics: Sequence[MetricValues]
+    scored_from: datetime | None = None
+    scored_to: datetime | None = None
+    random_rows: int = 0
+    labelled_sources: Sequence[str] | None = None
+    labelled_share: float | None = None
+    combined_share: float | None = None
+    estimate_status: EstimateStatus = EstimateStatus.UNCHECKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +199,8 @@ class LatestQuality:
     """One current metric of a serving version, estimated for its newest window with predictions.
 
     `realized` is that of the newest window with enough labels, which has `labelled_rows` of them.
+    `combined` is that of the newest window with labels of random texts, which are `random_rows`;
+    `combined_status` is the estimate status of that window.
     """
 
     model: str
@@ -245,6 +216,16 @@ class LatestQuality:
     labelled_rows: int
     window_from: datetime
     realized_window_from: datetime | None
+    estimate_status: str = EstimateStatus.UNCHECKED
+    labelled_share: float | None = None
+    labelled_sources: Sequence[str] | None = None
+    combined: float | None = None
+    combined_low: float | None = None
+    combined_high: float | None = None
+    combined_share: float | None = None
+    random_rows: int = 0
+    combined_window_to: datetime | None = None
+    combined_status: str | None = None
 
 
 def lock(connection: Connection, wait: bool) -> bool:
@@ -256,28 +237,6 @@ def lock(connection: Connection, wait: bool) -> bool:
         locks.lock(connection, Lock.REPORT_QUALITY)
         return True
     return locks.try_lock(connection, Lock.REPORT_QUALITY)
-
-
-def changed_windows(connection: Connection, width_s: float) -> list[datetime]:
-    """Return the starts of windows with predictions or labels newer than their report."""
-    rows = connection.execute(CHANGED, {"width_s": width_s, "overlap_s": OVERLAP_S})
-    return list(rows.scalars())
-
-
-def count(
-    connection: Connection, window_from: datetime, window_to: datetime, max_sources: int
-) -> list[WindowCounts]:
-    """Count per version and role, over all sources and per source; empty groups are left out.
-
-    The sources after the `max_sources` largest are counted together, as OTHER_SOURCES.
-    """
-    parameters = {
-        "window_from": window_from,
-        "window_to": window_to,
-        "max_sources": max_sources,
-        "other": OTHER_SOURCES,
-    }
-    return [WindowCounts(*row) for row in connection.execute(COUNT, parameters)]
 
 
 def forget_other_sources(
@@ -332,7 +291,14 @@ def find_windows(
             row.labelled_rows,
             row.positive_share,
             row.calibration_rows,
-            [MetricValues(**values) for values in row.metrics or ()],
+            [MetricValues(*values) for values in row.metrics or ()],
+            row.scored_from,
+            row.scored_to,
+            row.random_rows or 0,
+            row.labelled_sources,
+            row.labelled_share,
+            row.share_of_combined,
+            EstimateStatus(row.estimate_status or EstimateStatus.UNCHECKED),
         )
         for row in rows
     ]

@@ -11,11 +11,11 @@ from sqlalchemy import Engine, text
 from monitoring.alerts.evaluation import evaluate
 from monitoring.quality.report import make_reports
 from plumbline.settings import Settings
-from storage.reports.quality import OTHER_SOURCES
+from storage.reports.quality_counts import OTHER_SOURCES
 from storage.serving import deployments
 from storage.serving.deployments import VersionRecord
 from tests.paths import MODELS
-from worker.telemetry.ledger_metrics import LedgerCollector
+from worker.telemetry.ledger_metrics import LedgerCollector, SeriesLimits
 
 SOURCES = 3_000
 NAMED = 10
@@ -47,7 +47,7 @@ def scored_under_many_sources(engine: Engine, sources: int) -> int:
 
 def series(database_url: str) -> int:
     registry = CollectorRegistry()
-    registry.register(LedgerCollector(database_url, NAMED))
+    registry.register(LedgerCollector(database_url, SeriesLimits(NAMED, 10_800.0)))
     page = generate_latest(registry).decode()
     return sum(len(family.samples) for family in text_string_to_metric_families(page))
 

@@ -12,8 +12,9 @@ from sqlalchemy import Engine, text
 
 from plumbline.labels import parse_label
 from storage.jobs.labels import LabelEntry, add
-from storage.reports import quality
-from storage.reports.quality import MetricValues, QualityWindow, WindowCounts
+from storage.reports import quality, quality_counts
+from storage.reports.quality import MetricValues, QualityWindow
+from storage.reports.quality_counts import WindowCounts
 from storage.serving import deployments
 from storage.serving.deployments import VersionRecord
 
@@ -89,12 +90,12 @@ def find_windows(engine: Engine, **conditions: Any) -> list[QualityWindow]:
 
 def changed(engine: Engine) -> list[datetime]:
     with engine.connect() as connection:
-        return quality.changed_windows(connection, DAY_S)
+        return quality_counts.changed_windows(connection, DAY_S)
 
 
 def count(engine: Engine) -> Sequence[WindowCounts]:
     with engine.connect() as connection:
-        return quality.count(connection, MIDNIGHT, MIDNIGHT + DAY, 50)
+        return quality_counts.count(connection, MIDNIGHT, MIDNIGHT + DAY, 50)
 
 
 def test_windows_with_predictions_have_changed_until_they_are_reported(engine: Engine) -> None:

@@ -1,0 +1,137 @@
+"""The counts of predictions and labels that quality reports are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from storage.states import Sampling
+
+# A transaction may commit a label this long after its timestamp. Windows with later changes are
+# therefore counted once more.
+OVERLAP_S = 3_600.0
+
+# The windows that changed since the newest refresh. That is enough, because one run refreshes all
+# windows that changed before it in one transaction. A refresh in the future was made before
+# PostgreSQL's clock was set back, and hides no later change.
+CHANGED = text("""
+WITH mark AS (
+    SELECT coalesce(max(refreshed_at) - make_interval(secs => :overlap_s), '-infinity') AS at
+    FROM plumbline.quality_reports
+    WHERE window_to - window_from = make_interval(secs => :width_s) AND refreshed_at <= now()
+), changed AS (
+    SELECT scored_at FROM plumbline.predictions, mark WHERE scored_at >= mark.at
+    UNION ALL
+    SELECT scored_at FROM mark, plumbline.labels JOIN plumbline.predictions USING (job_id)
+    WHERE labelled_at >= mark.at
+)
+SELECT DISTINCT to_timestamp(floor(extract(epoch FROM scored_at) / :width_s) * :width_s) AS at
+FROM changed ORDER BY at
+""")
+
+# The name under which the smaller sources are reported together.
+OTHER_SOURCES = "(other sources)"
+
+RANDOM_SUMS = """ARRAY[
+           count(*) FILTER (WHERE random AND {side}),
+           count(*) FILTER (WHERE random AND {side} AND error),
+           coalesce(sum(wrong) FILTER (WHERE random AND {side}), 0),
+           coalesce(sum(wrong * wrong) FILTER (WHERE random AND {side}), 0),
+           coalesce(sum(wrong) FILTER (WHERE random AND {side} AND error), 0)]"""
+
+# `wrong_positives` and the like are sums, over the rows of one predicted label, of the probability
+# that the label is wrong and of its square, all that `monitoring.quality.estimated` needs. If
+# several sources labelled a job, the newest label wins, as in `storage.jobs.labels`.
+COUNT = text(f"""
+WITH scored AS (
+    SELECT model, role, jobs.source, scored_at, probability AS p, probability >= 0.5 AS positive,
+           newest.label, newest.sampling = '{Sampling.RANDOM}' AS random,
+           (newest.label = 1) <> (probability >= 0.5) AS error,
+           least(probability, 1 - probability) AS wrong
+    FROM plumbline.predictions
+    JOIN plumbline.jobs AS jobs ON jobs.id = job_id
+    LEFT JOIN LATERAL (
+        SELECT label, sampling FROM plumbline.labels AS labels
+        WHERE labels.job_id = predictions.job_id
+        ORDER BY labelled_at DESC, labels.source LIMIT 1
+    ) AS newest ON true
+    WHERE scored_at >= :window_from AND scored_at < :window_to
+), largest AS (
+    SELECT source FROM scored GROUP BY source ORDER BY count(*) DESC, source LIMIT :max_sources
+), named AS (
+    SELECT scored.*, coalesce(largest.source, :other) AS reported_source
+    FROM scored LEFT JOIN largest ON largest.source = scored.source
+)
+SELECT model, role, reported_source AS source, count(*) AS rows,
+       count(*) FILTER (WHERE positive) AS positives,
+       coalesce(sum(wrong) FILTER (WHERE positive), 0) AS wrong_positives,
+       coalesce(sum(wrong * wrong) FILTER (WHERE positive), 0) AS wrong_positives_squared,
+       coalesce(sum(wrong) FILTER (WHERE NOT positive), 0) AS wrong_negatives,
+       coalesce(sum(wrong * wrong) FILTER (WHERE NOT positive), 0) AS wrong_negatives_squared,
+       count(*) FILTER (WHERE positive AND label = 1) AS tp,
+       count(*) FILTER (WHERE positive AND label = 0) AS fp,
+       count(*) FILTER (WHERE NOT positive AND label = 1) AS fn,
+       count(*) FILTER (WHERE NOT positive AND label = 0) AS tn,
+       min(scored_at) AS scored_from, max(scored_at) AS scored_to,
+       {RANDOM_SUMS.format(side="positive")} AS random_positives,
+       {RANDOM_SUMS.format(side="NOT positive")} AS random_negatives
+FROM named
+GROUP BY GROUPING SETS ((model, role), (model, role, reported_source))
+ORDER BY model, role, reported_source NULLS FIRST
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCounts:
+    """Counts and sums over the predictions of one window, version, role and source.
+
+    `wrong_positives` is the sum, over the rows predicted positive, of the probability that they are
+    negative, and `wrong_positives_squared` the sum of its squares; likewise for the negatives. `tp`
+    to `tn` count the labelled rows. `random_positives` and `random_negatives` are about the rows
+    that were drawn at random to be labelled, by predicted label: their number, the number of wrong
+    ones, the sum of the probabilities of being wrong, that of its squares, and that of the wrong
+    ones.
+    """
+
+    model: str
+    role: str
+    source: str | None
+    rows: int
+    positives: int
+    wrong_positives: float
+    wrong_positives_squared: float
+    wrong_negatives: float
+    wrong_negatives_squared: float
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+    scored_from: datetime | None = None
+    scored_to: datetime | None = None
+    random_positives: Sequence[float] = (0.0,) * 5
+    random_negatives: Sequence[float] = (0.0,) * 5
+
+
+def changed_windows(connection: Connection, width_s: float) -> list[datetime]:
+    """Return the starts of windows with predictions or labels newer than their report."""
+    rows = connection.execute(CHANGED, {"width_s": width_s, "overlap_s": OVERLAP_S})
+    return list(rows.scalars())
+
+
+def count(
+    connection: Connection, window_from: datetime, window_to: datetime, max_sources: int
+) -> list[WindowCounts]:
+    """Count per version and role, over all sources and per source; empty groups are left out.
+
+    The sources after the `max_sources` largest are counted together, as OTHER_SOURCES.
+    """
+    parameters = {
+        "window_from": window_from,
+        "window_to": window_to,
+        "max_sources": max_sources,
+        "other": OTHER_SOURCES,
+    }
+    return [WindowCounts(*row) for row in connection.execute(COUNT, parameters)]
