@@ -255,13 +255,20 @@ def metric_values(
     combined: EstimatedMetric,
     calibrated: EstimatedMetric,
 ) -> NewMetricValues:
-    from_labels = (realized.value, realized.low, realized.high) if realized else (None, None, None)
     return NewMetricValues(
-        str(metric),
-        *(estimated.value, estimated.low, estimated.high),
-        *from_labels,
-        *(combined.value, combined.low, combined.high),
-        *(calibrated.value, calibrated.low, calibrated.high),
+        metric=str(metric),
+        estimated=estimated.value,
+        estimated_low=estimated.low,
+        estimated_high=estimated.high,
+        realized=realized.value if realized else None,
+        realized_low=realized.low if realized else None,
+        realized_high=realized.high if realized else None,
+        combined=combined.value,
+        combined_low=combined.low,
+        combined_high=combined.high,
+        calibrated=calibrated.value,
+        calibrated_low=calibrated.low,
+        calibrated_high=calibrated.high,
     )
 
 
