@@ -24,7 +24,7 @@ from storage import migrate
 from storage.database import open_engine
 from storage.serving import deployments
 from storage.serving.deployments import VersionRecord
-from worker.telemetry.ledger_metrics import LedgerCollector
+from worker.telemetry.ledger_metrics import LedgerCollector, SeriesLimits
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 MODEL = "sms-spam/1.0.0"
@@ -61,7 +61,9 @@ def main() -> None:
         counts = make_reports(engine, settings)
         report_s = time.perf_counter() - started
         registry = CollectorRegistry()
-        registry.register(LedgerCollector(server.url, settings.max_sources))
+        registry.register(
+            LedgerCollector(server.url, SeriesLimits(settings.max_sources, settings.drift_valid_s))
+        )
         page = generate_latest(registry).decode()
     assert counts is not None, "nobody else makes reports here"
     series = sum(not line.startswith("#") for line in page.splitlines())

@@ -8,8 +8,11 @@
   * ModelUnchanged
   * OptionInvalid
   * OutputUnwritable
+  * ReferenceMissing
+  * ReferenceRefused
   * ReportMissing
   * SettingsInvalid
+  * TaskChanged
   * ScoringError (`scoring.errors`)
   * StorageError (`storage.errors`)
   * TrainingError (`training.errors`)
@@ -38,6 +41,14 @@ class OutputUnwritable(PlumblineError):
     """Standard output is closed or full."""
 
 
+class ReferenceMissing(PlumblineError):
+    """There is no accepted reference of this kind or number."""
+
+
+class ReferenceRefused(PlumblineError):
+    """The traffic cannot become the reference of drift reports."""
+
+
 class ReportMissing(PlumblineError):
     """The report does not exist, or did not arrive in time."""
 
@@ -48,6 +59,10 @@ class ModelUnchanged(PlumblineError):
 
 class GatesFailed(PlumblineError):
     """A version did not pass its gates, or was never measured against any."""
+
+
+class TaskChanged(PlumblineError):
+    """The version is of another model or has other classes than the live one."""
 
 
 class OptionInvalid(PlumblineError):

@@ -387,6 +387,11 @@ class Settings(BaseSettings):
         )
 
     @property
+    def drift_valid_s(self) -> float:
+        """How long a drift report describes the present: three intervals between reports."""
+        return 3.0 * self.drift_every_s
+
+    @property
     def reports_dir(self) -> Path:
         return self.state_dir / "reports"
 

@@ -50,6 +50,7 @@ def evaluate(engine: Engine, settings: Settings) -> AlertCounts | None:
             error_window_s=settings.alert_error_window_s,
             min_labels=settings.alert_min_labels,
             max_sources=settings.max_sources,
+            drift_valid_s=settings.drift_valid_s,
         )
         open_alerts = alerts.open_alerts(connection)
         changes = find_changes(open_alerts, evaluate_rules(facts, settings))

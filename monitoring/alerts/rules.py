@@ -14,15 +14,12 @@ from plumbline.queues import SWEEP_TASK
 from plumbline.settings import Settings
 from storage.reports.alert_facts import AlertFacts
 from storage.reports.alerts import Condition
-from storage.reports.drift import LatestDrift
 from storage.reports.quality import LatestQuality
 from storage.states import DriftVerdict, Role
 from storage.tables import Metric, Severity
 
 Rule = Callable[[AlertFacts, Settings], Iterator[Condition]]
 
-# Reports older than this many periods do not describe the present.
-STALE_PERIODS = 3
 # The subject of a rule that is not about a single version.
 EVERYTHING = "everything"
 
@@ -37,22 +34,14 @@ def subject(model: str, source: str | None) -> str:
     return model if source is None else f"{model}, source {source}"
 
 
-def age_s(report: LatestDrift, facts: AlertFacts) -> float:
-    return (facts.now - report.created_at).total_seconds()
-
-
 def drift(facts: AlertFacts, settings: Settings) -> Iterator[Condition]:
-    """The newest report found drift or failed.
+    """The current verdict on a serving version, or on one of its sources, is drift or a failure.
 
-    The report of a single source counts only while it is fresh, because the source may have stopped
-    for good. For all sources together another report always follows.
+    See `storage.reports.current_verdicts` for which verdict is current.
     """
     if not settings.alert_drift:
         return
-    stale_s = STALE_PERIODS * settings.drift_every_s
     for report in facts.drift:
-        if report.source is not None and age_s(report, facts) > stale_s:
-            continue
         about = subject(report.model, report.source)
         if report.verdict == DriftVerdict.DRIFT:
             message = f"The texts of {about} have drifted: {report.summary}."
@@ -66,13 +55,9 @@ def stale_drift(facts: AlertFacts, settings: Settings) -> Iterator[Condition]:
     """The live version has had no report of all sources for too long, so drift goes unnoticed."""
     if not settings.alert_drift or facts.live_model is None or facts.live_since is None:
         return
-    reported = [
-        report.created_at
-        for report in facts.drift
-        if report.source is None and report.model == facts.live_model
-    ]
-    unreported_s = (facts.now - max([*reported, facts.live_since])).total_seconds()
-    stale_s = STALE_PERIODS * settings.drift_every_s
+    reported_at = max(facts.drift_reported_at or facts.live_since, facts.live_since)
+    unreported_s = (facts.now - reported_at).total_seconds()
+    stale_s = settings.drift_valid_s
     if unreported_s > stale_s:
         yield Condition(
             "drift_stale",

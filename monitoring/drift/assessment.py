@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from monitoring.drift.heading import Heading
 from monitoring.drift.histogram import label_histogram, number_histogram
+from monitoring.drift.page_content import page_content
 from monitoring.drift.reference import Reference
 from monitoring.drift.summary import drift_summary, too_few_in_reference, too_few_in_window
 from monitoring.drift.verdict import FeatureDrift, verdict
 from monitoring.drift.window import shared_columns, window_columns
 from storage.reports.drift import NewDriftValue, Observation
-from storage.states import DriftVerdict
+from storage.states import DriftVerdict, ReferenceKind
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +35,12 @@ class AssessmentInput:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """`page` returns Evidently's HTML, and `snapshot` is the run for its workspace."""
+    """`content` returns what Evidently's page and UI show, under a heading."""
 
     verdict: DriftVerdict
     summary: str
     values: Sequence[NewDriftValue] = ()
-    page: Callable[[], str] | None = None
-    snapshot: Any = None
+    content: Callable[[Heading], dict[str, Any]] | None = None
 
 
 def assess(data: AssessmentInput, alpha: float, min_rows: int) -> Assessment:
@@ -61,19 +62,43 @@ def assess(data: AssessmentInput, alpha: float, min_rows: int) -> Assessment:
     share = alpha / 2 if data.with_texts else alpha
     reference, window = shared_columns(data.reference.columns, window_columns(data.rows))
     limits = thresholds(permuted_scores(Samples(reference, window)), share)
-    comparison = Comparison(reference, window, limits)
-    features = [*comparison.features(), *text_features(data, share)]
+    comparison = Comparison(reference, window, limits, text_features(data, share))
+    features = comparison.features()
     histograms = {
         name: histogram(reference[name], window[name], data.reference.edges.get(name))
         for name in reference
     }
     return Assessment(
         verdict(features),
-        drift_summary(features, reference, window, histograms),
+        compared_summary(drift_summary(features, reference, window, histograms), data.reference),
         [drift_value(feature, histograms.get(feature.feature, {})) for feature in features],
-        comparison.html,
-        comparison.snapshot,
+        lambda heading: page_content(comparison.content(), heading, features, histograms),
     )
+
+
+def compared_summary(summary: str, reference: Reference) -> str:
+    """Add whose decision the reference is, so that nobody takes it for the profile."""
+    if reference.kind is not ReferenceKind.ACCEPTED:
+        return summary
+    return f"{summary}; compared with {reference.description}"
+
+
+def profile_verdict(
+    rows: Sequence[Observation], profile: Reference, alpha: float, min_rows: int
+) -> DriftVerdict | None:
+    """Return the verdict on the columns against the profile, whatever a report compares with.
+
+    None if either has too few rows.
+    """
+    from monitoring.drift.drift_score import Samples
+    from monitoring.drift.threshold import permuted_scores, thresholds
+
+    if min(len(rows), profile.rows) < min_rows:
+        return None
+    samples = Samples(*shared_columns(profile.columns, window_columns(rows)))
+    limits, scores = thresholds(permuted_scores(samples), alpha), samples.scores()
+    drifted = scores.joint > limits.joint or max(scores.columns.values()) > limits.column
+    return DriftVerdict.DRIFT if drifted else DriftVerdict.STABLE
 
 
 def text_features(data: AssessmentInput, alpha: float) -> list[FeatureDrift]:

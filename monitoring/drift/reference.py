@@ -1,10 +1,10 @@
-"""The reference of a window: the version's profile, or an earlier window of live traffic."""
+"""The reference of a window: the version's profile, or live traffic, earlier or accepted."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -16,11 +16,19 @@ from scoring.errors import ArtifactInvalid
 from storage.reports import drift
 from storage.reports.drift import Observation, Window
 from storage.states import ReferenceKind
+from storage.tables import AcceptedReference
+
+# The reason of an accepted reference has this much room in a summary and in a title.
+LONGEST_REASON = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Columns with one row per text. `edges` are the histogram bins of a profile, by column."""
+    """Columns with one row per text. `edges` are the histogram bins of a profile, by column.
+
+    `description` is what the texts are, such as "validation texts of sms-spam/1.0.0".
+    `accepted_id` is the row of the accepted reference.
+    """
 
     kind: ReferenceKind
     rows: int
@@ -29,6 +37,8 @@ class Reference:
     since: datetime | None = None
     until: datetime | None = None
     texts: Sequence[str] = ()
+    description: str = ""
+    accepted_id: int | None = None
 
 
 def empty_reference(kind: ReferenceKind) -> Reference:
@@ -44,21 +54,47 @@ def profile_reference(artifact: Artifact) -> Reference:
             "differently; train the version again, or compare with an earlier window."
         )
     edges = {name: histogram.edges for name, histogram in profile.histograms.items()}
-    return Reference(ReferenceKind.PROFILE, profile.rows, profile.columns, edges)
+    return Reference(
+        ReferenceKind.PROFILE,
+        profile.rows,
+        profile.columns,
+        edges,
+        description=f"validation texts of {artifact.name}",
+    )
 
 
 def window_reference(connection: Connection, window: Window, with_texts: bool) -> Reference:
     """Read the predictions of an earlier window as the reference."""
     rows = drift.observations(connection, window)
     texts = drift.texts(connection, window) if with_texts else []
+    since, until = (rows[0].scored_at, rows[-1].scored_at) if rows else (None, None)
     return Reference(
         ReferenceKind.WINDOW,
         len(rows),
         window_columns(rows),
         {},
-        rows[0].scored_at if rows else None,
-        rows[-1].scored_at if rows else None,
+        since,
+        until,
         texts,
+        description=_traffic(since, until),
+    )
+
+
+def accepted_reference(accepted: AcceptedReference, columns: Columns) -> Reference:
+    """Return the reference that somebody accepted; `columns` are those of the report's source."""
+    reason = accepted.reason
+    if len(reason) > LONGEST_REASON:
+        reason = reason[: LONGEST_REASON - 1] + "…"
+    traffic = _traffic(accepted.window_from, accepted.window_to)
+    return Reference(
+        ReferenceKind.ACCEPTED,
+        len(columns["decision"]),
+        columns,
+        {},
+        accepted.window_from,
+        accepted.window_to,
+        description=f"{traffic}, accepted by {accepted.accepted_by}: {reason}",
+        accepted_id=accepted.id,
     )
 
 
@@ -76,3 +112,10 @@ def earlier_window(
         until=min(request.reference_until or start, start),
         limit=settings.drift_max_rows,
     )
+
+
+def _traffic(since: datetime | None, until: datetime | None) -> str:
+    if since is None or until is None:
+        return "earlier traffic"
+    begin, end = (f"{time.astimezone(UTC):%Y-%m-%d %H:%M}" for time in (since, until))
+    return f"traffic of {begin} to {end} UTC"

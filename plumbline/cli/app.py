@@ -93,7 +93,7 @@ COMMANDS = {
         "settings:settings", "Show every setting with its value and purpose; secrets are masked."
     ),
     "drift": LazyCommand(
-        "drift:app", "Compare recent texts and predictions with those from training."
+        "drift:app", "Compare recent texts and predictions with validation texts."
     ),
     "quality": LazyCommand(
         "quality:app", "Quality of the predictions: estimated, and realized by labels."

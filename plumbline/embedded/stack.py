@@ -295,7 +295,7 @@ def _kill(processes: Sequence[CeleryProcess]) -> None:
 def _report_queued_texts(running: Stack) -> None:
     try:
         with open_engine(running.services.database_url) as engine, engine.connect() as connection:
-            counts = snapshot(connection).counts
+            counts = snapshot(connection, running.settings.drift_valid_s).counts
     except Exception:
         # The database may be what failed, and that error is reported already.
         return

@@ -13,8 +13,8 @@ from storage.database import now
 from storage.jobs.queue import queue_length
 from storage.jobs.sweep import NONE_OVERDUE, OverdueLeases, overdue_leases
 from storage.periodic_tasks import PeriodicTaskAge
-from storage.reports import drift, quality
-from storage.reports.drift import LatestDrift
+from storage.reports import quality
+from storage.reports.current_verdicts import CurrentVerdict, current_verdicts, last_reported
 from storage.reports.quality import LatestQuality
 from storage.serving import deployments, model_faults
 from storage.serving.model_faults import Fault
@@ -35,10 +35,12 @@ class AlertFacts:
 
     `failed` and `scored` count jobs that ended in the error rate's window. `oldest_queued_s` is
     None if no job is queued; `live_model` and `live_since` are None if no version is live.
+    `drift_reported_at` is when the live version and all sources were last reported on.
     """
 
     now: datetime
-    drift: Sequence[LatestDrift] = ()
+    drift: Sequence[CurrentVerdict] = ()
+    drift_reported_at: datetime | None = None
     quality: Sequence[LatestQuality] = ()
     failed: int = 0
     scored: int = 0
@@ -51,13 +53,19 @@ class AlertFacts:
 
 
 def read_alert_facts(
-    connection: Connection, *, error_window_s: float, min_labels: int, max_sources: int
+    connection: Connection,
+    *,
+    error_window_s: float,
+    min_labels: int,
+    max_sources: int,
+    drift_valid_s: float,
 ) -> AlertFacts:
     """Read all facts. Realized quality is that of windows with at least `min_labels` labels."""
     errors = connection.execute(ERRORS, {"window_s": error_window_s}).one()
     return AlertFacts(
         now=now(connection),
-        drift=drift.latest_of_serving(connection),
+        drift=current_verdicts(connection, drift_valid_s),
+        drift_reported_at=last_reported(connection),
         quality=quality.latest(connection, min_labels, max_sources=max_sources),
         failed=errors.failed,
         scored=errors.scored,

@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import Connection, desc, func, insert, select, text
 from sqlalchemy.orm import Session
 
-from storage.serving.deployments import NEWEST_DEPLOYMENT
 from storage.tables import DriftReport, DriftValue
 
 # The order by job_id makes the choice between predictions of the same instant repeatable.
@@ -40,26 +39,6 @@ JOIN plumbline.jobs AS jobs ON jobs.id = newest.job_id
 GROUP BY jobs.source HAVING count(*) >= :min_rows
 ORDER BY count(*) DESC, jobs.source
 LIMIT :max_sources
-""")
-
-NEWEST_REPORT = "SELECT * FROM plumbline.drift_reports ORDER BY id DESC LIMIT 1"
-
-LATEST_COLUMNS = "model, source, verdict, summary, created_at"
-
-LATEST_BY_SOURCE = text(f"""
-SELECT {LATEST_COLUMNS} FROM (
-    SELECT DISTINCT ON (source) * FROM plumbline.drift_reports ORDER BY source, id DESC
-) AS newest
-ORDER BY source IS NULL DESC, id DESC LIMIT :max_sources + 1
-""")
-
-LATEST_OF_SERVING = text(f"""
-SELECT DISTINCT ON (model, source) {LATEST_COLUMNS}
-FROM plumbline.drift_reports, (
-    SELECT model AS live, canary FROM ({NEWEST_DEPLOYMENT}) AS newest
-) AS serving
-WHERE model IN (serving.live, serving.canary)
-ORDER BY model, source, id DESC
 """)
 
 
@@ -107,6 +86,11 @@ class NewDriftReport:
     html_path: str | None
     task_id: str | None
     took_ms: float
+    accepted_id: int | None = None
+    profile_verdict: str | None = None
+    scheduled: bool = False
+    chosen_window: bool = False
+    chosen_reference: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +103,6 @@ class NewDriftValue:
     threshold: float
     drifted: bool
     histogram: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class LatestDrift:
-    """The newest drift report on a source; a `source` of None is all sources together."""
-
-    model: str
-    source: str | None
-    verdict: str
-    summary: str
-    created_at: datetime
 
 
 def observations(connection: Connection, window: Window) -> list[Observation]:
@@ -211,17 +184,3 @@ def report_id_of_task(connection: Connection, task_id: str) -> int | None:
     return connection.execute(
         statement.order_by(desc(DriftReport.id)).limit(1)
     ).scalar_one_or_none()
-
-
-def latest_by_source(connection: Connection, max_sources: int) -> list[LatestDrift]:
-    """Return the newest report on all sources together, then on each single source.
-
-    Of more than `max_sources`, those are returned that were reported on last.
-    """
-    rows = connection.execute(LATEST_BY_SOURCE, {"max_sources": max_sources})
-    return sorted((LatestDrift(*row) for row in rows), key=lambda latest: latest.source or "")
-
-
-def latest_of_serving(connection: Connection) -> list[LatestDrift]:
-    """Return the newest report of the live and the canary version on each source."""
-    return [LatestDrift(*row) for row in connection.execute(LATEST_OF_SERVING)]

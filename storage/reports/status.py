@@ -1,11 +1,10 @@
-"""The status of the whole system, read in one round trip."""
+"""The status of the whole system."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from sqlalchemy import Connection, text
 
@@ -14,8 +13,10 @@ from storage.jobs.queue import QUEUE_LENGTH, WAITS_SINCE
 from storage.jobs.sweep import NONE_OVERDUE, OverdueLeases, overdue_leases
 from storage.periodic_tasks import AGES, PeriodicTaskAge
 from storage.rejected_messages import COUNT_REJECTED
-from storage.reports.drift import NEWEST_REPORT
+from storage.reports.alerts import open_alerts
+from storage.reports.current_verdicts import CurrentVerdict, current_verdicts
 from storage.serving.deployments import NEWEST_DEPLOYMENT
+from storage.tables import Alert
 
 SNAPSHOT = text(f"""
 SELECT
@@ -26,11 +27,9 @@ SELECT
       WHERE scored_at > now() - interval '1 minute' AND role = 'live') AS scored_last_minute,
     ({COUNT_REJECTED} WHERE rejected_at > now() - interval '1 day') AS rejected_messages_last_day,
     serving.model AS live_model, serving.shadow AS shadow_model, serving.canary AS canary_model,
-    serving.canary_share,
-    drift.verdict AS drift_verdict, drift.created_at AS drift_at
+    serving.canary_share
 FROM ({QUEUE_LENGTH}) AS queue
 LEFT JOIN ({NEWEST_DEPLOYMENT}) AS serving ON true
-LEFT JOIN ({NEWEST_REPORT}) AS drift ON true
 """)
 
 # Both conditions use an index and stop at the first row: the oldest job, the newest prediction.
@@ -49,18 +48,21 @@ SELECT
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`counts` are by job state; a field is None if there is no such job, version or report."""
+    """`counts` are by job state; a field is None if there is no such job or version.
+
+    `drift` are the current verdicts, the worst first.
+    """
 
     counts: dict[JobState, int]
     oldest_queued_s: float | None
     scored_last_minute: int
     live_model: str | None
-    drift_verdict: str | None
-    drift_at: datetime | None
     shadow_model: str | None = None
     canary_model: str | None = None
     canary_share: float | None = None
     rejected_messages_last_day: int = 0
+    drift: Sequence[CurrentVerdict] = ()
+    open_alerts: Sequence[Alert] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +79,20 @@ class Progress:
     overdue_leases: OverdueLeases = NONE_OVERDUE
 
 
-def snapshot(connection: Connection) -> Status:
+def snapshot(connection: Connection, drift_valid_s: float) -> Status:
+    """Read the status; see `Settings.drift_valid_s`."""
     row = connection.execute(SNAPSHOT).one()
     return Status(
         counts={JobState(state): count for state, count in row.counts.items()},
         oldest_queued_s=row.oldest_queued_s,
         scored_last_minute=row.scored_last_minute,
         live_model=row.live_model,
-        drift_verdict=row.drift_verdict,
-        drift_at=row.drift_at,
         shadow_model=row.shadow_model,
         canary_model=row.canary_model,
         canary_share=row.canary_share,
         rejected_messages_last_day=row.rejected_messages_last_day,
+        drift=current_verdicts(connection, drift_valid_s),
+        open_alerts=open_alerts(connection),
     )
 
 

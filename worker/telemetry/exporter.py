@@ -27,7 +27,7 @@ from plumbline_client.services import Services
 from worker.pool.in_flight import InFlightTable
 from worker.telemetry import metrics
 from worker.telemetry.gpu import GpuCollector
-from worker.telemetry.ledger_metrics import LedgerCollector
+from worker.telemetry.ledger_metrics import LedgerCollector, SeriesLimits
 from worker.telemetry.metrics_server import serve_metrics
 from worker.telemetry.process_usage import Pids, UsageCollector
 
@@ -69,7 +69,10 @@ class Exporter:
             return
         self._started = True
         registry = make_registry(
-            self._services.database_url, self._folder, self.pids, self._settings.max_sources
+            self._services.database_url,
+            self._folder,
+            self.pids,
+            SeriesLimits(self._settings.max_sources, self._settings.drift_valid_s),
         )
         threading.Thread(target=self._run, args=[registry], name="metrics", daemon=True).start()
 
@@ -105,14 +108,14 @@ class Exporter:
 
 
 def make_registry(
-    database_url: str, folder: Path, pids: Pids, max_sources: int
+    database_url: str, folder: Path, pids: Pids, limits: SeriesLimits
 ) -> CollectorRegistry:
     """Return a registry with everything that a scrape returns."""
     registry = CollectorRegistry()
     MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
     registry.register(UsageCollector(pids))
     registry.register(GpuCollector())
-    registry.register(LedgerCollector(database_url, max_sources))
+    registry.register(LedgerCollector(database_url, limits))
     return registry
 
 

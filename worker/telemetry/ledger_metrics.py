@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 
@@ -23,7 +24,7 @@ from storage.jobs.quarantine import count_quarantined
 from storage.jobs.queue import queue_length
 from storage.jobs.sweep import overdue_leases
 from storage.reports import alerts, quality
-from storage.reports.drift import latest_by_source
+from storage.reports.current_verdicts import current_verdicts
 from storage.serving import deployments
 from storage.states import JobState, Role
 
@@ -38,15 +39,22 @@ SCRAPE_LIMIT_S = 8.0
 Query = Callable[[Connection], list[Metric]]
 
 
+@dataclass(frozen=True, slots=True)
+class SeriesLimits:
+    """Of the sources, the `max_sources` largest have series; see `Settings.drift_valid_s`."""
+
+    max_sources: int
+    drift_valid_s: float
+
+
 class LedgerCollector(Collector):
-    """Queries PostgreSQL at `url` through a connection that lives only for one scrape.
+    """Queries PostgreSQL at `url` through a connection that lives only for one scrape."""
 
-    Of the sources, the `max_sources` largest have series.
-    """
-
-    def __init__(self, url: str, max_sources: int, now: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, url: str, limits: SeriesLimits, now: Callable[[], float] = monotonic
+    ) -> None:
         self._url = url
-        self._max_sources = max_sources
+        self._limits = limits
         self._now = now
         self._lock = threading.Lock()
         self._queried_at = float("-inf")
@@ -64,7 +72,7 @@ class LedgerCollector(Collector):
         engine = connect(self._url, pool_size=1, limits=PROBING)
         try:
             with time_limit(SCRAPE_LIMIT_S), engine.connect() as connection:
-                by_source = [partial(query, self._max_sources) for query in SOURCE_QUERIES]
+                by_source = [partial(query, self._limits) for query in SOURCE_QUERIES]
                 queries: list[Query] = [*QUERIES, *by_source]
                 metrics = [metric for query in queries for metric in _run(connection, query)]
             return [_database_up(True), *metrics]
@@ -139,15 +147,20 @@ def serving(connection: Connection) -> list[Metric]:
     return [info, share]
 
 
-def drift(max_sources: int, connection: Connection) -> list[Metric]:
+def drift(limits: SeriesLimits, connection: Connection) -> list[Metric]:
     info = _gauge(
-        "drift_verdict_info", "Verdict of the newest drift report.", ["source", "verdict"]
+        "drift_verdict_info", "The current verdicts on drift.", ["source", "verdict", "model"]
     )
-    created = _gauge("drift_report_timestamp_seconds", "When it was created.", ["source"])
-    for report in latest_by_source(connection, max_sources):
-        info.add_metric([report.source or "", report.verdict], 1)
-        created.add_metric([report.source or ""], report.created_at.timestamp())
-    return [info, created]
+    created = _gauge(
+        "drift_report_timestamp_seconds", "When their reports were created.", ["source", "model"]
+    )
+    current = current_verdicts(connection, limits.drift_valid_s)
+    overall = [report for report in current if report.source is None]
+    of_sources = [report for report in current if report.source is not None]
+    for report in (*overall, *of_sources[: limits.max_sources]):
+        info.add_metric([report.source or "", report.verdict, report.model], 1)
+        created.add_metric([report.source or "", report.model], report.created_at.timestamp())
+    return [info, _without_repeats(created)]
 
 
 def firing(connection: Connection) -> list[Metric]:
@@ -157,13 +170,13 @@ def firing(connection: Connection) -> list[Metric]:
     return [gauge]
 
 
-def latest_quality(max_sources: int, connection: Connection) -> list[Metric]:
+def latest_quality(limits: SeriesLimits, connection: Connection) -> list[Metric]:
     labels = ["model", "role", "source", "metric"]
     ratio = _gauge("quality_ratio", "Quality in the newest window.", [*labels, "known_by"])
     labelled = _gauge(
         "quality_labelled_jobs", "Labelled jobs behind the realized quality.", labels[:3]
     )
-    for row in quality.latest(connection, max_sources=max_sources):
+    for row in quality.latest(connection, max_sources=limits.max_sources):
         values = [row.model, Role(row.role), row.source or ""]
         for known_by in ("estimated", "estimated_low", "estimated_high", "realized"):
             value = getattr(row, known_by)
@@ -174,7 +187,10 @@ def latest_quality(max_sources: int, connection: Connection) -> list[Metric]:
 
 
 QUERIES: tuple[Query, ...] = (queue, quarantined, upkeep, leases, serving, firing)
-SOURCE_QUERIES: tuple[Callable[[int, Connection], list[Metric]], ...] = (drift, latest_quality)
+SOURCE_QUERIES: tuple[Callable[[SeriesLimits, Connection], list[Metric]], ...] = (
+    drift,
+    latest_quality,
+)
 
 
 def _database_up(up: bool) -> Metric:
@@ -184,7 +200,7 @@ def _database_up(up: bool) -> Metric:
 
 
 def _without_repeats(metric: GaugeMetricFamily) -> Metric:
-    """Keep one sample per set of labels: the rows of all metrics repeat the same number."""
+    """Keep one sample per set of labels, the last of those that several rows repeat."""
     metric.samples = list({tuple(s.labels.items()): s for s in metric.samples}.values())
     return metric
 

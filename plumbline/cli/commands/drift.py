@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy import Connection
 
 from plumbline.cli import report_request
+from plumbline.cli.commands.drift_accept import accept, accepted, revoke
 from plumbline.cli.commands.drift_request import task_arguments, with_absolute_times
 from plumbline.cli.database import database
 from plumbline.cli.output.console import (
@@ -22,28 +24,33 @@ from plumbline.cli.output.console import (
     out,
     printable_text,
 )
+from plumbline.cli.output.drift_overview import (
+    DriftOverview,
+    overview_document,
+    overview_table,
+    read_overview,
+)
 from plumbline.cli.output.drift_report import (
     ReportWithValues,
     print_report,
     read_report,
     read_report_of_task,
 )
+from plumbline.cli.output.drift_traffic import print_traffic, read_traffic, traffic_document
 from plumbline.cli.output.json_output import JsonOption, print_json
 from plumbline.cli.output.rows import row_values
 from plumbline.cli.times import parse_duration
-from plumbline.errors import OptionInvalid, ReportMissing
+from plumbline.errors import OptionInvalid, ReferenceMissing, ReportMissing
 from plumbline.queues import DRIFT_TASK
 from plumbline.services import Services, connected
 from plumbline.settings import Settings
+from storage.reports.accepted_references import in_force
 from storage.reports.drift import find_reports
+from storage.serving.deployments import live_model
 from storage.states import DriftVerdict, ReferenceKind
 from storage.tables import DriftReport
 
-app = typer.Typer(help="Compare recent texts and predictions with those from training.")
-
-ReportId = Annotated[
-    int | None, typer.Argument(help="The report's number. Default: the newest report.")
-]
+app = typer.Typer(help="Compare recent texts and predictions with validation texts.")
 
 
 @app.command()
@@ -97,8 +104,11 @@ def run(
         raise OptionInvalid(
             f"--last is at most {settings.drift_max_rows:,} here (PLUMBLINE_DRIFT_MAX_ROWS)."
         )
-    report = request_report(connected(settings), arguments, timeout_s)
+    services = connected(settings)
+    report = request_report(services, arguments, timeout_s, settings.drift_min_rows)
     print_report(report, None, None, as_json)
+    with database(services) as engine, engine.connect() as connection:
+        print_kept_verdict(report.report, read_overview(connection, settings.drift_valid_s))
 
 
 @app.command("list")
@@ -110,13 +120,18 @@ def list_reports(
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of reports.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """List the reports, newest first."""
-    with database(connected(Settings.read())) as engine, engine.connect() as connection:
+    """Print the worst current verdict and the open alerts, then the reports, newest first."""
+    settings = Settings.read()
+    with database(connected(settings)) as engine, engine.connect() as connection:
+        overview = read_overview(connection, settings.drift_valid_s)
         reports = find_reports(connection, source=source, verdict=verdict, limit=limit)
     if as_json:
-        print_json({"reports": [row_values(report) for report in reports]})
-    elif reports:
-        print_list(reports)
+        listed = {"reports": [row_values(report) for report in reports]}
+        print_json(listed | overview_document(overview))
+        return
+    out.print(overview_table(overview))
+    if reports:
+        print_list(reports, overview.live_model)
     elif source is None and verdict is None:
         out.print("There is no drift report yet; `plumbline drift run` makes one.")
     else:
@@ -125,7 +140,10 @@ def list_reports(
 
 @app.command()
 def show(
-    report: ReportId = None,
+    report: Annotated[
+        int | None,
+        typer.Argument(help="The report's number. Default: the one with the worst verdict now."),
+    ] = None,
     feature: Annotated[
         str | None, typer.Option(help="Feature to draw. Default: the one that drifted most.")
     ] = None,
@@ -135,12 +153,26 @@ def show(
             help="Also write a picture of --feature, or of up to six features that drifted."
         ),
     ] = None,
+    texts: Annotated[
+        int, typer.Option(min=0, help="Number of the least familiar texts to print.")
+    ] = 5,
     as_json: JsonOption = False,
 ) -> None:
-    """Print a report's drift scores, and draw one feature in the reference and in the window."""
-    with database(connected(Settings.read())) as engine, engine.connect() as connection:
-        stored = read_report(connection, report)
-    print_report(stored, feature, png, as_json)
+    """Print a report's drift scores, its sources and its least familiar texts.
+
+    Draws one feature in the reference and in the window.
+    """
+    settings = Settings.read()
+    with database(connected(settings)) as engine, engine.connect() as connection:
+        overview = read_overview(connection, settings.drift_valid_s)
+        stored = read_report(connection, worst_report(overview) if report is None else report)
+        traffic = read_traffic(connection, stored, texts)
+    if report is None and not as_json:
+        out.print(overview_table(overview))
+    more = {} if report is not None else overview_document(overview)
+    print_report(stored, feature, png, as_json, traffic_document(traffic) | more)
+    if not as_json:
+        print_traffic(traffic)
 
 
 @app.command("open")
@@ -167,12 +199,14 @@ def open_report(
 
 
 def request_report(
-    services: Services, arguments: Mapping[str, Any], timeout_s: float
+    services: Services, arguments: Mapping[str, Any], timeout_s: float, min_rows: int
 ) -> ReportWithValues:
     with database(services) as engine:
         with engine.connect() as connection:
             # Without tables no report can be written, so this fails before the task is sent.
             find_reports(connection, limit=1)
+            if arguments.get("reference") == ReferenceKind.ACCEPTED:
+                check_accepted(connection, arguments.get("source"), min_rows)
             absolute = with_absolute_times(arguments, connection)
         task_id = report_request.send(DRIFT_TASK, absolute, services)
         with err.status("waiting for the report ..."):
@@ -181,18 +215,66 @@ def request_report(
             )
 
 
-def print_list(reports: list[DriftReport]) -> None:
-    table = column_table("id", "created", "source", "reference", "verdict", "summary")
+def check_accepted(connection: Connection, source: str | None, min_rows: int) -> None:
+    """Raise ReferenceMissing if no traffic is accepted, instead of requesting a failed report."""
+    model = live_model(connection)
+    if model is None or in_force(connection, model, source, min_rows) is None:
+        about = "" if source is None else f" of source {source}"
+        raise ReferenceMissing(
+            f"No traffic{about} is accepted as the reference of the live version; `plumbline drift "
+            "accept` accepts some, and `plumbline drift accepted` lists it."
+        )
+
+
+def print_kept_verdict(report: DriftReport, overview: DriftOverview) -> None:
+    """Print a notice if the report does not end an alarming verdict on the same texts."""
+    if report.verdict in (DriftVerdict.DRIFT, DriftVerdict.FAILED):
+        return
+    for kept in overview.current:
+        same = (kept.model, kept.source) == (report.model, report.source)
+        if same and kept.alarming:
+            err.print(
+                f"The current verdict stays {kept.verdict}, that of report {kept.id}: a report "
+                "ends it if it has enough texts, the default reference, and the default window or "
+                "one as large."
+            )
+
+
+def worst_report(overview: DriftOverview) -> int | None:
+    """Return the report with the worst current verdict; None before the first deployment.
+
+    Raises ReportMissing if the live version has none: those of other versions are history.
+    """
+    if overview.current:
+        return overview.current[0].id
+    if overview.live_model is None:
+        return None
+    raise ReportMissing(
+        f"There is no drift report on {overview.live_model} yet; `plumbline drift run` makes one, "
+        "and `plumbline drift list` shows those of earlier versions."
+    )
+
+
+def print_list(reports: list[DriftReport], live_model: str | None) -> None:
+    """Print a row per report; those of versions that are not live are history, and dim."""
+    history = any(report.model != live_model for report in reports)
+    names = ["id", "created", "source", "reference", "verdict", "summary"]
+    if history:
+        names.insert(2, "model")
+    table = column_table(*names)
     for column in table.columns[:-1]:
         column.no_wrap = True
     for report in reports:
+        model = [printable_text(report.model, 20)] if history else []
         table.add_row(
             str(report.id),
             format_short_time(report.created_at),
+            *model,
             printable_text(report.source or "all", 16),
             report.reference,
             colored_text(report.verdict),
             printable_text(report.summary, 200),
+            style="dim" if report.model != live_model else None,
         )
     out.print(table)
 
@@ -217,3 +299,7 @@ def has_display() -> bool:
     return sys.platform == "darwin" or bool(
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.environ.get("BROWSER")
     )
+
+
+for command in (accept, accepted, revoke):
+    app.command()(command)

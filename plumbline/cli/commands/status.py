@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -16,11 +17,12 @@ from plumbline.cli.database import database
 from plumbline.cli.output.console import (
     colored_text,
     format_percent,
-    format_time,
     out,
     property_table,
 )
+from plumbline.cli.output.drift_overview import alerts_text, drift_text
 from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.rows import row_values
 from plumbline.health import running_workers
 from plumbline.redis_users import MONITOR
 from plumbline.services import connected
@@ -41,9 +43,16 @@ LEDGER_KEYS = (
     "shadow_model",
     "canary_model",
     "canary_share",
-    "drift_verdict",
-    "drift_at",
 )
+# Names of the worst current verdict's fields in the document.
+DRIFT_KEYS = {
+    "drift_verdict": "verdict",
+    "drift_at": "created_at",
+    "drift_model": "model",
+    "drift_source": "source",
+    "drift_report": "id",
+    "drift_summary": "summary",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,27 +78,32 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show queue, workers and serving versions. Exit 1 if PostgreSQL or Redis is down."""
-    services = connected(Settings.read(), MONITOR)
+    settings = Settings.read()
+    services = connected(settings, MONITOR)
+
+    def read() -> SystemStatus:
+        return read_status(services, settings.drift_valid_s)
+
     if watch:
-        watch_status(services, every, as_json)
-    current = read_status(services)
+        watch_status(read, every, as_json)
+    current = read()
     print_status(current, as_json)
     if not current.available:
         raise typer.Exit(1)
 
 
-def watch_status(services: Services, every_s: float, as_json: bool) -> NoReturn:
+def watch_status(read: Callable[[], SystemStatus], every_s: float, as_json: bool) -> NoReturn:
     """Print the status until Ctrl-C or until the reader of the output has gone.
 
     A terminal shows one table that changes. A pipe or a file receives every refresh.
     """
     if out.is_terminal and not as_json:
-        with Live(status_table(read_status(services)), console=out, auto_refresh=False) as live:
+        with Live(status_table(read()), console=out, auto_refresh=False) as live:
             while True:
                 time.sleep(every_s)
-                live.update(status_table(read_status(services)), refresh=True)
+                live.update(status_table(read()), refresh=True)
     while True:
-        print_status(read_status(services), as_json)
+        print_status(read(), as_json)
         out.file.flush()
         time.sleep(every_s)
 
@@ -101,7 +115,7 @@ def print_status(current: SystemStatus, as_json: bool) -> None:
         out.print(status_table(current))
 
 
-def read_status(services: Services) -> SystemStatus:
+def read_status(services: Services, drift_valid_s: float) -> SystemStatus:
     """Query PostgreSQL and Redis; either may be unavailable."""
     ledger = ledger_error = depth = broker_error = None
     workers: list[str] = []
@@ -109,7 +123,7 @@ def read_status(services: Services) -> SystemStatus:
     try:
         with database(services) as engine, engine.connect() as connection:
             bound = listed_sources(connection)
-            ledger = snapshot(connection)
+            ledger = snapshot(connection, drift_valid_s)
     except StorageError as error:
         ledger_error = str(error)
     try:
@@ -122,15 +136,23 @@ def read_status(services: Services) -> SystemStatus:
 
 def status_document(current: SystemStatus) -> dict[str, Any]:
     """Return the same keys in every case; the value of what is unknown is null."""
-    ledger = asdict(current.ledger) if current.ledger is not None else {}
+    ledger = current.ledger
     return {
         "ok": current.available,
-        **{key: ledger.get(key) for key in LEDGER_KEYS},
+        **{key: getattr(ledger, key, None) for key in LEDGER_KEYS},
+        **drift_document(ledger),
+        "open_alerts": None if ledger is None else [row_values(a) for a in ledger.open_alerts],
         "queued_messages": current.queued_messages,
         "workers": current.workers,
         "database_error": current.ledger_error,
         "broker_error": current.broker_error,
     }
+
+
+def drift_document(ledger: Status | None) -> dict[str, Any]:
+    """Return the worst current verdict; every value is null if there is none."""
+    worst = ledger.drift[0] if ledger is not None and ledger.drift else None
+    return {key: worst and getattr(worst, name) for key, name in DRIFT_KEYS.items()}
 
 
 def status_table(current: SystemStatus) -> Table:
@@ -166,11 +188,8 @@ def add_ledger_rows(table: Table, ledger: Status) -> None:
     if ledger.canary_model is not None and ledger.canary_share is not None:
         share = format_percent(ledger.canary_share)
         table.add_row("canary", f"{ledger.canary_model}, {share} of jobs")
-    if ledger.drift_verdict is None:
-        table.add_row("last drift", "no report yet")
-    else:
-        verdict = colored_text(ledger.drift_verdict)
-        table.add_row("last drift", Text.assemble(verdict, f", {format_time(ledger.drift_at)}"))
+    table.add_row("drift", drift_text(ledger.drift, ledger.live_model))
+    table.add_row("alerts", alerts_text(ledger.open_alerts))
 
 
 def workers_text(workers: list[str]) -> Text:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -25,9 +27,10 @@ from plumbline.cli.output.reference_name import reference_name
 from plumbline.cli.output.rows import row_values
 from plumbline.errors import ReportMissing
 from plumbline_client.visible import one_line
+from storage.reports.accepted_references import find_accepted
 from storage.reports.drift import find_report, find_reports, report_id_of_task
-from storage.states import JOINT_FEATURE
-from storage.tables import DriftReport, DriftValue
+from storage.states import JOINT_FEATURE, ReferenceKind
+from storage.tables import AcceptedReference, DriftReport, DriftValue
 
 MAX_PLOT_WIDTH = 100
 MAX_DRAWN = 6
@@ -38,10 +41,11 @@ TEXT_METHODS = "text_content_drift"
 
 @dataclass(frozen=True, slots=True)
 class ReportWithValues:
-    """A report and its values, the drifted and highest first."""
+    """A report, its values, the drifted and highest first, and its accepted reference."""
 
     report: DriftReport
     values: list[DriftValue]
+    accepted: AcceptedReference | None = None
 
 
 def read_report(connection: Connection, report_id: int | None) -> ReportWithValues:
@@ -55,7 +59,9 @@ def read_report(connection: Connection, report_id: int | None) -> ReportWithValu
     row = find_report(connection, report_id) if 0 < report_id <= MAX_BIGINT else None
     if row is None:
         raise ReportMissing(f"There is no drift report {report_id}; see `plumbline drift list`.")
-    return ReportWithValues(*row)
+    report, values = row
+    accepted = report.accepted_id and find_accepted(connection, report.accepted_id)
+    return ReportWithValues(report, values, accepted or None)
 
 
 def read_report_of_task(connection: Connection, task_id: str) -> ReportWithValues | None:
@@ -65,17 +71,26 @@ def read_report_of_task(connection: Connection, task_id: str) -> ReportWithValue
 
 
 def print_report(
-    report: ReportWithValues, feature: str | None, png: Path | None, as_json: bool
+    report: ReportWithValues,
+    feature: str | None,
+    png: Path | None,
+    as_json: bool,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Print the report and draw `feature`, by default the highest; with `png`, write a picture."""
+    """Print the report and draw `feature`, by default the highest; with `png`, write a picture.
+
+    `more` are further keys of the JSON document.
+    """
     drawn = values_to_draw(report, feature)
     if png is not None:
         write_picture(report, drawn, png)
     if as_json:
         values = [row_values(value) for value in report.values]
-        print_json(row_values(report.report) | {"values": values})
+        accepted = accepted_values(report.accepted) if report.accepted is not None else None
+        document = row_values(report.report) | {"values": values, "accepted": accepted}
+        print_json(document | dict(more or {}))
         return
-    out.print(summary_table(report.report))
+    out.print(summary_table(report.report, report.accepted))
     if report.values:
         out.print(values_table(report.values))
         out.print(explanation(report), style="dim")
@@ -115,7 +130,7 @@ def write_picture(report: ReportWithValues, drawn: list[DriftValue], path: Path)
     err.print(f"Wrote {path}.", markup=False)
 
 
-def summary_table(report: DriftReport) -> Table:
+def summary_table(report: DriftReport, accepted: AcceptedReference | None = None) -> Table:
     table = property_table(f"drift report {report.id}")
     table.add_row("verdict", colored_text(report.verdict))
     table.add_row("", printable_text(report.summary, 1_000))
@@ -129,6 +144,11 @@ def summary_table(report: DriftReport) -> Table:
     if report.reference_from is not None:
         reference = f"{format_time(report.reference_from)} to {format_time(report.reference_to)}"
         table.add_row("reference", reference)
+    if accepted is not None:
+        table.add_row("accepted", accepted_text(accepted))
+    if report.reference != ReferenceKind.PROFILE and report.profile_verdict is not None:
+        verdict = Text.assemble(colored_text(report.profile_verdict), " against validation texts")
+        table.add_row("profile", verdict)
     created = f"{format_time(report.created_at)} in {report.took_ms / 1000:.1f} s"
     table.add_row("created", created)
     if report.html_path is not None:
@@ -138,6 +158,19 @@ def summary_table(report: DriftReport) -> Table:
 
 def format_reference(report: DriftReport) -> str:
     return f"{report.reference_rows:,} {reference_name(report)}"
+
+
+def accepted_text(accepted: AcceptedReference) -> Text:
+    """Return who accepted the reference and why, and how to reverse it."""
+    by = printable_text(f"by {accepted.accepted_by}, {format_time(accepted.accepted_at)}")
+    revoked = accepted.revoked_at is not None
+    state = "revoked" if revoked else f"`plumbline drift revoke {accepted.id}` reverses it"
+    return Text("\n").join([printable_text(accepted.reason, 300), by, Text(state)])
+
+
+def accepted_values(accepted: AcceptedReference) -> dict[str, Any]:
+    """Return the row without its columns, which are thousands of numbers."""
+    return {name: value for name, value in row_values(accepted).items() if name != "columns"}
 
 
 def format_page(html_path: str) -> Text:

@@ -7,6 +7,9 @@ from storage.reports.alert_facts import read_alert_facts
 from storage.serving import deployments
 from storage.serving.deployments import VersionRecord
 
+LIMITS = {
+    "error_window_s": 900, "min_labels": 1, "max_sources": 50, "drift_valid_s": 10_800,
+}  # fmt: skip
 INSERT_JOB = text("""
 INSERT INTO plumbline.jobs (id, source, text_sha256, state, created_at, finished_at)
 VALUES (gen_random_uuid(), 'test', '', :state, now() - interval '50 s', now())
@@ -15,9 +18,10 @@ VALUES (gen_random_uuid(), 'test', '', :state, now() - interval '50 s', now())
 
 def test_facts_of_an_empty_database(engine: Engine) -> None:
     with engine.begin() as connection:
-        facts = read_alert_facts(connection, error_window_s=900, min_labels=1, max_sources=50)
+        facts = read_alert_facts(connection, **LIMITS)
     assert (facts.failed, facts.scored, facts.oldest_queued_s) == (0, 0, None)
     assert (facts.live_model, facts.live_since, list(facts.drift)) == (None, None, [])
+    assert facts.drift_reported_at is None
 
 
 def test_facts_are_read_from_the_tables(engine: Engine) -> None:
@@ -41,7 +45,7 @@ def test_facts_are_read_from_the_tables(engine: Engine) -> None:
             text("SELECT min(deployed_at) FROM plumbline.deployments WHERE model = 'm/2.0.0'")
         ).scalar_one()
     with engine.begin() as connection:
-        facts = read_alert_facts(connection, error_window_s=900, min_labels=1, max_sources=50)
+        facts = read_alert_facts(connection, **LIMITS)
     assert (facts.failed, facts.scored) == (2, 0)
     assert facts.oldest_queued_s == pytest.approx(50, abs=30)
     reports = {(report.source, report.verdict, report.summary) for report in facts.drift}

@@ -13,7 +13,6 @@ from storage.reports.drift import (
     add_report,
     find_report,
     find_reports,
-    latest_by_source,
     report_id_of_task,
 )
 
@@ -73,18 +72,10 @@ def test_reports_meet_every_condition_and_the_newest_come_first(
     assert [report.id for report in reports] == [report_ids[position] for position in expected]
 
 
-def test_latest_report_of_each_source_comes_after_the_one_on_all_sources(
-    engine: Engine, report_ids: list[int]
-) -> None:
+def test_report_of_a_task_is_its_newest(engine: Engine, report_ids: list[int]) -> None:
     with engine.connect() as connection:
-        latest = latest_by_source(connection, 50)
         assert report_id_of_task(connection, "a task") == report_ids[3]
         assert report_id_of_task(connection, "another task") is None
-    assert [(report.source, report.verdict) for report in latest] == [
-        (None, "drift"),
-        ("mail", "stable"),
-        ("shop", "drift"),
-    ]
 
 
 def test_values_of_a_report_are_ordered_by_how_far_they_exceed_their_threshold(

@@ -15,7 +15,7 @@ from tests.predictions import new_prediction
 
 def read(engine: Engine) -> Status:
     with engine.connect() as connection:
-        return snapshot(connection)
+        return snapshot(connection, drift_valid_s=10_800.0)
 
 
 def test_status_of_empty_tables(engine: Engine) -> None:
@@ -24,8 +24,8 @@ def test_status_of_empty_tables(engine: Engine) -> None:
         oldest_queued_s=None,
         scored_last_minute=0,
         live_model=None,
-        drift_verdict=None,
-        drift_at=None,
+        drift=[],
+        open_alerts=[],
     )
 
 

@@ -5,8 +5,9 @@ from prometheus_client import CollectorRegistry, Metric
 from sqlalchemy import Connection, Engine
 
 from worker.telemetry import ledger_metrics
-from worker.telemetry.ledger_metrics import LedgerCollector
+from worker.telemetry.ledger_metrics import LedgerCollector, SeriesLimits
 
+LIMITS = SeriesLimits(50, 10_800.0)
 ROWS = (
     """INSERT INTO plumbline.jobs (id, source, text, text_sha256, state, created_at)
        SELECT gen_random_uuid(), 'shop', 'a', '', state, now() - age * interval '1 hour'
@@ -19,7 +20,7 @@ ROWS = (
     """INSERT INTO plumbline.drift_reports
            (model, source, verdict, summary, window_rows, reference_rows, took_ms)
        VALUES ('a/1.0.0', NULL, 'stable', '', 1, 1, 1), ('a/1.0.0', 'shop', 'stable', '', 1, 1, 1),
-              ('a/1.0.0', NULL, 'drift', '', 1, 1, 1)""",
+              ('a/1.0.0', NULL, 'drift', '', 1, 1, 1), ('a/0.9.0', NULL, 'failed', '', 1, 1, 1)""",
     """INSERT INTO plumbline.alerts
            (rule, subject, severity, message, value, threshold, resolved_at)
        VALUES ('drift', 'shop', 'warning', '', 1, 1, NULL),
@@ -40,7 +41,7 @@ def test_the_metrics_are_those_of_the_tables(database_url: str, engine: Engine) 
         for statement in ROWS:
             connection.exec_driver_sql(statement)
     registry = CollectorRegistry()
-    registry.register(LedgerCollector(database_url, 50))
+    registry.register(LedgerCollector(database_url, LIMITS))
     metrics = {
         (sample.name.removeprefix("plumbline_"), *sample.labels.values()): sample.value
         for family in registry.collect()
@@ -51,8 +52,8 @@ def test_the_metrics_are_those_of_the_tables(database_url: str, engine: Engine) 
     assert 5 <= metrics.pop(("periodic_task_age_seconds", "plumbline.sweep")) < 65
     assert 7 <= metrics.pop(("periodic_task_completed_age_seconds", "plumbline.sweep")) < 67
     assert metrics.pop(("periodic_task_interval_seconds", "plumbline.sweep")) == 5
-    assert metrics.pop(("drift_report_timestamp_seconds", "shop")) > 0
-    assert metrics.pop(("drift_report_timestamp_seconds", "")) > 0
+    assert metrics.pop(("drift_report_timestamp_seconds", "shop", "a/1.0.0")) > 0
+    assert metrics.pop(("drift_report_timestamp_seconds", "", "a/1.0.0")) > 0
     quality = {key: value for key, value in metrics.items() if key[0].startswith("quality")}
     assert {key: value for key, value in metrics.items() if key not in quality} == {
         ("database_up",): 1,
@@ -64,8 +65,8 @@ def test_the_metrics_are_those_of_the_tables(database_url: str, engine: Engine) 
         ("live_model_info", "a/1.0.0", "live"): 1,
         ("live_model_info", "a/2.0.0", "canary"): 1,
         ("canary_ratio",): 0.25,
-        ("drift_verdict_info", "", "drift"): 1,
-        ("drift_verdict_info", "shop", "stable"): 1,
+        ("drift_verdict_info", "", "drift", "a/1.0.0"): 1,
+        ("drift_verdict_info", "shop", "stable", "a/1.0.0"): 1,
         ("alert_firing", "drift", "shop", "warning"): 1,
     }
     assert quality == {
@@ -87,7 +88,7 @@ def test_a_query_that_takes_too_long_is_omitted(
     monkeypatch.setattr(ledger_metrics, "QUERY_LIMIT_S", 0.02)
     monkeypatch.setattr(ledger_metrics, "QUERIES", (slow, ledger_metrics.quarantined))
     monkeypatch.setattr(ledger_metrics, "SOURCE_QUERIES", ())
-    metrics = {metric.name: metric for metric in LedgerCollector(database_url, 50).collect()}
+    metrics = {metric.name: metric for metric in LedgerCollector(database_url, LIMITS).collect()}
     assert metrics.keys() == {"plumbline_database_up", "plumbline_quarantined_jobs"}
     assert metrics["plumbline_database_up"].samples[0].value == 1
     assert "the metrics of slow are omitted" in caplog.text

@@ -9,13 +9,13 @@ from storage.jobs.sweep import OverdueLeases
 from storage.periodic_tasks import PeriodicTaskAge
 from storage.reports.alert_facts import AlertFacts
 from storage.reports.alerts import Condition
-from storage.reports.drift import LatestDrift
+from storage.reports.current_verdicts import CurrentVerdict
 from storage.reports.quality import LatestQuality
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MODEL = "sms-spam/1.0.0"
 HOUR = timedelta(hours=1)
-DRIFT = LatestDrift(MODEL, None, "drift", "3 of 15 features drifted", NOW)
+DRIFT = CurrentVerdict(7, MODEL, None, "drift", "3 of 15 features drifted", NOW)
 
 
 def conditions(facts: dict[str, Any], **settings: Any) -> list[Condition]:
@@ -27,9 +27,9 @@ def rules(facts: dict[str, Any], **settings: Any) -> list[tuple[str, str]]:
     return [(condition.rule, condition.subject) for condition in conditions(facts, **settings)]
 
 
-def drift(**changes: Any) -> LatestDrift:
-    fields = {name: getattr(DRIFT, name) for name in LatestDrift.__slots__}
-    return LatestDrift(**fields | changes)
+def drift(**changes: Any) -> CurrentVerdict:
+    fields = {name: getattr(DRIFT, name) for name in CurrentVerdict.__slots__}
+    return CurrentVerdict(**fields | changes)
 
 
 def quality(metric: str = "accuracy", **changes: Any) -> LatestQuality:
@@ -80,16 +80,20 @@ def test_alert_for_a_failed_report_contains_the_reason() -> None:
     assert alert.message == f"The drift report of {MODEL} failed: profile.json is missing."
 
 
-def test_drift_of_one_source_counts_while_its_report_is_fresh() -> None:
-    fresh = drift(source="shop", created_at=NOW - 3 * HOUR)
-    old = drift(source="mail", created_at=NOW - 4 * HOUR)
-    assert rules({"drift": [drift(verdict="stable"), fresh, old]}) == [
-        ("drift", f"{MODEL}, source shop")
+def test_each_source_that_drifts_has_an_alert() -> None:
+    reports = [drift(source="shop"), drift(verdict="stable"), drift(source="mail")]
+    assert rules({"drift": reports}) == [
+        ("drift", f"{MODEL}, source shop"),
+        ("drift", f"{MODEL}, source mail"),
     ]
 
 
 def test_missing_report_raises_an_alert_and_keeps_the_drift_alert() -> None:
-    old = {"drift": [drift(created_at=NOW - 4 * HOUR)], "live_since": NOW - 9 * HOUR}
+    old = {
+        "drift": [drift(created_at=NOW - 4 * HOUR)],
+        "drift_reported_at": NOW - 4 * HOUR,
+        "live_since": NOW - 9 * HOUR,
+    }
     assert rules(old) == [("drift", MODEL), ("drift_stale", MODEL)]
     assert conditions(old)[1].message == (
         f"{MODEL} has had no drift report for 4 h, although one is due every 60 min: is a reports "
@@ -101,8 +105,9 @@ def test_missing_report_raises_an_alert_and_keeps_the_drift_alert() -> None:
 def test_new_live_version_has_time_for_its_first_report() -> None:
     assert rules({"live_since": NOW - 3 * HOUR}) == []
     assert rules({"live_since": NOW - 3.1 * HOUR}) == [("drift_stale", MODEL)]
-    of_source = drift(source="shop", verdict="stable")
-    assert rules({"drift": [of_source], "live_since": NOW - 4 * HOUR}) == [("drift_stale", MODEL)]
+    # As when a version becomes live again: its earlier report does not count against it.
+    again = {"drift_reported_at": NOW - 9 * HOUR, "live_since": NOW - HOUR}
+    assert rules(again) == []
 
 
 def test_drift_alerts_can_be_disabled() -> None:

@@ -1,13 +1,13 @@
 from prometheus_client import CollectorRegistry
 
-from worker.telemetry.ledger_metrics import CACHE_S, LedgerCollector
+from worker.telemetry.ledger_metrics import CACHE_S, LedgerCollector, SeriesLimits
 
 UNREACHABLE = "postgresql://me:secret@127.0.0.1:1/none"
 
 
 def test_only_database_up_is_reported_while_postgresql_is_unavailable() -> None:
     registry = CollectorRegistry()
-    registry.register(LedgerCollector(UNREACHABLE, 50))
+    registry.register(LedgerCollector(UNREACHABLE, SeriesLimits(50, 10_800.0)))
     assert {
         (sample.name, sample.value) for metric in registry.collect() for sample in metric.samples
     } == {("plumbline_database_up", 0.0)}

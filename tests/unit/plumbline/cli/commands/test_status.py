@@ -8,9 +8,10 @@ KEYS = {
     "ok", "counts", "oldest_queued_s", "scored_last_minute",
     "rejected_messages_last_day", "live_model", "shadow_model",
     "canary_model", "canary_share", "drift_verdict",
-    "drift_at", "queued_messages", "workers", "database_error", "broker_error",
+    "drift_at", "drift_model", "drift_source", "drift_report", "drift_summary",
+    "open_alerts", "queued_messages", "workers", "database_error", "broker_error",
 }  # fmt: skip
-LEDGER = Status({JobState.SCORED: 2}, None, 2, "m/1.0.0", None, None)
+LEDGER = Status({JobState.SCORED: 2}, None, 2, "m/1.0.0")
 
 
 @pytest.mark.parametrize(

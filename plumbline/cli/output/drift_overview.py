@@ -1,0 +1,97 @@
+"""The head of `status`, `drift list` and `drift show`: the worst verdict and the open alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy import Connection
+
+from plumbline.cli.output.console import (
+    colored_text,
+    format_time,
+    printable_text,
+    property_table,
+)
+from plumbline.cli.output.rows import row_values
+from storage.reports.alerts import open_alerts
+from storage.reports.current_verdicts import CurrentVerdict, current_verdicts
+from storage.serving.deployments import live_model
+from storage.tables import Alert
+
+# More lines of one kind do not help anybody who looks at a whole system.
+MAX_LINES = 5
+LONGEST_SUBJECT = 60
+LONGEST_SUMMARY = 300
+
+
+@dataclass(frozen=True, slots=True)
+class DriftOverview:
+    """The current verdicts, the worst first, and the open alerts, the worst first."""
+
+    live_model: str | None
+    current: Sequence[CurrentVerdict]
+    alerts: Sequence[Alert]
+
+
+def read_overview(connection: Connection, valid_s: float) -> DriftOverview:
+    return DriftOverview(
+        live_model(connection), current_verdicts(connection, valid_s), open_alerts(connection)
+    )
+
+
+def overview_document(overview: DriftOverview) -> dict[str, Any]:
+    return {
+        "current": [asdict(report) for report in overview.current],
+        "open_alerts": [row_values(alert) for alert in overview.alerts],
+    }
+
+
+def overview_table(overview: DriftOverview) -> Table:
+    table = property_table("now")
+    table.add_row("drift", drift_text(overview.current, overview.live_model))
+    table.add_row("alerts", alerts_text(overview.alerts))
+    return table
+
+
+def drift_text(current: Sequence[CurrentVerdict], live_model: str | None) -> Text:
+    """Return the worst verdict with its model and source, and the names of others like it."""
+    if not current:
+        return Text("no report yet" if live_model is None else f"no report on {live_model} yet")
+    worst = current[0]
+    lines = [
+        Text.assemble(colored_text(worst.verdict), ": ", subject_text(worst)),
+        Text(f"report {worst.id}, {format_time(worst.created_at)}"),
+        printable_text(worst.summary, LONGEST_SUMMARY),
+    ]
+    others = [report for report in current[1:] if report.alarming]
+    lines += [
+        Text.assemble("also ", colored_text(report.verdict), ": ", subject_text(report))
+        for report in others[:MAX_LINES]
+    ]
+    if len(others) > MAX_LINES:
+        lines.append(Text(f"and {len(others) - MAX_LINES:,} more"))
+    return Text("\n").join(lines)
+
+
+def subject_text(report: CurrentVerdict) -> Text:
+    source = "all sources" if report.source is None else f"source {report.source}"
+    return printable_text(f"{report.model}, {source}", LONGEST_SUBJECT)
+
+
+def alerts_text(alerts: Sequence[Alert]) -> Text:
+    """Return how many alerts are open and how severe the worst is, then what they are about."""
+    if not alerts:
+        return Text("none is open")
+    count = f"{len(alerts):,} open, the worst: {alerts[0].severity}; see `plumbline alerts`"
+    lines = [Text(count)]
+    lines += [
+        printable_text(f"{alert.rule}: {alert.subject}", LONGEST_SUBJECT)
+        for alert in alerts[:MAX_LINES]
+    ]
+    if len(alerts) > MAX_LINES:
+        lines.append(Text(f"and {len(alerts) - MAX_LINES:,} more"))
+    return Text("\n").join(lines)
