@@ -17,3 +17,17 @@ DelimiterOption = Annotated[
     str | None,
     typer.Option("--delimiter", help="Character between CSV values. Default: by the header."),
 ]
+PositiveOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--positive",
+        help="A value of the label that means the positive class, as in --positive spam; repeat it "
+        "for several. Without --negative, every other value is the negative class.",
+    ),
+]
+NegativeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--negative", help="A value of the label that means the negative class, likewise."
+    ),
+]

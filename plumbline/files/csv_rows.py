@@ -74,9 +74,9 @@ class CsvFile:
         for record in records(self._lines, self._delimiter, len(self.header)):
             if isinstance(record, InvalidRow):
                 yield record
+            elif _is_blank(record.values, len(self.header)):
+                continue
             elif len(record.values) != len(self.header):
-                if "".join(record.values).isspace() and len(record.values) == 1:
-                    continue
                 # Its first part alone would be a silently truncated text.
                 yield _invalid_width(record, len(self.header), self._delimiter)
             elif record.values == self.header and len(self.header) > 1:
@@ -245,6 +245,15 @@ def _invalid_width(record: Record, width: int, delimiter: str) -> InvalidRow:
         f"{'column' if width == 1 else 'columns'}; a text with {needed} needs quotes around it",
         Problem.VALUE_COUNT,
     )
+
+
+def _is_blank(values: Sequence[str], width: int) -> bool:
+    """Return whether a row of several columns is white space without a delimiter, or delimiters
+    alone, as spreadsheets write an empty row.
+    """
+    if width == 1 or len(values) not in (1, width):
+        return False
+    return values[0].isspace() if len(values) == 1 else not any(values)
 
 
 def _csv_reader(feed: _Feed, delimiter: str) -> Iterator[list[str]]:

@@ -29,6 +29,7 @@ class Problem(StrEnum):
     KEY = "invalid_key"
     LABEL = "unknown_label"
     SPLIT = "unknown_split"
+    SAMPLING = "unknown_sampling"
     UNREADABLE = "unreadable"
 
 

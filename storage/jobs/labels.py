@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import Connection, TextClause, text
 
@@ -67,7 +68,7 @@ WITH entries AS (
         AS entries (job_id, source, label, sampling)
     LEFT JOIN plumbline.jobs AS jobs ON jobs.id = entries.job_id
 ), before AS (
-    SELECT labels.job_id, labels.source, labels.label,
+    SELECT labels.job_id, labels.source, labels.label, labels.labelled_at,
            {PROVEN} OR coalesce(labels.recorded_by = :recorded_by, true) AS replaceable
     FROM plumbline.labels AS labels JOIN entries USING (job_id, source)
 ), written AS (
@@ -82,7 +83,7 @@ WITH entries AS (
         recorded_by = excluded.recorded_by, sampling = {SAMPLING}
     WHERE {PROVEN} OR coalesce(labels.recorded_by = excluded.recorded_by, true)
 )
-SELECT entries.job_id, entries.known, entries.label, before.label AS before,
+SELECT entries.job_id, entries.known, entries.label, before.label AS before, before.labelled_at,
        entries.allowed AND before.replaceable IS NOT false AS allowed
 FROM entries LEFT JOIN before USING (job_id, source)
 """)
@@ -132,7 +133,8 @@ class LabelOutcome:
     `accepted` labels are new, `changed` ones replace a different label of the same source, and
     `known` ones repeat it. `unknown` are ids without a job. `refused` are jobs that the recorder
     may not label, or whose label under this name is somebody else's. `unusable` maps each job whose
-    label was not understood to the class names of its version.
+    label was not understood to the class names of its version, and `replaced` each job whose label
+    changed to the time of its earlier one.
     """
 
     accepted: int = 0
@@ -141,6 +143,7 @@ class LabelOutcome:
     unknown: frozenset[uuid.UUID] = frozenset()
     refused: frozenset[uuid.UUID] = frozenset()
     unusable: Mapping[uuid.UUID, Sequence[str]] = field(default_factory=dict)
+    replaced: Mapping[uuid.UUID, datetime] = field(default_factory=dict, compare=False)
 
 
 def add(
@@ -174,13 +177,15 @@ def add(
         rows = connection.execute(ADD_BY_SESSION, parameters).all()
     usable = [row for row in rows if row.known and row.allowed and row.label is not None]
     unusable = [row.job_id for row in rows if row.known and row.allowed and row.label is None]
+    changed = [row for row in usable if row.before is not None and row.before != row.label]
     return LabelOutcome(
         accepted=sum(row.before is None for row in usable),
-        changed=sum(row.before is not None and row.before != row.label for row in usable),
+        changed=len(changed),
         known=sum(row.before == row.label for row in usable),
         unknown=frozenset(row.job_id for row in rows if not row.known),
         refused=frozenset(row.job_id for row in rows if row.known and not row.allowed),
         unusable={job_id: names.get(job_id, []) for job_id in unusable},
+        replaced={row.job_id: row.labelled_at for row in changed},
     )
 
 

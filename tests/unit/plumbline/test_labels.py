@@ -2,7 +2,8 @@ from decimal import Decimal
 
 import pytest
 
-from plumbline.labels import parse_label, spelled_label
+from plumbline.errors import OptionInvalid
+from plumbline.labels import LabelValues, parse_label, spelled_label
 
 
 @pytest.mark.parametrize(
@@ -26,3 +27,56 @@ def test_class_name_is_compared_first() -> None:
     assert parse_label("A", ("a", "A")) == 1
     assert parse_label("1", ("ham", "spam")) == 1
     assert parse_label("eggs", ("ham", "spam")) is None
+
+
+def test_every_value_that_is_not_named_is_the_other_class() -> None:
+    values = LabelValues.parse(["spam"], [])
+    assert values is not None
+    labels = [values.parse_label(value) for value in ("Spam", "ham", "ham", 1, "smishing")]
+    assert labels == [1, 0, 0, 0, 0]
+    assert values.sentence() == (
+        "Labels that --positive does not name are the negative class: 'ham' (2), '1' (1), "
+        "'smishing' (1)."
+    )
+    others = LabelValues.parse([], ["ham"])
+    assert others is not None and others.parse_label("smishing") == 1
+    assert others.sentence() is not None and "the positive class" in str(others.sentence())
+
+
+def test_missing_value_is_not_the_other_class() -> None:
+    values = LabelValues.parse(["spam"], [])
+    assert values is not None
+    for missing in (None, "", " ", float("nan"), "NaN", "null", "N/A"):
+        assert values.parse_label(missing) is None
+    assert values.sentence() is None
+
+
+def test_only_named_values_are_labels_if_both_classes_are_named() -> None:
+    values = LabelValues.parse(["1"], ["-1"])
+    assert values is not None
+    assert [values.parse_label(value) for value in (1.0, "-1.0", 0, "true")] == [1, 0, None, None]
+    assert values.names() == ["-1", "1"]
+
+
+def test_many_other_values_are_listed_by_frequency() -> None:
+    values = LabelValues.parse(["x"], [])
+    assert values is not None
+    for number in range(8):
+        values.parse_label("y" * 50 + str(number))
+    assert "3 more values" in str(values.sentence())
+    assert "y" * 41 not in str(values.sentence())
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative", "reason"),
+    [
+        ([""], [], "an empty value is a text without a label"),
+        (["Spam"], ["spam "], "'spam' is named by --positive and --negative"),
+    ],
+)
+def test_contradictory_options_are_refused(
+    positive: list[str], negative: list[str], reason: str
+) -> None:
+    with pytest.raises(OptionInvalid, match=reason):
+        LabelValues.parse(positive, negative)
+    assert LabelValues.parse([], []) is None

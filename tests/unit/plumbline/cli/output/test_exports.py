@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.cli.commands.label import LabelColumns
+from plumbline.cli.label_rows import FileLabel, LabelColumns
 from plumbline.cli.output import exports
 from plumbline.cli.output.exports import RESULTS
 from plumbline.errors import FileUnwritable
-from plumbline.files import Row, TextFile
+from plumbline.files import TextFile
 from plumbline_client.results import Result
 from tests.results import AT, result
 
@@ -171,7 +171,7 @@ def test_what_is_exported_is_read_back_by_label(tmp_path: Path, format: str) -> 
         "\u2028\x85\x1a",
         "sep=;",
         '"',
-        "\r\n",
+        "\r\n.",
         "=1+1",
         "'-1",
     ]
@@ -183,6 +183,6 @@ def test_what_is_exported_is_read_back_by_label(tmp_path: Path, format: str) -> 
         ("text", texts),
     ):
         with TextFile(str(path), None, LabelColumns(column, "job_id")) as rows:
-            assert [(row.text, row.key) for row in rows if isinstance(row, Row)] == [
+            assert [(row.label, row.job) for row in rows if isinstance(row, FileLabel)] == [
                 (value, str(row.job_id)) for value, row in zip(values, written, strict=True)
             ]
