@@ -21,6 +21,20 @@ EncodingOption = Annotated[
 DelimiterOption = Annotated[
     str | None, typer.Option(help="Character between CSV values. Default: by the header.")
 ]
+PositiveOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--positive",
+        help="A value of the label that means the positive class, instead of 1 and the class name; "
+        "repeat it for several. Without --negative, every other value is the negative class.",
+    ),
+]
+NegativeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--negative", help="A value of the label that means the negative class, likewise."
+    ),
+]
 SplitOption = Annotated[
     str,
     typer.Option(help='Column with train, validation or test, if a file has it; "" ignores it.'),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from plumbline.files import InvalidRow
 from plumbline.files.row_tally import RowTally
+from plumbline.labels import LabelValues
 
 LISTED_ROWS = 10
+LISTED_PAIRS = 3
 REFUSED, REPLACED = "refused_text", "replaced_characters"
 SENTENCES = {
     REFUSED: "texts that the worker would reject, such as empty ones, are left out",
@@ -21,18 +24,27 @@ SENTENCES = {
 class DataReport:
     """The rows of all files that were left out or repaired, by kind.
 
-    `contradictory` is the number of texts that are labelled 0 as well as 1.
+    `contradictory` is the number of texts that are labelled 0 as well as 1, `contradictory_lines`
+    where the first of them are: the line of each label. `values` are those that options name.
     """
 
     left_out: RowTally = field(default_factory=RowTally)
     repaired: RowTally = field(default_factory=RowTally)
     contradictory: int = 0
+    contradictory_lines: list[tuple[str, str]] = field(default_factory=list)
+    values: LabelValues | None = None
+
+    def add_contradictions(self, pairs: Sequence[tuple[str, str]]) -> None:
+        self.contradictory = len(pairs)
+        self.contradictory_lines = list(pairs[:LISTED_PAIRS])
 
     def document(self) -> dict[str, Any]:
         return {
             "left_out": self.left_out.document(),
             "repaired": self.repaired.document(),
             "contradictory": self.contradictory,
+            "contradictory_lines": [list(pair) for pair in self.contradictory_lines],
+            "other_values": {} if self.values is None else dict(self.values.others.most_common()),
         }
 
     def sentences(self) -> list[str]:
@@ -43,8 +55,12 @@ class DataReport:
             for kind in tally.counts
         ]
         if self.contradictory:
-            sentences.append(f"texts are labelled 0 and 1: {self.contradictory:,}")
-        return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences]
+            places = ", ".join(" and ".join(pair) for pair in self.contradictory_lines)
+            listed = f" (in {places})" if places else ""
+            sentences.append(f"texts are labelled 0 and 1: {self.contradictory:,}{listed}")
+        sentences = [f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences]
+        others = None if self.values is None else self.values.sentence()
+        return sentences if others is None else [*sentences, others]
 
 
 @dataclass(slots=True)

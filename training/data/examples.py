@@ -16,6 +16,7 @@ from plumbline.files import (
     TextFile,
     format_of,
 )
+from plumbline.labels import LabelValues
 from plumbline_client.errors import TextRefused
 from plumbline_client.text import clean
 from training.data.data_report import REFUSED, REPLACED, DataReport, InvalidRows
@@ -40,7 +41,7 @@ __all__ = [
     "DataSource",
     "Example",
     "check_examples",
-    "count_contradictions",
+    "find_contradictions",
     "normalise",
     "read_examples",
     "read_texts",
@@ -67,8 +68,8 @@ class Example:
 class DataSource:
     """How labelled files are read, as the options of `retrain` state it.
 
-    `labels` are the class names that a label may be, besides 0 and 1. Rows that cannot be used are
-    an error, or are left out if `skip_invalid`.
+    `labels` are the class names that a label may be, besides 0 and 1; `values` are used instead if
+    options name them. Rows that cannot be used are an error, or are left out if `skip_invalid`.
     """
 
     text_column: str = "text"
@@ -78,6 +79,7 @@ class DataSource:
     options: ReadOptions = field(default_factory=ReadOptions)
     skip_invalid: bool = False
     source_column: str = "source"
+    values: LabelValues | None = None
 
     def read(self, path: Path, report: DataReport | None = None) -> list[Example]:
         """Return the labelled texts of a file; add what is left out or repaired to the report.
@@ -91,6 +93,7 @@ class DataSource:
             self.split_column,
             self.labels,
             self.source_column,
+            self.values,
         )
         examples = []
         for row in self._rows(path, columns, report):
@@ -179,12 +182,12 @@ def normalise(text: str) -> str:
     return " ".join(text.lower().split())
 
 
-def count_contradictions(examples: Sequence[Example]) -> int:
-    """Return how many different texts are labelled 0 as well as 1."""
-    labels: dict[str, set[int]] = {}
+def find_contradictions(examples: Sequence[Example]) -> list[tuple[Example, Example]]:
+    """Return the first example of each label, for each text that is labelled 0 as well as 1."""
+    first: dict[str, dict[int, Example]] = {}
     for example in examples:
-        labels.setdefault(normalise(example.text), set()).add(example.label)
-    return sum(len(different) > 1 for different in labels.values())
+        first.setdefault(normalise(example.text), {}).setdefault(example.label, example)
+    return [(labels[0], labels[1]) for labels in first.values() if len(labels) > 1]
 
 
 def _clean(row: LabelledRow, path: Path, report: DataReport) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from training.data.data_report import DataReport
-from training.data.examples import DataSource, Example, check_examples, count_contradictions
+from training.data.examples import DataSource, Example, check_examples, find_contradictions
 from training.data.sms_archive import is_sms_archive, read_sms_archive
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,10 @@ def read_labelled_files(
     for path, name in zip(paths, file_names(paths), strict=True):
         rows = read_sms_archive(path) if is_sms_archive(path) else source.read(path, report)
         examples += [replace(example, file=name) for example in rows]
-    report.contradictory = count_contradictions(examples)
+    report.add_contradictions(
+        [(_place(zero), _place(one)) for zero, one in find_contradictions(examples)]
+    )
+    report.values = source.values
     for sentence in report.sentences():
         log.warning(sentence)
     check_examples(examples, ", ".join(map(str, paths)))
@@ -43,3 +46,8 @@ def file_names(paths: Sequence[Path]) -> list[str]:
             length += 1
         names.append("/".join(path.parts[-length:]))
     return names
+
+
+def _place(example: Example) -> str:
+    """Return the line of the example, as data reports name it."""
+    return f"{example.file}:{example.line}" if example.line else example.file

@@ -9,7 +9,7 @@ from typing import Any
 from plumbline.files import InvalidRow, Problem
 from plumbline.files.header import missing_sentence, optional_value
 from plumbline.files.rows import is_missing, parse_text, type_name
-from plumbline.labels import label_text, parse_label
+from plumbline.labels import LabelValues, label_text, parse_label
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = (TRAIN, VALIDATION, TEST)
@@ -83,13 +83,17 @@ class TextColumns:
 
 @dataclass(frozen=True, slots=True)
 class LabelledColumns:
-    """The columns with the text, the label and, if the file has them, the split and the source."""
+    """The columns with the text, the label and, if the file has them, the split and the source.
+
+    `values` are those that mean a class, if options name them; otherwise `labels` do.
+    """
 
     text: str = "text"
     label: str = "label"
     split: str = "split"
     labels: tuple[str, str] = LABEL_NAMES
     source: str = "source"
+    values: LabelValues | None = None
 
     @property
     def names(self) -> list[str]:
@@ -106,7 +110,7 @@ class LabelledColumns:
         if isinstance(row, InvalidRow):
             return row
         value = values[self.label]
-        if (label := parse_label(value, self.labels)) is None:
+        if (label := self._parse_label(value)) is None:
             return InvalidRow(line, self._unknown_label(value), Problem.LABEL)
         return LabelledRow(line, row.text, label, row.split, self._source(values))
 
@@ -115,13 +119,22 @@ class LabelledColumns:
         value = optional_value(values, self.source) if self.source else None
         return "" if is_missing(value) else label_text(value)[:LONGEST_SOURCE]
 
+    def _parse_label(self, value: object) -> int | None:
+        if self.values is None:
+            return parse_label(value, self.labels)
+        return None if isinstance(value, list | dict) else self.values.parse_label(value)
+
     def _unknown_label(self, value: object) -> str:
         quoted = type_name(value)
         if isinstance(value, str | int | float) and value != "":
             quoted = repr(label_text(value)[:LONGEST_QUOTE])
+        if self.values is not None:
+            names = " nor ".join(self.values.names())
+            return f"its label {self.label!r} is {quoted}, which is neither {names}"
         return (
             f"its label {self.label!r} is {quoted}, which is neither 0 nor 1 nor "
-            f"{' nor '.join(self.labels)}; name the classes with --labels"
+            f"{' nor '.join(self.labels)}; name the classes with --labels, or the values that mean "
+            "the positive class with --positive"
         )
 
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from plumbline.files import InvalidRow
+from plumbline.labels import LabelValues
 from training.data.data_report import REFUSED, REPLACED, DataReport, InvalidRows
 
 
@@ -22,8 +23,24 @@ def test_sentences_count_what_was_left_out_and_repaired() -> None:
         },
         "repaired": {"replaced_characters": {"count": 1, "lines": ["a.csv:9"]}},
         "contradictory": 2,
+        "contradictory_lines": [],
+        "other_values": {},
     }
     assert DataReport().sentences() == []
+
+
+def test_contradictory_texts_and_values_that_no_option_names_are_listed() -> None:
+    report = DataReport(values=LabelValues.parse(["spam"], []))
+    assert report.values is not None
+    report.values.parse_label("ok")
+    report.add_contradictions([(f"a.csv:{n}", f"b.csv:{n}") for n in range(4)])
+    assert report.sentences() == [
+        "Texts are labelled 0 and 1: 4 (in a.csv:0 and b.csv:0, a.csv:1 and b.csv:1, a.csv:2 and "
+        "b.csv:2).",
+        "Labels that --positive does not name are the negative class: 'ok' (1).",
+    ]
+    assert report.document()["contradictory_lines"][0] == ["a.csv:0", "b.csv:0"]
+    assert report.document()["other_values"] == {"ok": 1}
 
 
 def test_invalid_rows_are_grouped_by_reason() -> None:

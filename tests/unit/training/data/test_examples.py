@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline.files import ReadOptions
+from plumbline.labels import LabelValues
 from training.data.data_report import DataReport
 from training.data.examples import (
     DataSource,
     Example,
     check_examples,
-    count_contradictions,
+    find_contradictions,
     read_examples,
     read_texts,
 )
@@ -244,6 +245,19 @@ def test_class_names_are_those_of_the_model(tmp_path: Path) -> None:
     assert [example.label for example in examples] == [0, 1, 0]
 
 
+def test_values_of_a_class_can_be_named(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("text;label\r\na;4\r\n;\r\nb;0.0\r\nc;2\r\n", encoding="utf-8-sig")
+    source = DataSource(values=LabelValues.parse(["4"], []))
+    assert source.read(path) == [Example("a", 1), Example("b", 0), Example("c", 0)]
+    source = DataSource(values=LabelValues.parse(["4"], ["0"]))
+    with pytest.raises(DataInvalid, match="is '2', which is neither 0 nor 4"):
+        source.read(path)
+    path.write_text("text,label\na,4\nb,\n", encoding="utf-8")
+    with pytest.raises(DataInvalid, match=r"line 3: its label 'label' is empty"):
+        DataSource(values=LabelValues.parse(["4"], [])).read(path)
+
+
 def test_encoding_and_delimiter_can_be_named(tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text("text^label\nGrüße^1\nKöln^0\n", encoding="latin-1")
@@ -255,8 +269,8 @@ def test_encoding_and_delimiter_can_be_named(tmp_path: Path) -> None:
 
 def test_contradictory_labels_are_counted() -> None:
     examples = [Example("A  b", 0), Example("a b", 1), Example("a b", 1), Example("c", 0)]
-    assert count_contradictions(examples) == 1
-    assert count_contradictions(examples[1:]) == 0
+    assert find_contradictions(examples) == [(examples[0], examples[1])]
+    assert find_contradictions(examples[1:]) == []
 
 
 @settings(max_examples=60, deadline=None)

@@ -47,7 +47,10 @@ def test_unknown_label_is_an_error(label: Any) -> None:
     row = LabelledColumns().parse_row(2, {"text": "a", "label": label})
     assert isinstance(row, InvalidRow)
     assert row.reason.startswith("its label 'label' is ")
-    assert row.reason.endswith("neither 0 nor 1 nor ham nor spam; name the classes with --labels")
+    assert row.reason.endswith(
+        "neither 0 nor 1 nor ham nor spam; name the classes with --labels, or the values that mean "
+        "the positive class with --positive"
+    )
 
 
 @pytest.mark.parametrize("text", [None, float("nan")])
