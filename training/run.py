@@ -16,11 +16,13 @@ from scoring.artifact.manifest import FILE_NAME, Manifest, hashes
 from scoring.artifact.model_ref import ModelRef
 from scoring.input.tokenizer import Tokenizer
 from scoring.scorer import Scorer
+from training.data.composition import composition
 from training.data.splits import Splits
+from training.evaluation.baselines import baselines
 from training.evaluation.calibration import calibrate
 from training.evaluation.gates import Gate
 from training.evaluation.measurement import (
-    ComparedVersion,
+    ComparedAnswers,
     Measurement,
     measure_compared_version,
     measure_version,
@@ -51,7 +53,8 @@ class ReleaseOptions:
     """The version to make and the gates it has to pass.
 
     `labels` is (negative, positive). `version` None means the next number; `compare_with` None
-    means the newest version of that name, if there is one.
+    means the newest version of that name, if there is one. With `show_texts`, the report contains
+    the texts of the worst errors.
     """
 
     models_dir: Path
@@ -62,6 +65,7 @@ class ReleaseOptions:
     compare_with: str | None = None
     gates: Sequence[Gate] = field(default_factory=tuple)
     keep_saved_model: bool = True
+    show_texts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,7 @@ class VersionDraft:
         with step("convert it to int8"):
             convert_to_int8(self.saved_model, self.folder / files.MODEL)
 
-    def measure(self, compared: ComparedVersion | None) -> Measurement:
+    def measure(self, compared: ComparedAnswers | None) -> Measurement:
         """Calibrate on the validation split, then measure the int8 model that will serve."""
         artifact = self._artifact()
         with step(f"score {len(self.splits.validation):,} validation texts with the int8 model"):
@@ -163,16 +167,23 @@ class VersionDraft:
         test = predict_both(artifact, SavedModelRuntime(self.saved_model), self.splits.test)
         config = artifact.config
         calibration = calibrate(validation, test.int8, config.window_rule)
-        replace(config, temperature=calibration.temperature).write(self.folder / files.CONFIG)
+        replace(config, temperature=calibration.temperature, bias=calibration.bias).write(
+            self.folder / files.CONFIG
+        )
+        with step("train a linear model on counts of words, for comparison"):
+            simple = baselines(self.splits.train, self.splits.test)
         calibration.write(self.folder / CALIBRATION)
         return measure_version(
             self._artifact(),
             self.saved_model,
             validation=validation,
+            examples=self.splits.test,
             test=test,
+            baselines=simple,
             calibration=calibration,
             compared=compared,
             gates=self.release.gates,
+            show_texts=self.release.show_texts,
         )
 
     def write_documentation(self, measured: Measurement, usage: ResourceUsage) -> None:
@@ -195,7 +206,7 @@ class VersionDraft:
         serving = [name for name in _file_names(self.folder, self.folder) if name not in saved]
         replace(
             self._manifest(),
-            metrics=_metrics(measured),
+            metrics=measured.for_manifest(),
             gates=[asdict(result) for result in measured.gates],
             files=hashes(self.folder, serving),
             training_files=hashes(self.folder, saved),
@@ -263,23 +274,7 @@ def _data(splits: Splits, release: ReleaseOptions) -> dict[str, object]:
     return {
         "name": release.data_name,
         "fingerprint": splits.fingerprint,
-        "train": len(splits.train),
-        "validation": len(splits.validation),
-        "test": len(splits.test),
-    }
-
-
-def _metrics(measured: Measurement) -> dict[str, object]:
-    return {
-        "int8": asdict(measured.int8),
-        "intervals": asdict(measured.int8_intervals),
-        "float32": asdict(measured.float32),
-        "validation": asdict(measured.validation),
-        "parity": asdict(measured.parity),
-        "ece": measured.calibration.test_after.ece,
-        "temperature": measured.calibration.temperature,
-        "latency_ms": {str(length): ms for length, ms in measured.latency_ms.items()},
-        "sizes": measured.sizes,
+        **composition(splits),
     }
 
 

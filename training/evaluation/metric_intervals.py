@@ -27,6 +27,9 @@ class MetricIntervals:
     recall: Interval
     f1: Interval
     auc: Interval
+    negative_recall: Interval
+    balanced_accuracy: Interval
+    mcc: Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +59,25 @@ def metric_intervals(
     draws: int = DRAWS,
     seed: int = 7,
 ) -> MetricIntervals:
-    """Return Wilson intervals for shares, bootstrap percentiles (Efron, 1979) for F1 and AUC.
+    """Return Wilson intervals for shares, bootstrap percentiles (Efron, 1979) for the others.
 
     If every text is classified correctly, the bootstrap does not vary and its interval is a point.
     """
     counts = confusion_matrix(labels, probabilities)
     random = np.random.default_rng(seed)
     scores, truth = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=bool)
+    f1 = _percentiles(_f1_draws(counts, draws, random), coverage)
+    auc = _percentiles(_auc_draws(truth, scores, draws, random), coverage)
+    balanced, mcc = _both_classes_draws(counts, draws, random)
     return MetricIntervals(
         accuracy=wilson(counts.tp + counts.tn, counts.rows, coverage),
         precision=wilson(counts.tp, counts.tp + counts.fp, coverage),
         recall=wilson(counts.tp, counts.positives, coverage),
-        f1=_percentiles(_f1_draws(counts, draws, random), coverage),
-        auc=_percentiles(_auc_draws(truth, scores, draws, random), coverage),
+        f1=f1,
+        auc=auc,
+        negative_recall=wilson(counts.tn, counts.negatives, coverage),
+        balanced_accuracy=_percentiles(balanced, coverage),
+        mcc=_percentiles(mcc, coverage),
     )
 
 
@@ -79,6 +88,19 @@ def _f1_draws(counts: ConfusionMatrix, draws: int, random: np.random.Generator) 
     tp, wrong = drawn[:, 0], drawn[:, 1] + drawn[:, 2]
     f1: Floats = 2 * tp / np.maximum(2 * tp + wrong, 1)
     return f1
+
+
+def _both_classes_draws(
+    counts: ConfusionMatrix, draws: int, random: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Draw each class separately; return balanced accuracy and MCC (0 where undefined)."""
+    tp = random.binomial(counts.positives, counts.recall, draws).astype(np.float64)
+    tn = random.binomial(counts.negatives, counts.negative_recall, draws).astype(np.float64)
+    fn, fp = counts.positives - tp, counts.negatives - tn
+    balanced = (tp / max(counts.positives, 1) + tn / max(counts.negatives, 1)) / 2
+    product = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+    mcc = np.where(product > 0, (tp * tn - fp * fn) / np.sqrt(np.maximum(product, 1.0)), 0.0)
+    return balanced, mcc
 
 
 def _auc_draws(

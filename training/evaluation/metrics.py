@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-MEASURES = ("accuracy", "precision", "recall", "f1", "auc")
+MEASURES = (
+    *("accuracy", "precision", "recall", "f1", "auc"),
+    *("negative_recall", "balanced_accuracy", "mcc"),
+)
 # In tokens of the text itself; the last bucket has no upper end.
 LENGTH_EDGES = (0, 16, 32, 64, 128, 256, 512)
 
@@ -33,6 +37,10 @@ class ConfusionMatrix:
         return self.tp + self.fn
 
     @property
+    def negatives(self) -> int:
+        return self.tn + self.fp
+
+    @property
     def accuracy(self) -> float:
         return (self.tp + self.tn) / max(self.rows, 1)
 
@@ -51,6 +59,24 @@ class ConfusionMatrix:
         """2 tp / (2 tp + fp + fn), the harmonic mean of precision and recall."""
         return 2 * self.tp / max(2 * self.tp + self.fp + self.fn, 1)
 
+    @property
+    def negative_recall(self) -> float:
+        """The share of negative texts that are predicted negative; 0 if no text is negative."""
+        return self.tn / max(self.negatives, 1)
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """The mean recall of the two classes: 0.5 if every text has the same answer."""
+        return (self.recall + self.negative_recall) / 2
+
+    @property
+    def mcc(self) -> float:
+        """Matthews' correlation coefficient (1975): 0 if every text has the same answer."""
+        product = (self.tp + self.fp) * self.positives * self.negatives * (self.tn + self.fn)
+        if not product:
+            return 0.0
+        return (self.tp * self.tn - self.fp * self.fn) / math.sqrt(product)
+
     def if_defined(self, measure: str) -> float | None:
         """Return the measure, or None if there are no texts it could be computed from."""
         basis = {
@@ -58,15 +84,17 @@ class ConfusionMatrix:
             "precision": self.tp + self.fp,
             "recall": self.positives,
             "f1": self.positives,
+            "negative_recall": self.negatives,
         }[measure]
         return float(getattr(self, measure)) if basis else None
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Metrics of the positive class at probability 0.5.
+    """Metrics of the positive class, or of both classes, at probability 0.5.
 
-    `auc` is computed from ranks (Mann-Whitney); ties count half.
+    `auc` is computed from ranks (Mann-Whitney); ties count half. The last three are not defined by
+    the positive class: an answer that is the same for every text has 0 or 1, 0.5 and 0.
     """
 
     rows: int
@@ -76,17 +104,23 @@ class Metrics:
     recall: float
     f1: float
     auc: float
+    negative_recall: float
+    balanced_accuracy: float
+    mcc: float
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
     """int8 compared with float32 on the same texts.
 
-    `largest_difference` is between probabilities; `changed_decisions` is a share.
+    `largest_difference` is between probabilities. `changed_decisions` is the share of texts that
+    get another label, by the rule of all metrics: positive from probability 0.5 on.
+    `changed_reviews` is the share that only one of the two leaves to a person.
     """
 
     largest_difference: float
     changed_decisions: float
+    changed_reviews: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +154,9 @@ def compute_metrics(labels: Sequence[int], probabilities: Sequence[float]) -> Me
         recall=counts.recall,
         f1=counts.f1,
         auc=_auc(np.asarray(labels, dtype=bool), np.asarray(probabilities, dtype=np.float64)),
+        negative_recall=counts.negative_recall,
+        balanced_accuracy=counts.balanced_accuracy,
+        mcc=counts.mcc,
     )
 
 
@@ -146,20 +183,14 @@ def confusion_by_length(
 def compute_parity(
     int8: Sequence[float], float32: Sequence[float], threshold: float = 0.5
 ) -> Parity:
-    """Compare probabilities and decisions; a confidence below `threshold` decides for review."""
+    """Compare probabilities and labels; a confidence below `threshold` is left to a person."""
     served, exact = np.asarray(int8), np.asarray(float32)
-    changed = _decisions(served, threshold) != _decisions(exact, threshold)
+    reviewed = [np.maximum(side, 1.0 - side) < threshold for side in (served, exact)]
     return Parity(
         largest_difference=float(np.max(np.abs(served - exact))),
-        changed_decisions=float(np.mean(changed)),
+        changed_decisions=float(np.mean((served >= 0.5) != (exact >= 0.5))),
+        changed_reviews=float(np.mean(reviewed[0] != reviewed[1])),
     )
-
-
-def _decisions(probabilities: Floats, threshold: float) -> NDArray[np.int8]:
-    """Return 1 for positive, -1 for negative, 0 for review, as `scoring.score.decide` does."""
-    positive = probabilities >= 0.5
-    decided = np.where(positive, probabilities, 1.0 - probabilities) >= threshold
-    return np.where(decided, np.where(positive, 1, -1), 0).astype(np.int8)
 
 
 def _auc(truth: NDArray[np.bool_], scores: Floats) -> float:

@@ -11,11 +11,14 @@ from scoring.input.windows import MAX, MEAN
 from scoring.score import Decision, DecisionRule, decide, sigmoid
 from training.evaluation.calibration import (
     calibrate,
+    chance_ece,
+    fit_calibration,
     fit_temperature,
     lowest_temperature,
     reliability,
     threshold_table,
 )
+from training.evaluation.metrics import confusion_matrix
 from training.evaluation.predictions import Predictions, probabilities
 
 
@@ -123,3 +126,63 @@ def test_report_is_written_as_json(tmp_path: Path) -> None:
     assert content["test_after"]["ece"] == report.test_after.ece
     assert sum(entry["count"] for entry in content["test_before"]["bins"]) == 300
     assert len(content["thresholds"]) == len(report.thresholds)
+
+
+def shifted(rows: int, seed: int, bias: float, scale: float = 1.0) -> Predictions:
+    """As `simulated`, with labels of texts whose true logit is larger by `bias`."""
+    random = np.random.default_rng(seed)
+    logits = random.normal(scale=2.5, size=(rows, 1))
+    chance = np.array(probabilities(logits.tolist(), 1.0, MEAN, bias))
+    labels = (random.random(rows) < chance).astype(int)
+    return Predictions(labels.tolist(), (scale * logits).tolist())
+
+
+@pytest.mark.parametrize("bias", [-1.5, 1.0])
+def test_simulated_bias_is_recovered(bias: float) -> None:
+    texts = shifted(4_000, 1, bias, scale=2.0)
+    temperature, fitted = fit_calibration(texts.logits, texts.labels, MEAN)
+    assert (temperature, fitted) == pytest.approx((2.0, bias), rel=0.12)
+
+
+def test_bias_that_chance_explains_is_not_kept() -> None:
+    fitted = [fit_calibration(t.logits, t.labels, MEAN) for t in (
+        simulated(300, seed) for seed in range(20))]  # fmt: skip
+    assert sum(bias != 0.0 for _, bias in fitted) <= 1
+    for seed in (0, 1):
+        texts = simulated(300, seed)
+        assert fitted[seed][0] == fit_temperature(texts.logits, texts.labels, MEAN)
+
+
+def test_few_errors_support_no_bias() -> None:
+    logits = [[2.9] if n % 8 == 0 else [-2.9] for n in range(700)]
+    labels = [int(n % 8 == 0) for n in range(700)]
+    assert fit_calibration(logits, labels, MEAN)[1] == 0.0
+    assert fit_calibration(logits, [0, *labels[1:]], MEAN)[1] == 0.0
+
+
+def test_bias_calibrates_the_test_split_and_moves_its_labels() -> None:
+    report = calibrate(shifted(2_000, 3, -2.0), shifted(2_000, 4, -2.0), MEAN)
+    assert report.bias == pytest.approx(-2.0, rel=0.15)
+    assert report.test_after.ece < report.test_before.ece / 2
+    test = shifted(2_000, 4, -2.0)
+    before, after = (
+        confusion_matrix(test.labels, test.probabilities(report.temperature, MEAN, bias)).accuracy
+        for bias in (0.0, report.bias)
+    )
+    assert after > before + 0.05
+
+
+@pytest.mark.parametrize(("rows", "spread"), [(150, 1.2), (400, 3.0), (1_500, 0.5)])
+def test_calibrated_version_exceeds_the_ece_of_chance_once_in_a_hundred(
+    rows: int, spread: float
+) -> None:
+    """Whatever the probabilities are: labels are drawn with exactly these."""
+    random = np.random.default_rng(rows)
+    logits = 3.4 * random.choice([-1, 1], rows) + random.normal(scale=spread, size=rows)
+    scores = 1 / (1 + np.exp(-logits))
+    bound, failed = chance_ece(scores.tolist()), 0
+    for _ in range(300):
+        labels = (random.random(rows) < scores).astype(int)
+        failed += reliability(labels.tolist(), scores.tolist()).ece > bound
+    # Three are expected; ten have a chance of one in a thousand.
+    assert failed < 10

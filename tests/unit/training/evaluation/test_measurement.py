@@ -1,5 +1,6 @@
 """Measuring the shipped version with predictions that are simple enough to check by hand."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from tests.measured_version import MEASURED
 from tests.paths import MODELS, SHIPPED
 from training.data.examples import Example
 from training.evaluation import measurement
+from training.evaluation.baselines import baselines
 from training.evaluation.gates import Gate
 from training.evaluation.measurement import (
+    ComparedAnswers,
     ComparedVersion,
     Measurement,
     measure_compared_version,
@@ -25,6 +28,12 @@ TEST = PairedPredictions(
     float32=Predictions(LABELS, [[4.0], [4.0], [-4.0], [-4.0]]),
     tokens=[3, 20, 3, 3],
 )
+EXAMPLES = [
+    Example(f"text {number}", label, source=source)
+    for number, (label, source) in enumerate(
+        zip(LABELS, ["app", "app", "shop", "shop"], strict=True)
+    )
+]
 VALIDATION = Predictions(LABELS, [[-4.0], [-4.0], [4.0], [4.0]])
 
 
@@ -32,9 +41,9 @@ def measure(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     gates: list[Gate],
-    compared: ComparedVersion | None = None,
+    compared: ComparedAnswers | None = None,
 ) -> Measurement:
-    monkeypatch.setattr(measurement, "measure_latency", lambda runtime, tokens: {16: 1.5})
+    monkeypatch.setattr(measurement, "measure_latency", lambda *_, limits_ms: {16: 1.5})
     (tmp_path / "variables").mkdir()
     (tmp_path / "saved_model.pb").write_bytes(b"x" * 1_000)
     (tmp_path / "variables" / "variables.index").write_bytes(b"x" * 234)
@@ -42,7 +51,9 @@ def measure(
         Artifact.load(SHIPPED),
         tmp_path,
         validation=VALIDATION,
+        examples=EXAMPLES,
         test=TEST,
+        baselines=baselines(EXAMPLES, EXAMPLES),
         calibration=MEASURED.calibration,
         compared=compared,
         gates=gates,
@@ -66,7 +77,9 @@ def test_each_split_and_model_is_measured(tmp_path: Path, monkeypatch: pytest.Mo
 def test_gates_are_the_defaults_and_the_overrides(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    earlier = ComparedVersion("toy/1.0.0", MEASURED.int8)
+    earlier = ComparedAnswers(
+        ComparedVersion("toy/1.0.0", MEASURED.int8), [0.9, 0.9, 0.1, 0.1], frozenset({"app"})
+    )
     measured = measure(tmp_path, monkeypatch, [Gate("accuracy", 0.7, at_least=True)], earlier)
     gates = {gate.measure: gate for gate in measured.gates}
     assert (gates["accuracy"].bound, gates["accuracy"].passed) == (0.7, True)
@@ -74,6 +87,13 @@ def test_gates_are_the_defaults_and_the_overrides(
     drop = gates["accuracy_drop"]
     assert drop.value == pytest.approx(MEASURED.int8.accuracy - 0.75)
     assert (drop.passed, drop.skipped) == (False, False)
+    of_groups = {gate.name: gate for gate in measured.gates if gate.subject}
+    assert set(of_groups) == {
+        *("source_drop of app <= 0.01", "source_drop of shop <= 0.01"),
+        "new_source_gain of shop >= 0.01",
+    }
+    # One of four texts is no evidence.
+    assert of_groups["source_drop of app <= 0.01"].value == 0.0
 
 
 def test_comparison_is_skipped_without_an_earlier_version(
@@ -81,7 +101,20 @@ def test_comparison_is_skipped_without_an_earlier_version(
 ) -> None:
     gates = measure(tmp_path, monkeypatch, []).gates
     skipped = {gate.measure for gate in gates if gate.skipped}
-    assert {"accuracy_drop", "f1_drop"} <= skipped
+    assert skipped == {"accuracy_drop", "f1_drop", "source_drop", "new_source_gain"}
+
+
+def test_every_result_is_beside_the_baselines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = measure(tmp_path, monkeypatch, [])
+    assert [baseline.name for baseline in measured.baselines] == ["majority", "TF-IDF"]
+    assert measured.baselines[0].metrics.balanced_accuracy == 0.5
+    assert {group.name: group.rows for group in measured.groups} == {"app": 2, "shop": 2}
+    assert [error.file for error in measured.worst_errors] == [""]
+    kept = measured.for_manifest()
+    assert kept["baselines"]["TF-IDF"]["metrics"]["rows"] == 4
+    assert "text 1" not in json.dumps(kept)
 
 
 def test_earlier_version_is_measured_on_the_same_texts() -> None:
@@ -91,7 +124,11 @@ def test_earlier_version_is_measured_on_the_same_texts() -> None:
         # The wrong label makes one error.
         Example("Sorry, was in the shower. What did you want to ask me?", 1),
     ]
-    compared = measure_compared_version(MODELS, "sms-spam", texts)
+    answers = measure_compared_version(MODELS, "sms-spam", texts)
+    compared = answers.version
+    assert [round(probability) for probability in answers.probabilities] == [1, 0, 0]
+    # It was trained before sources were recorded.
+    assert answers.sources == frozenset()
     assert compared.model == "sms-spam/1.0.0"
     assert (compared.metrics.rows, compared.metrics.positives) == (3, 2)
     assert compared.metrics.accuracy == pytest.approx(2 / 3)

@@ -30,6 +30,23 @@ def test_metrics_are_computed_from_the_counts() -> None:
     assert metrics.auc == pytest.approx((5 + 4 + 1.5) / 15)
 
 
+def test_measures_of_both_classes_match_hand_calculation() -> None:
+    metrics = compute_metrics(LABELS, SCORES)
+    assert metrics.negative_recall == pytest.approx(4 / 5)
+    assert metrics.balanced_accuracy == pytest.approx((2 / 3 + 4 / 5) / 2)
+    assert metrics.mcc == pytest.approx((2 * 4 - 1 * 1) / (3 * 3 * 5 * 5) ** 0.5)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.97])
+@pytest.mark.parametrize("answer", [0.0, 0.4, 0.6, 1.0])
+def test_constant_answer_has_no_skill_at_any_class_share(share: float, answer: float) -> None:
+    positives = round(1_000 * share)
+    labels = [1] * positives + [0] * (1_000 - positives)
+    metrics = compute_metrics(labels, [answer] * 1_000)
+    assert (metrics.balanced_accuracy, metrics.mcc) == (0.5, 0.0)
+    assert min(metrics.recall, metrics.negative_recall) == 0.0
+
+
 def test_f1_is_the_harmonic_mean() -> None:
     counts = ConfusionMatrix(tp=30, fp=10, fn=2, tn=58)
     harmonic = 2 / (1 / counts.precision + 1 / counts.recall)
@@ -64,7 +81,13 @@ def test_empty_length_bucket_is_left_out() -> None:
     assert [row.lower for row in rows] == [0, 33]
 
 
-def test_parity_counts_changed_decisions() -> None:
-    parity = compute_parity([0.51, 0.2, 0.9, 0.4], [0.49, 0.25, 0.9, 0.4])
+def test_parity_counts_labels_that_change_as_the_metrics_do() -> None:
+    int8, float32 = [0.51, 0.69, 0.9, 0.4], [0.49, 0.71, 0.9, 0.4]
+    parity = compute_parity(int8, float32, threshold=0.7)
     assert parity.changed_decisions == 0.25
-    assert parity.largest_difference == pytest.approx(0.05)
+    labels = [1, 1, 1, 0]
+    accuracies = [compute_metrics(labels, side).accuracy for side in (int8, float32)]
+    assert abs(accuracies[0] - accuracies[1]) == parity.changed_decisions
+    # Both sides give the second text the same label, but only one leaves it to a person.
+    assert parity.changed_reviews == 0.25
+    assert parity.largest_difference == pytest.approx(0.02)
