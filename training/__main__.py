@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from plumbline.files import ReadOptions
+from plumbline.labels import LabelValues
 from plumbline.usage_errors import VisibleCommand
 from training.cli import (
     DelimiterOption,
     EncodingOption,
+    NegativeOption,
+    PositiveOption,
     SkipOption,
     SourceOption,
     SplitOption,
@@ -87,6 +90,8 @@ def retrain(
     label_column: Annotated[
         str, typer.Option(help="Column with the label: 0, 1, false, true, or a class name.")
     ] = "label",
+    positive: PositiveOption = None,
+    negative: NegativeOption = None,
     split_column: SplitOption = "split",
     source_column: SourceOption = "source",
     encoding: EncodingOption = None,
@@ -122,6 +127,12 @@ def retrain(
         list[str] | None,
         typer.Option(help='Replace the default gate of a measure, as in "f1>=0.97".'),
     ] = None,
+    show_texts: Annotated[
+        bool,
+        typer.Option(
+            "--show-texts", help="Print the texts of the worst errors in report and model card."
+        ),
+    ] = False,
     saved_model: Annotated[bool, typer.Option(help="Keep the float32 SavedModel.")] = True,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object for programs.")
@@ -147,6 +158,7 @@ def retrain(
         ReadOptions.parse(encoding, delimiter),
         skip_invalid,
         source_column,
+        LabelValues.parse(positive or [], negative or []),
     )
     report = DataReport()
     splits = split_examples(read_labelled_files(data, source, report), config.validation_share)
@@ -168,6 +180,7 @@ def retrain(
             compare_with=compare_with,
             gates=gates,
             keep_saved_model=saved_model,
+            show_texts=show_texts,
         ),
         RunOptions(run_dir, devices, checkpoint_every),
     )
