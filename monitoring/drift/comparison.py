@@ -1,4 +1,4 @@
-"""Evidently's part of a report: each column's drift score, the joint score, and the HTML page.
+"""Evidently's part of a report: each column's drift score, the joint score, and their tests.
 
 One of the few modules that import Evidently and pandas, which takes seconds and 300 MB. It is
 therefore imported only while a report is made.
@@ -6,6 +6,9 @@ therefore imported only while a report is made.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 from monitoring.drift.drift_score import Samples
@@ -25,7 +28,11 @@ with quiet_import():
         SingleValueCalculation,
         SingleValueMetric,
     )
-    from evidently.metrics import MeanValue, UniqueValueCount
+    from evidently.core.report import Snapshot
+    from evidently.tests import lte
+
+# Stands for "<" while Evidently builds a page; a private character, which no page shows.
+LESS_THAN = "\ue03c"
 
 
 # Evidently stores the names of the metric classes and their fields in workspaces: do not rename.
@@ -46,10 +53,7 @@ class DistanceCalculation(SingleValueCalculation[Distance]):  # type: ignore[mis
         return self.result(samples.scores().columns[name])
 
     def display_name(self) -> str:
-        return (
-            f"{self.metric.column}: distance from the reference in standard errors, "
-            f"drift above {self.metric.threshold:.3g}"
-        )
+        return f"{self.metric.column}, in standard errors from the reference"
 
 
 class JointDistance(SingleValueMetric):  # type: ignore[misc]
@@ -65,47 +69,86 @@ class JointDistanceCalculation(SingleValueCalculation[JointDistance]):  # type: 
         return self.result(samples.scores().joint)
 
     def display_name(self) -> str:
-        return (
-            "All columns together: distance from the reference in standard errors, "
-            f"drift above {self.metric.threshold:.3g}"
-        )
+        return "All columns together, in standard errors from the reference"
+
+
+class TextDistance(SingleValueMetric):  # type: ignore[misc]
+    """The drift score of the texts themselves, from `monitoring.drift.text_content`."""
+
+    score: float
+    threshold: float
+
+
+class TextDistanceCalculation(SingleValueCalculation[TextDistance]):  # type: ignore[misc]
+    def calculate(self, context: Any, current_data: Any, reference_data: Any) -> SingleValue:
+        return self.result(self.metric.score)
+
+    def display_name(self) -> str:
+        return "The texts, told apart from the reference by a classifier (ROC AUC)"
 
 
 class Comparison:
-    """A window compared with the reference. Both have one row per text."""
+    """A window compared with the reference. Both have one row per text.
 
-    def __init__(self, reference: Columns, window: Columns, thresholds: Thresholds) -> None:
+    Each score has a test of Evidently, which fails if the score exceeds its threshold.
+    """
+
+    def __init__(
+        self,
+        reference: Columns,
+        window: Columns,
+        thresholds: Thresholds,
+        text: Sequence[FeatureDrift] = (),
+    ) -> None:
         self._names = list(reference)
         self._thresholds = thresholds
+        self._text = text
         categories = [name for name in self._names if name in CATEGORIES]
         numbers = [name for name in self._names if name not in CATEGORIES]
         definition = DataDefinition(numerical_columns=numbers, categorical_columns=categories)
-        distances = [Distance(column=name, threshold=thresholds.column) for name in self._names]
-        # These two metrics draw the distributions of reference and window.
-        plots = [UniqueValueCount(column=name) for name in categories]
-        plots += [MeanValue(column=name) for name in numbers]
-        joint = JointDistance(columns=self._names, threshold=thresholds.joint)
-        self.snapshot = Report([joint, *distances, *plots]).run(
+        self.snapshot = Report(self._metrics()).run(
             Dataset.from_pandas(pd.DataFrame(window), data_definition=definition),
             Dataset.from_pandas(pd.DataFrame(reference), data_definition=definition),
         )
 
+    def _metrics(self) -> list[Any]:
+        joint, column = self._thresholds.joint, self._thresholds.column
+        metrics = [JointDistance(columns=self._names, threshold=joint, tests=[lte(joint)])]
+        metrics += [
+            Distance(column=name, threshold=column, tests=[lte(column)]) for name in self._names
+        ]
+        metrics += [
+            TextDistance(score=text.score, threshold=text.threshold, tests=[lte(text.threshold)])
+            for text in self._text
+        ]
+        return metrics
+
     def features(self) -> list[FeatureDrift]:
-        """Return the drift of JOINT_FEATURE first, then that of each column in order."""
-        results = self.snapshot.dict()["metrics"]
-        scores = {
-            result["config"].get("column", JOINT_FEATURE): float(result["value"])
-            for result in results
-            if "threshold" in result["config"]
-        }
+        """Return the drift of JOINT_FEATURE, of each column in order, and of the texts."""
+        scores = [float(result["value"]) for result in self.snapshot.dict()["metrics"]]
         limits = dict.fromkeys(self._names, self._thresholds.column)
         limits = {JOINT_FEATURE: self._thresholds.joint} | limits
-        return [FeatureDrift(name, METHODS[name], scores[name], limits[name]) for name in limits]
+        columns = [
+            FeatureDrift(name, METHODS[name], score, limits[name])
+            for name, score in zip(limits, scores, strict=False)
+        ]
+        return [*columns, *self._text]
 
-    def html(self) -> str:
-        """Return a self-contained page of about 4 MB."""
-        page: str = self.snapshot.get_html_str(as_iframe=False)
-        return page
+    def content(self) -> dict[str, Any]:
+        """Return Evidently's snapshot as JSON: results and tests, but no rows."""
+        content: dict[str, Any] = json.loads(self.snapshot.dumps())
+        return content
+
+
+def page_html(content: dict[str, Any], title: str) -> str:
+    """Return a snapshot's content as a self-contained page of about 4 MB.
+
+    Evidently writes the content into a script as it is, and a source may be named "</script>".
+    """
+    safe = json.loads(json.dumps(content).replace("<", LESS_THAN))
+    page: str = Snapshot.load_dict(safe).get_html_str(as_iframe=False)
+    page = page.replace(json.dumps(LESS_THAN).strip('"'), r"\u003c")
+    return page.replace("<head>", f"<head>\n<title>{escape(title)}</title>", 1)
 
 
 def _samples(names: list[str], reference: Any, window: Any) -> Samples:

@@ -6,10 +6,10 @@ Imports Evidently, like `monitoring.drift.comparison`.
 
 from __future__ import annotations
 
-import json
+import copy
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,14 +18,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
+from monitoring.drift.dashboard import METRIC, run_metadata
+from monitoring.drift.dashboard_file import update_dashboard
 from monitoring.drift.html_page import LARGEST_DISORDER
 from monitoring.drift.quiet_import import quiet_import
 from plumbline.private_files import FILE_MODE, create_folder
 
 with quiet_import():
     from evidently.core.report import Snapshot
-    from evidently.sdk.models import DashboardModel, DashboardTabModel, PanelMetric, ProjectModel
-    from evidently.sdk.panels import line_plot_panel
+    from evidently.sdk.models import ProjectModel
     from evidently.ui.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,9 @@ ALL_SOURCES_TAG = "all sources"
 DESCRIPTION = "Plumbline's drift reports of all versions of this model."
 # Evidently identifies a metric by its parameters. With these, a line over time would end whenever
 # the threshold changes with the window's size.
-VARYING_PARAMETERS = ("threshold", "columns")
+VARYING_PARAMETERS = ("threshold", "columns", "score", "tests")
+# A run takes a fiftieth of the space of a page.
+RUNS_PER_PAGE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +55,18 @@ class WorkspaceRun:
     made_at: datetime
 
 
-def add_run(folder: Path, project: str, snapshot: Any, run: WorkspaceRun, keep: int) -> bool:
-    """Add a report's Evidently snapshot to its project, and keep the newest `keep` runs there.
+def add_run(
+    folder: Path, project: str, content: dict[str, Any], run: WorkspaceRun, keep: int
+) -> bool:
+    """Add a snapshot's content to its project, and keep the newest `keep` runs there.
 
     Logs any failure and returns False, because the report matters more than its plots.
     """
+    project_folder = folder / str(project_id(project))
     try:
-        content = with_metadata(json.loads(snapshot.dumps()), run)
-        _write_run(folder, project, content, run_id(run.made_at))
-        _delete_old_runs(folder / str(project_id(project)) / "snapshots", run.made_at, keep)
+        _write_run(folder, project, with_metadata(content, run), run_id(run.made_at))
+        update_dashboard(project_folder, run.source)
+        _delete_old_runs(project_folder / "snapshots", run.made_at, keep)
     except Exception as error:
         log.warning(
             "drift report %d was not added to Evidently's workspace %s: %s: %s",
@@ -97,10 +103,7 @@ def with_metadata(content: dict[str, Any], run: WorkspaceRun) -> dict[str, Any]:
         "model": run.model,
         "verdict": run.verdict,
         "summary": run.summary,
-        # In addition to the tag, because a source may be named like ALL_SOURCES_TAG.
-        "scope": "source" if run.source else "all",
-        "source": run.source or "",
-    }
+    } | run_metadata(run.source)
     tags = [run.verdict, run.source or ALL_SOURCES_TAG]
     return content | {
         "name": f"report {run.report_id}",
@@ -111,52 +114,44 @@ def with_metadata(content: dict[str, Any], run: WorkspaceRun) -> dict[str, Any]:
     }
 
 
-def score_parameters(content: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the parameters of every metric that has a threshold: those with a drift score."""
-    locations = [result["metric_value_location"] for result in content["metric_results"].values()]
-    parameters = [location["metric"]["params"] for location in locations]
-    return [of_metric for of_metric in parameters if "threshold" in of_metric]
+def with_recorded_values(content: dict[str, Any], values: Mapping[str, float]) -> dict[str, Any]:
+    """Return a snapshot's content with more values for the dashboard's lines, by name.
+
+    Evidently's legends list them first, and give them the same color in every panel.
+    """
+    recorded = {name: _recorded_value(name, value) for name, value in values.items()}
+    return content | {"metric_results": recorded | content["metric_results"]}
 
 
-def dashboard(parameters: Sequence[dict[str, Any]]) -> DashboardModel:
-    """Return line plots over time of the joint score and of each column's, for all sources."""
-    joint = [_line(of_metric) for of_metric in parameters if "column" not in of_metric]
-    columns = [_line(of_metric) for of_metric in parameters if "column" in of_metric]
-    panels = [
-        line_plot_panel(title, lines, "Standard errors from the reference", size="full")
-        for title, lines in (("All columns together", joint), ("Each column", columns))
-        if lines
-    ]
-    # The UI shows no panel outside a tab.
-    tab = DashboardTabModel(title="Drift", panels=[panel.id for panel in panels])
-    return DashboardModel(tabs=[tab], panels=panels)
+def without_varying_parameters(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a snapshot's content whose metrics are the same as those of other reports."""
+    content = copy.deepcopy(content)
+    for result in content["metric_results"].values():
+        parameters = result["metric_value_location"]["metric"]["params"]
+        for name in VARYING_PARAMETERS:
+            parameters.pop(name, None)
+    return content
 
 
-def _line(parameters: dict[str, Any]) -> PanelMetric:
-    column = parameters.get("column")
-    return PanelMetric(
-        legend=column or "all columns",
-        metric=parameters["type"],
-        metric_labels={"column": column} if column else {},
-        metadata={"scope": "all"},
-    )
+def _recorded_value(name: str, value: float) -> dict[str, Any]:
+    metric = {"metric_id": name, "params": {"type": f"{METRIC}RecordedValue", "name": name}}
+    return {
+        "type": "evidently:metric_result_v2:SingleValue",
+        "display_name": name,
+        "metric_value_location": {"metric": metric, "param": {}},
+        "value": value,
+    }
 
 
 def _write_run(folder: Path, project: str, content: dict[str, Any], run: UUID) -> None:
     identity = project_id(project)
-    parameters = score_parameters(content)
-    panels = dashboard(parameters)
-    for of_metric in parameters:
-        for name in VARYING_PARAMETERS:
-            of_metric.pop(name, None)
     with TemporaryDirectory(prefix="plumbline-evidently-") as scratch:
         # A separate workspace, because opening the real one would read everything in it.
         workspace = Workspace(scratch)
         if not (folder / str(identity) / "metadata.json").exists():
             workspace.add_project(ProjectModel(id=identity, name=project, description=DESCRIPTION))
-            workspace.save_dashboard(identity, panels)
         # Loading fails here for a run that would keep the UI from starting.
-        workspace.add_run(identity, Snapshot.load_dict(content))
+        workspace.add_run(identity, Snapshot.load_dict(without_varying_parameters(content)))
         (written_run,) = (Path(scratch) / str(identity) / "snapshots").glob("*.json")
         written_run.rename(written_run.with_name(f"{run}.json"))
         # The project before its run, because a running UI ignores a run of an unknown project.

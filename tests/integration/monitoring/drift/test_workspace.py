@@ -22,6 +22,10 @@ from uuid import UUID
 
 import pytest
 
+from monitoring.drift.dashboard import COLUMN_THRESHOLD, JOINT_THRESHOLD, REALIZED
+from monitoring.drift.histogram import label_histogram, number_histogram
+from monitoring.drift.page_content import page_content
+from tests.drift_heading import heading
 from tests.waiting import eventually
 
 EVIDENTLY = Path(sys.executable).with_name("evidently")
@@ -37,9 +41,11 @@ def workspace() -> Any:
     return workspace
 
 
-def make_snapshot(rows: int = 60, joint: float = 3.0) -> Any:
+def make_content(rows: int = 60, joint: float = 3.0) -> dict[str, Any]:
+    """Return the content of a report's page, whose window has this many rows."""
     from monitoring.drift.comparison import Comparison
     from monitoring.drift.threshold import Thresholds
+    from monitoring.drift.workspace import with_recorded_values
 
     draw = random.Random(7)
     sides = [
@@ -49,12 +55,19 @@ def make_snapshot(rows: int = 60, joint: float = 3.0) -> Any:
         }
         for count in (80, rows)
     ]
-    return Comparison(sides[0], sides[1], Thresholds(joint=joint, column=joint + 1)).snapshot
+    comparison = Comparison(sides[0], sides[1], Thresholds(joint=joint, column=joint + 1))
+    histograms = {
+        "chars": number_histogram(sides[0]["chars"], sides[1]["chars"]),
+        "decision": label_histogram(sides[0]["decision"], sides[1]["decision"]),
+    }
+    content = page_content(comparison.content(), heading(), comparison.features(), histograms)
+    recorded = {JOINT_THRESHOLD: joint, COLUMN_THRESHOLD: joint + 1, REALIZED: 0.97}
+    return with_recorded_values(content, recorded)
 
 
 @pytest.fixture(scope="module")
-def snapshot() -> Any:
-    return make_snapshot()
+def content() -> dict[str, Any]:
+    return make_content()
 
 
 def run(workspace: Any, number: int, source: str | None = None) -> Any:
@@ -80,12 +93,12 @@ def projects(folder: Path) -> Any:
 
 
 def test_report_is_a_run_in_the_project_of_its_model(
-    workspace: Any, snapshot: Any, tmp_path: Path
+    workspace: Any, content: dict[str, Any], tmp_path: Path
 ) -> None:
     folder = tmp_path / "state" / "evidently"
-    assert workspace.add_run(folder, "spam", snapshot, run(workspace, 12), keep=9)
-    assert workspace.add_run(folder, "spam", snapshot, run(workspace, 13, "shop"), keep=9)
-    assert workspace.add_run(folder, "other", snapshot, run(workspace, 14), keep=9)
+    assert workspace.add_run(folder, "spam", content, run(workspace, 12), keep=9)
+    assert workspace.add_run(folder, "spam", content, run(workspace, 13, "shop"), keep=9)
+    assert workspace.add_run(folder, "other", content, run(workspace, 14), keep=9)
     by_name = {project.name: project for project in projects(folder)}
     assert by_name.keys() == {"spam", "other"}
     stored = runs(folder, by_name["spam"])
@@ -105,9 +118,10 @@ def test_report_is_a_run_in_the_project_of_its_model(
         for result in stored["report 12"].metric_results.values()
         if result.metric_value_location.metric.params["type"] in (JOINT, DISTANCE)
     }
-    metrics = snapshot.dict()["metrics"][:3]
-    expected = {m["config"].get("column", "joint"): m["value"] for m in metrics}
-    assert values == expected and len(expected) == 3
+    # The two of the recorded thresholds and the accuracy come first.
+    scores = list(content["metric_results"].values())[3:]
+    assert list(values.values()) == [result["value"] for result in scores]
+    assert list(values) == ["joint", "chars", "decision"]
     assert not list(folder.rglob("*.partial"))
 
 
@@ -115,36 +129,37 @@ def test_run_contains_no_rows_of_the_window(workspace: Any, tmp_path: Path) -> N
     sizes = []
     for rows in (200, 4_000):
         folder = tmp_path / str(rows)
-        assert workspace.add_run(folder, "spam", make_snapshot(rows), run(workspace, 1), keep=1)
+        assert workspace.add_run(folder, "spam", make_content(rows), run(workspace, 1), keep=1)
         (path,) = folder.rglob("snapshots/*.json")
         sizes.append(path.stat().st_size)
     assert sizes[1] < 1.2 * sizes[0]
 
 
-def test_snapshot_itself_is_not_changed(workspace: Any, snapshot: Any, tmp_path: Path) -> None:
-    before = snapshot.dumps()
-    workspace.add_run(tmp_path, "spam", snapshot, run(workspace, 1), keep=1)
-    assert snapshot.dumps() == before
-    assert snapshot.get_name() is None
+def test_content_itself_is_not_changed(
+    workspace: Any, content: dict[str, Any], tmp_path: Path
+) -> None:
+    before = json.dumps(content)
+    workspace.add_run(tmp_path, "spam", content, run(workspace, 1), keep=1)
+    assert json.dumps(content) == before
 
 
 def test_newest_runs_of_each_project_are_kept(
-    workspace: Any, snapshot: Any, tmp_path: Path
+    workspace: Any, content: dict[str, Any], tmp_path: Path
 ) -> None:
-    workspace.add_run(tmp_path, "other", snapshot, run(workspace, 0), keep=2)
+    workspace.add_run(tmp_path, "other", content, run(workspace, 0), keep=2)
     for number in range(1, 5):
-        workspace.add_run(tmp_path, "spam", snapshot, run(workspace, number), keep=2)
+        workspace.add_run(tmp_path, "spam", content, run(workspace, number), keep=2)
     names = {p.name: set(runs(tmp_path, p)) for p in projects(tmp_path)}
     assert names == {"spam": {"report 3", "report 4"}, "other": {"report 0"}}
 
 
 def test_runs_named_by_a_clock_that_was_ahead_do_not_displace_new_ones(
-    workspace: Any, snapshot: Any, tmp_path: Path
+    workspace: Any, content: dict[str, Any], tmp_path: Path
 ) -> None:
-    workspace.add_run(tmp_path, "spam", snapshot, run(workspace, 60 * 24 * 40), keep=2)
-    workspace.add_run(tmp_path, "spam", snapshot, run(workspace, 60 * 24 * 41), keep=2)
+    workspace.add_run(tmp_path, "spam", content, run(workspace, 60 * 24 * 40), keep=2)
+    workspace.add_run(tmp_path, "spam", content, run(workspace, 60 * 24 * 41), keep=2)
     for number in range(1, 4):
-        workspace.add_run(tmp_path, "spam", snapshot, run(workspace, number), keep=2)
+        workspace.add_run(tmp_path, "spam", content, run(workspace, number), keep=2)
     (project,) = projects(tmp_path)
     stored = runs(tmp_path, project)
     assert stored.keys() == {"report 2", "report 3"}
@@ -152,13 +167,13 @@ def test_runs_named_by_a_clock_that_was_ahead_do_not_displace_new_ones(
 
 
 def test_concurrent_workers_create_one_project(
-    workspace: Any, snapshot: Any, tmp_path: Path
+    workspace: Any, content: dict[str, Any], tmp_path: Path
 ) -> None:
     start = threading.Barrier(6)
 
     def add(number: int) -> bool:
         start.wait()
-        return bool(workspace.add_run(tmp_path, "spam", snapshot, run(workspace, number), keep=9))
+        return bool(workspace.add_run(tmp_path, "spam", content, run(workspace, number), keep=9))
 
     with ThreadPoolExecutor(6) as pool:
         assert all(pool.map(add, range(6)))
@@ -171,35 +186,35 @@ def test_project_id_depends_on_the_name_alone(workspace: Any) -> None:
 
 
 def test_project_is_written_before_its_run(
-    workspace: Any, snapshot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    workspace: Any, content: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A running UI ignores a run of an unknown project."""
     folders: list[str] = []
     monkeypatch.setattr(workspace, "_copy_file", lambda _, path: folders.append(path.parent.name))
-    workspace.add_run(tmp_path, "spam", snapshot, run(workspace, 1), keep=2)
-    assert folders == [str(workspace.project_id("spam"))] * 2 + ["snapshots"]
+    workspace.add_run(tmp_path, "spam", content, run(workspace, 1), keep=2)
+    assert folders == [str(workspace.project_id("spam")), "snapshots"]
 
 
 def test_files_of_another_evidently_release_are_ignored(
-    workspace: Any, snapshot: Any, tmp_path: Path
+    workspace: Any, content: dict[str, Any], tmp_path: Path
 ) -> None:
     project = tmp_path / str(workspace.project_id("spam"))
     old = project / "snapshots" / "00000000-0000-7000-8000-000000000000.json"
     old.parent.mkdir(parents=True)
     old.write_text('{"of": "another release"}')
     (project / "metadata.json").write_text('{"also": "unreadable"}')
-    assert workspace.add_run(tmp_path, "spam", snapshot, run(workspace, 1), keep=2)
+    assert workspace.add_run(tmp_path, "spam", content, run(workspace, 1), keep=2)
     assert old.exists() and len(list(old.parent.iterdir())) == 2
     assert json.loads((project / "metadata.json").read_text()) == {"also": "unreadable"}
 
 
 def test_unwritable_workspace_is_logged_and_does_not_raise(
-    workspace: Any, snapshot: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    workspace: Any, content: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
     (tmp_path / "state").write_text("a file instead of a folder")
     assert not workspace.add_run(
-        tmp_path / "state" / "x", "spam", snapshot, run(workspace, 12), keep=2
+        tmp_path / "state" / "x", "spam", content, run(workspace, 12), keep=2
     )
     (warning,) = caplog.records
     assert "drift report 12 was not added to Evidently's workspace" in warning.getMessage()
@@ -207,13 +222,13 @@ def test_unwritable_workspace_is_logged_and_does_not_raise(
 
 
 def test_file_system_without_links_is_supported(
-    workspace: Any, snapshot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    workspace: Any, content: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(path: Path, target: Path) -> None:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(Path, "hardlink_to", refuse)
-    assert workspace.add_run(tmp_path, "spam", snapshot, run(workspace, 1), keep=2)
+    assert workspace.add_run(tmp_path, "spam", content, run(workspace, 1), keep=2)
     (project,) = projects(tmp_path)
     assert set(runs(tmp_path, project)) == {"report 1"}
     assert not list(tmp_path.rglob("*.partial"))
@@ -258,9 +273,9 @@ def test_running_ui_shows_reports_over_time_and_new_ones(workspace: Any, tmp_pat
     folder = tmp_path / "evidently"
     for number, joint in ((1, 3.0), (2, 3.5)):
         # The threshold differs, because the windows have different sizes.
-        snapshot = make_snapshot(60 * number, joint)
-        assert workspace.add_run(folder, "spam", snapshot, run(workspace, number), keep=9)
-    workspace.add_run(folder, "spam", snapshot, run(workspace, 3, "shop"), keep=9)
+        content = make_content(60 * number, joint)
+        assert workspace.add_run(folder, "spam", content, run(workspace, number), keep=9)
+    workspace.add_run(folder, "spam", content, run(workspace, 3, "shop"), keep=9)
     with ui(folder) as url:
         (project,) = request_json(f"{url}/projects")
         assert (project["name"], project["id"]) == ("spam", str(workspace.project_id("spam")))
@@ -270,25 +285,38 @@ def test_running_ui_shows_reports_over_time_and_new_ones(workspace: Any, tmp_pat
         assert "standard errors" in json.dumps(page)
 
         panels = request_json(f"{url}/v2/dashboards/{project['id']}")["panels"]
-        assert [panel["title"] for panel in panels] == ["All columns together", "Each column"]
-        lines = [line for panel in panels for line in panel["values"]]
-        series = request_json(
-            f"{url}/v2/snapshots/{project['id']}/data_series_batch", {"series_filter": lines}
-        )["series"]
-        # One unbroken line per metric, of the reports on all sources.
-        assert sorted(line["params"].get("column", "") for line in series) == [
-            "", "chars", "decision"
-        ]  # fmt: skip
-        assert all(len(line["values"]) == 2 and None not in line["values"] for line in series)
+        # Unbroken lines over the two reports on all sources, and one report on a source.
+        assert {panel["title"]: drawn(url, project["id"], panel) for panel in panels} == {
+            "All sources: all columns together": {"threshold": 2, "all columns together": 2},
+            "All sources: predictions": {"threshold": 2, "decision": 2},
+            "All sources: inputs, form of the texts": {"threshold": 2, "chars": 2},
+            "All sources: inputs, familiarity": {"threshold": 2},
+            "All sources: quality (accuracy)": {"realized (labels)": 2},
+            "shop: all columns together": {"threshold": 1, "all columns together": 1},
+            "shop: predictions": {"threshold": 1, "decision": 1},
+            "shop: inputs, form of the texts": {"threshold": 1, "chars": 1},
+            "shop: inputs, familiarity": {"threshold": 1},
+            "shop: quality (accuracy)": {"realized (labels)": 1},
+        }
 
-        workspace.add_run(folder, "spam", snapshot, run(workspace, 4), keep=2)
-        workspace.add_run(folder, "new", snapshot, run(workspace, 5), keep=2)
+        workspace.add_run(folder, "spam", content, run(workspace, 4), keep=2)
+        workspace.add_run(folder, "new", content, run(workspace, 5), keep=2)
         new_project = str(workspace.project_id("new"))
         assert eventually(lambda: run_names(url, project["id"]) == {"report 3", "report 4"})
         assert eventually(
             lambda: {p["id"] for p in request_json(f"{url}/projects")} >= {new_project}
         )
         assert eventually(lambda: run_names(url, new_project) == {"report 5"})
+
+
+def drawn(url: str, project: str, panel: dict[str, Any]) -> dict[str, int]:
+    """Return the lines of a panel and their numbers of points, as the UI asks for them."""
+    lines = panel["values"]
+    answer = request_json(
+        f"{url}/v2/snapshots/{project}/data_series_batch", {"series_filter": lines}
+    )
+    assert all(None not in line["values"] for line in answer["series"])
+    return {lines[line["filter_index"]]["legend"]: len(line["values"]) for line in answer["series"]}
 
 
 def run_names(url: str, project: str) -> set[str]:

@@ -34,7 +34,7 @@ def test_too_few_rows_on_either_side_are_not_compared(
     data = AssessmentInput([ROW] * rows, reference(reference_rows))
     assessment = assess(data, alpha=0.05, min_rows=30)
     assert (assessment.verdict, assessment.summary) == (DriftVerdict.TOO_LITTLE_DATA, summary)
-    assert (assessment.values, assessment.page, assessment.snapshot) == ((), None, None)
+    assert (assessment.values, assessment.content) == ((), None)
 
 
 def test_an_assessment_of_too_little_data_does_not_import_evidently() -> None:
