@@ -12,9 +12,12 @@ import pytest
 from plumbline.cli.label_rows import FileLabel, LabelColumns
 from plumbline.cli.output import exports
 from plumbline.cli.output.exports import RESULTS
+from plumbline.cli.output.sample_layout import sample_layout
 from plumbline.errors import FileUnwritable
 from plumbline.files import TextFile
 from plumbline_client.results import Result
+from storage.jobs.samples import SampledText
+from storage.states import Sampling
 from tests.results import AT, result
 
 
@@ -186,3 +189,35 @@ def test_what_is_exported_is_read_back_by_label(tmp_path: Path, format: str) -> 
             assert [(row.label, row.job) for row in rows if isinstance(row, FileLabel)] == [
                 (value, str(row.job_id)) for value, row in zip(values, written, strict=True)
             ]
+
+
+SAMPLED = SampledText(
+    uuid.UUID(int=1), "shop", "@k", "=1+1", "spam", 0.9, 0.9, "positive", 0.5, "m/1.0.0", AT
+)
+
+
+@pytest.mark.parametrize("format", exports.FORMATS)
+def test_sample_has_an_empty_label_and_is_read_back(tmp_path: Path, format: str) -> None:
+    if format == "parquet":
+        pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / f"a.{format}"
+    assert exports.save([SAMPLED], format, path, sample_layout(Sampling.RANDOM)) == 1
+    with TextFile(str(path), None, LabelColumns()) as rows:
+        (empty,) = rows
+    assert isinstance(empty, FileLabel) and empty.label == ""
+    with TextFile(str(path), None, LabelColumns("predicted_label")) as rows:
+        (row,) = rows
+    assert isinstance(row, FileLabel)
+    assert (row.label, row.job, row.sampling) == ("spam", str(SAMPLED.job_id), Sampling.RANDOM)
+
+
+def test_no_cell_of_a_sample_is_a_formula() -> None:
+    file = io.StringIO()
+    exports.write([SAMPLED], "csv", file, sample_layout(Sampling.UNCERTAIN))
+    (row,) = csv.DictReader(io.StringIO(file.getvalue()))
+    assert (row["text"], row["key"], row["label"], row["sampling"]) == (
+        "'=1+1",
+        "'@k",
+        "",
+        "uncertain",
+    )
