@@ -92,6 +92,13 @@ class LabelValues:
         option, other = ("--positive", "negative") if self.positive else ("--negative", "positive")
         return f"Labels that {option} does not name are the {other} class: {', '.join(listed)}."
 
+    def written(self) -> tuple[str, str]:
+        """Return a value of the negative and one of the positive class, to write with."""
+        if not self.negative:
+            return f"not {min(self.positive)}", min(self.positive)
+        negative = min(self.negative)
+        return negative, min(self.positive) if self.positive else f"not {negative}"
+
     def names(self) -> list[str]:
         """Return the values that the options name."""
         return [*sorted(self.negative), *sorted(self.positive)]

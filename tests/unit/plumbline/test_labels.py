@@ -80,3 +80,14 @@ def test_contradictory_options_are_refused(
     with pytest.raises(OptionInvalid, match=reason):
         LabelValues.parse(positive, negative)
     assert LabelValues.parse([], []) is None
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative"), [(["b", "a"], []), ([], ["a"]), (["a"], ["b"]), (["0"], [])]
+)
+def test_labels_are_written_so_that_they_are_read_back(
+    positive: list[str], negative: list[str]
+) -> None:
+    values = LabelValues.parse(positive, negative)
+    assert values is not None
+    assert [values.parse_label(value) for value in values.written()] == [0, 1]
