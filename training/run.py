@@ -73,6 +73,7 @@ class RunResult:
     """The version that a run published, its measurement, and the resources the run used."""
 
     model: str
+    labels: tuple[str, str]
     folder: Path
     parent: str | None
     measured: Measurement
@@ -114,6 +115,7 @@ def train_version(
     trained.checkpoint.clear()
     return RunResult(
         model=str(ref),
+        labels=release.labels,
         folder=release.models_dir / ref.name / ref.semver,
         parent=parent,
         measured=measured,

@@ -11,6 +11,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from plumbline_client.visible import one_line
 from scoring.intervals import Interval, paired_difference, wilson
 from training.data.examples import Example
 from training.evaluation.metrics import ConfusionMatrix, confusion_matrix
@@ -93,7 +94,8 @@ class Group:
 
     @property
     def title(self) -> str:
-        return self.name or "(no source)"
+        """The name as it is printed."""
+        return one_line(self.name) or "(no source)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,9 @@ def _gain(gate: Gate, group: Group, compared: str | None) -> GateResult:
     if group.difference is None or group.compared is None:
         return _skipped(gate, group, "there is no earlier version to compare with")
     if group.compared.errors < MIN_ERRORS_TO_IMPROVE:
-        return _skipped(gate, group, f"{compared} has only {group.compared.errors} errors there")
+        errors = f"{group.compared.errors} {'error' if group.compared.errors == 1 else 'errors'}"
+        reason = f"{compared} makes {errors} there, too few to improve on"
+        return _skipped(gate, group, reason)
     value = group.difference.gain
     return _result(gate, group, value, f"is {value:.4g}", compared)
 

@@ -64,6 +64,8 @@ def gate_row(gate: Any) -> tuple[Text, Text, Text, Text]:
     if bound and "at_least" in values:
         bound = f"{'≥' if values['at_least'] else '≤'} {bound}"
     name = values.get("measure") or values.get("name") or "?"
+    if subject := values.get("subject"):
+        name = f"{name} of {subject}"
     value = format_value(values.get("value"))
     return printable_text(str(name)), Text(value), Text(bound), gate_status(values).colored()
 

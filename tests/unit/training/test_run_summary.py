@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from tests.measured_version import MEASURED
+from training.data.examples import Example
 from training.evaluation.gates import Gate, evaluate_gates
+from training.evaluation.group_comparison import Answers, compare_groups
 from training.evaluation.measurement import ComparedVersion, Measurement
 from training.loop.resource_monitor import ResourceUsage
 from training.run_summary import print_summary
@@ -22,6 +24,7 @@ def summary(measured: Measurement, capsys: pytest.CaptureFixture[str]) -> list[l
     # Importing `training.run`, which has the type of the result, would import TensorFlow.
     result: Any = SimpleNamespace(
         model="toy/1.2.3",
+        labels=("letter", "advert"),
         folder=Path("models/toy/1.2.3"),
         measured=measured,
         resources=ResourceUsage(62.4, 1.0, 2_345.4, None, None),
@@ -34,16 +37,17 @@ def summary(measured: Measurement, capsys: pytest.CaptureFixture[str]) -> list[l
 def test_each_measure_has_a_row_with_its_interval(capsys: pytest.CaptureFixture[str]) -> None:
     rows = summary(MEASURED, capsys)
     assert ["toy/1.2.3", "on", "the", "test", "split"] in rows
-    assert ["accuracy", "0.9911", "0.711", "to", "0.711", "0.9912"] in rows
-    assert ["auc", "0.9955", "0.712", "to", "0.712", "0.9956"] in rows
+    assert ["accuracy", "0.9911", "0.711", "to", "0.711", "0.9912", "0.8684", "0.9891"] in rows
+    assert ["auc", "0.9955", "0.712", "to", "0.712", "0.9956", "0.5000", "0.9937"] in rows
+    assert any(row[:2] == ["negative_recall", "0.9966"] for row in rows)
     assert ["MB", "22.7", "90.8"] in rows
 
 
 def test_version_that_was_compared_has_a_column(capsys: pytest.CaptureFixture[str]) -> None:
     earlier = ComparedVersion("toy/1.2.2", replace(MEASURED.int8, f1=0.9123))
     rows = summary(replace(MEASURED, compared=earlier), capsys)
-    assert any(row[-2:] == ["float32", "toy/1.2.2"] for row in rows)
-    assert any(row[:1] == ["f1"] and row[-1] == "0.9123" for row in rows)
+    assert any(row[-4:] == ["float32", "toy/1.2.2", "majority", "TF-IDF"] for row in rows)
+    assert any(row[:1] == ["f1"] and row[-3] == "0.9123" for row in rows)
 
 
 def test_gates_have_their_value_and_outcome(capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,6 +64,47 @@ def test_skipped_gate_has_no_value_and_counts_as_passed(
     rows = summary(replace(MEASURED, gates=gates), capsys)
     assert ["All", "gates", "passed"] in rows
     assert ["f1_drop", "<=", "0.01", "–", "skipped"] in rows
+
+
+def test_failed_gates_and_a_tie_with_the_linear_model_are_sentences(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = [" ".join(row) for row in summary(MEASURED, capsys)]
+    assert lines[-3] == "ece is 0.0345; the gate requires at most 0.03."
+    assert lines[-2].startswith(
+        "The version only ties with the TF-IDF baseline, which took 1.2 s to train: accuracy "
+        "0.9911 against 0.9891, difference +0.0020"
+    )
+
+
+def test_sources_are_shown_beside_the_version_before(capsys: pytest.CaptureFixture[str]) -> None:
+    test = [Example(f"t {n}", n % 2, source="shop" if n < 20 else "[b]") for n in range(40)]
+    right = [float(n % 2) for n in range(40)]
+    answers = Answers(right, right, [1.0 - right[0], *right[1:]])
+    groups = compare_groups(test, answers, {"shop"})
+    earlier = ComparedVersion("toy/1.2.2", MEASURED.int8)
+    lines = [
+        " ".join(row) for row in summary(replace(MEASURED, groups=groups, compared=earlier), capsys)
+    ]
+    assert "Test texts by source: toy/1.2.2 → this version" in lines
+    (shop,) = (line for line in lines if line.startswith("shop 20 "))
+    assert shop.startswith("shop 20 0.950 → 1.000 0.952 → 1.000 1.000 → 1.000 0.900 → 1.000 +0.050")
+    assert any(line.startswith("[b] (new) 20 ") for line in lines)
+
+
+def test_texts_of_errors_are_printed_only_if_they_are_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert "Worst" not in str(summary(MEASURED, capsys))
+    shown = [replace(MEASURED.worst_errors[0], text="cash\x1b [prize]")]
+    lines = [" ".join(row) for row in summary(replace(MEASURED, worst_errors=shown), capsys)]
+    assert "advert 0.9871 toy.jsonl:512 cash\\x1b [prize]" in lines
+
+
+def test_bias_is_printed_if_there_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    calibration = replace(MEASURED.calibration, bias=-0.254)
+    last = " ".join(summary(replace(MEASURED, calibration=calibration), capsys)[-1])
+    assert "temperature 0.59, bias -0.25; 62 s" in last
 
 
 def test_last_line_has_parity_resources_and_folder(capsys: pytest.CaptureFixture[str]) -> None:

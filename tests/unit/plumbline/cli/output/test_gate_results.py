@@ -47,6 +47,10 @@ def test_error_for_many_gates_names_the_first_and_counts_the_rest() -> None:
         (gate("f1", 0.95, 0.9), ["f1", "0.95", "≥ 0.9", "passed"]),
         (gate("f1", 0.85, 0.9), ["f1", "0.85", "≥ 0.9", "failed"]),
         (gate("ece", 0.01, 0.02, at_least=False, passed=True), ["ece", "0.01", "≤ 0.02", "passed"]),
+        (
+            gate("source_drop", 0.04, 0.01, at_least=False, passed=False) | {"subject": "shop\x1b"},
+            ["source_drop of shop\\x1b", "0.04", "≤ 0.01", "failed"],
+        ),
         (gate("f1", None, 0.9), ["f1", "", "≥ 0.9", "failed"]),
         (PASSED[1], ["f1_drop", "", "≥ 0.01", "skipped"]),
         ({"passed": "yes", "skipped": True}, ["?", "", "", "failed"]),

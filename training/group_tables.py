@@ -1,0 +1,72 @@
+"""The files, the sources and the worst errors of a run, as tables on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from plumbline_client.visible import one_line
+from training.evaluation.group_comparison import Group, GroupKind, GroupMetrics
+from training.evaluation.worst_errors import WorstError
+
+NO_VALUE = "–"
+LONGEST_TEXT = 200
+MEASURES = ("accuracy", "f1", "recall", "negative_recall")
+
+
+def group_tables(groups: Sequence[Group], compared: str | None) -> Iterator[Table]:
+    """Yield one table of the files and one of the sources, as far as there are any."""
+    for kind in GroupKind:
+        members = [group for group in groups if group.kind is kind]
+        if members:
+            yield _table(kind, members, compared)
+
+
+def errors_table(errors: Sequence[WorstError], labels: tuple[str, str]) -> Table:
+    """Show the texts of the worst errors."""
+    table = Table("label", "confidence", "place", "text", title="Worst errors, by confidence")
+    for error in errors:
+        table.add_row(
+            Text(one_line(labels[error.label])),
+            f"{error.confidence:.4f}",
+            Text(one_line(f"{error.file}:{error.line}")),
+            Text(one_line((error.text or error.text_hash)[:LONGEST_TEXT])),
+        )
+    return table
+
+
+def _table(kind: GroupKind, groups: Sequence[Group], compared: str | None) -> Table:
+    title = f"Test texts by {kind}" + (f": {compared} → this version" if compared else "")
+    table = Table(kind.value, "texts", *MEASURES, title=title)
+    if compared:
+        table.add_column("difference in accuracy")
+    table.add_column("TF-IDF")
+    for group in groups:
+        name = Text(group.title)
+        name.append(" (new)" if group.new and compared else "", style="dim")
+        change = [_difference(group)] if compared else []
+        table.add_row(
+            *(name, f"{group.rows:,}"),
+            *(_change(group.compared, group.served, measure) for measure in MEASURES),
+            *(*change, _value(group.baseline, "accuracy")),
+        )
+    return table
+
+
+def _difference(group: Group) -> str:
+    if group.difference is None:
+        return NO_VALUE
+    interval = group.difference.interval
+    return f"{group.difference.accuracy:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})"
+
+
+def _change(before: GroupMetrics | None, now: GroupMetrics, measure: str) -> str:
+    value = _value(now, measure)
+    return value if before is None else f"{_value(before, measure)} → {value}"
+
+
+def _value(metrics: GroupMetrics, measure: str) -> str:
+    value: float | None = getattr(metrics, measure)
+    return NO_VALUE if value is None else f"{value:.3f}"
