@@ -145,6 +145,13 @@ def registered_sha256(connection: Connection, model: str) -> str | None:
     return connection.execute(query).scalar_one_or_none()
 
 
+def registered_labels(connection: Connection, model: str) -> tuple[str, str] | None:
+    """Return the version's negative and positive class; None if they were never registered."""
+    query = select(ModelVersion.labels).where(ModelVersion.model == model)
+    labels = connection.execute(query).scalar_one_or_none()
+    return (labels[0], labels[1]) if labels else None
+
+
 def register(connection: Connection, version: VersionRecord, *, replace: bool = False) -> None:
     """Record a version that may serve.
 

@@ -57,9 +57,11 @@ def test_labels_are_exported_and_kept_whatever_the_clock_shows(cli: Cli) -> None
     job_id = cli.json_lines("submit", "--text", "hi")[0]["job_id"]
     cli.write("l.jsonl", json.dumps({"job_id": job_id, "label": True}))
     cli.run("label", "l.jsonl", "--by", "ann")
+    retrain = ("retrain", "--from-labels", "--since", "1h", "--name", "a", "--labels", "b,c")
     for clock in (BEHIND, AHEAD):
-        done = cli.with_clock(clock).complete("retrain", "--from-labels", "--since", "1h")
-        assert done.stderr.startswith(b"1 labelled texts")
+        done = cli.with_clock(clock).complete(*retrain)
+        # No version has scored the text, but the label is of the last hour.
+        assert b"1 labels are left out: no version has scored" in done.stderr
     assert len(list((cli.folder / ".plumbline" / "retrain").iterdir())) == 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from sqlalchemy import Engine
 
 from plumbline_client import Client
+from scoring.artifact.config import ScoringConfig
+from scoring.artifact.manifest import Manifest, hashes
 from storage.serving import deployments
 from storage.serving.deployments import Serving, in_canary_share
 from tests.artifacts import FAILED, PASSED, version_record, write_artifact, write_copy
@@ -132,6 +135,29 @@ def test_refusal_is_one_sentence_and_changes_nothing(
     ):
         assert sentence in serving_cli.error("models", *arguments)
     assert serving(engine) == Serving(A)
+
+
+def test_version_of_another_task_is_deployed_only_by_force(cli: Cli, two_versions: Path) -> None:
+    tweets = write_copy(two_versions, "1.0.0", PASSED, name="tweets")
+    config = tweets / "config.json"
+    replace(ScoringConfig.read(config), labels=("calm", "angry")).write(config)
+    manifest = Manifest.read(tweets)
+    replace(manifest, files=hashes(tweets, list(manifest.files))).write(tweets)
+    cli = cli.with_settings(models_dir=two_versions)
+    cli.run("models", "promote", "sms-spam/1.0.0")
+    change = (
+        "sms-spam/1.0.0, which is live, has the classes ham and spam, and tweets/1.0.0 has calm "
+        "and angry"
+    )
+    for role in (("promote",), ("shadow",), ("canary", "--share", "0.1")):
+        sentence = cli.error("models", *role, "tweets")
+        assert sentence.startswith(change)
+        assert "--force" in sentence
+    assert live(cli) == "sms-spam/1.0.0"
+    forced = cli.complete("models", "promote", "tweets", "--force", "--json")
+    assert change in forced.stderr.decode()
+    assert live(cli) == "tweets/1.0.0"
+    assert cli.json("models", "rollback")["live"] == "sms-spam/1.0.0"
 
 
 def test_shadow_and_canary_from_start_to_promotion(

@@ -15,6 +15,7 @@ from plumbline.cli.output.console import err, format_percent, out
 from plumbline.cli.output.gate_results import gates_failed
 from plumbline.cli.output.json_output import JsonOption, print_json
 from plumbline.cli.smoke_test import smoke_test
+from plumbline.cli.task_change import check_task
 from plumbline.cli.user import current_user
 from plumbline.errors import ModelUnchanged, OptionInvalid
 from plumbline.services import connected
@@ -35,7 +36,12 @@ OptionalModelArgument = Annotated[
 ]
 ReasonOption = Annotated[str, typer.Option(help="Reason, recorded in the history.")]
 ForceOption = Annotated[
-    bool, typer.Option("--force", help="Deploy it even if it failed its gates or has none.")
+    bool,
+    typer.Option(
+        "--force",
+        help="Deploy it even if it failed its gates or has none, or is of another task than the "
+        "live version.",
+    ),
 ]
 OffOption = Annotated[bool, typer.Option("--off", help="Remove the current one.")]
 
@@ -52,7 +58,8 @@ def promote(
 ) -> None:
     """Make a version live if it passed its gates and can score a text.
 
-    This removes a shadow and a canary.
+    A version of another model, or with other classes, than the live one needs --force. A shadow and
+    a canary are removed.
     """
     settings = Settings.read()
     artifact = load_verified(resolve_model(settings.models_dir, model), settings.model_public_key)
@@ -65,6 +72,7 @@ def promote(
         with engine.begin() as connection:
             deployments.lock_deployments(connection)
             before = check_not_live(connection, artifact, replace)
+            change = check_task(connection, before, artifact, force)
             deployments.promote(
                 connection,
                 version_record(artifact),
@@ -74,6 +82,7 @@ def promote(
                 replace=replace,
             )
     print_live(artifact.name, before, as_json, failures)
+    print_task_change(change)
 
 
 def rollback(
@@ -104,6 +113,10 @@ def shadow(
     model: OptionalModelArgument = None,
     off: OffOption = False,
     reason: ReasonOption = "none given",
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Accept that it is of another task than the live version."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Let a version score jobs for comparison only; its scores never become results."""
@@ -116,6 +129,7 @@ def shadow(
             before = lock_serving(connection, name, "shadow")
             if before.shadow == name:
                 raise ModelUnchanged(f"The shadow is {name or 'off'} already.")
+            change = check_task(connection, before, artifact, force) if artifact else None
             if artifact is not None:
                 deployments.register(connection, version_record(artifact))
             deployments.set_shadow(connection, name, deployed_by=current_user(), reason=reason)
@@ -123,6 +137,7 @@ def shadow(
         print_json({"live": before.live, "shadow": name, "before": before.shadow})
     else:
         print_role_change("shadow", name, before.shadow)
+    print_task_change(change)
 
 
 def canary(
@@ -147,6 +162,7 @@ def canary(
             before = lock_serving(connection, name, "canary")
             if (before.canary, before.canary_share) == (name, share or 0.0):
                 raise ModelUnchanged(f"The canary is {format_canary(before) or 'off'} already.")
+            change = check_task(connection, before, artifact, force) if artifact else None
             if artifact is not None:
                 deployments.register(connection, version_record(artifact))
             deployments.set_canary(
@@ -160,10 +176,12 @@ def canary(
     if as_json:
         current = {"live": before.live, "canary": name, "canary_share": share}
         print_json(current | {"before": before.canary, "forced": bool(failures)})
+        print_task_change(change)
         return
     now = f"{name}, for {format_percent(share)} of jobs" if name and share else None
     print_role_change("canary", now, format_canary(before))
     print_failed_gates(failures)
+    print_task_change(change)
 
 
 def check_share(share: float | None, off: bool) -> None:
@@ -287,6 +305,11 @@ def print_role_change(role: str, now: str | None, before: str | None) -> None:
 def print_failed_gates(failures: Sequence[str]) -> None:
     for sentence in failures:
         err.print(f"Deployed despite its gates: {sentence}", markup=False, soft_wrap=True)
+
+
+def print_task_change(change: str | None) -> None:
+    if change is not None:
+        err.print(f"Deployed by force: {change}.", markup=False, soft_wrap=True)
 
 
 def print_switch_notice() -> None:

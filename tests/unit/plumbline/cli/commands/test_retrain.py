@@ -1,33 +1,21 @@
-import json
-import stat
 import sys
-import uuid
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from plumbline.atomic_file import SUFFIX
 from plumbline.cli.commands.retrain import (
-    export_labels,
+    choose_task,
+    export_columns,
     option_value,
-    remove_old_exports,
+    parse_labels,
     training_command,
 )
-from plumbline.errors import FileUnwritable
+from plumbline.cli.label_export import ExportColumns, LabelTask
+from plumbline.errors import OptionInvalid
 from plumbline.settings import Settings
-from storage.jobs.labelled_texts import LabelledText
 
 SETTINGS = Settings(models_dir=Path("elsewhere"))
-NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
-COLUMNS = ("text", "label")
-
-
-def labelled(*labels: int) -> list[LabelledText]:
-    return [
-        LabelledText(f"één\n{n}", label, uuid.uuid4(), "mail") for n, label in enumerate(labels)
-    ]
+SPAM = LabelTask("sms-spam", ("ham", "spam"))
 
 
 def test_arguments_are_passed_on_with_the_configured_models_folder() -> None:
@@ -55,56 +43,40 @@ def test_value_of_an_option_of_training_is_read(arguments: list[str], value: str
     assert option_value(arguments, "--text-column") == value
 
 
-def test_only_this_user_can_read_exported_texts(tmp_path: Path) -> None:
-    exported = export_labels(labelled(1, 0, 1), tmp_path / "a" / "retrain", COLUMNS, NOON)
-    assert exported.path == tmp_path / "a" / "retrain" / "labels-20260501T120000.000000Z.jsonl"
-    assert stat.S_IMODE(exported.path.stat().st_mode) == 0o600
-    assert [
-        json.loads(line) for line in exported.path.read_text(encoding="utf-8").splitlines()
-    ] == [
-        {"text": "één\n0", "label": 1},
-        {"text": "één\n1", "label": 0},
-        {"text": "één\n2", "label": 1},
-    ]
-    assert exported.sentence() == (
-        f"3 labelled texts, 1 of class 0 and 2 of class 1, are in {exported.path}"
-    )
+def test_task_is_what_the_options_leave_open() -> None:
+    assert choose_task(None, None, SPAM) == SPAM
+    assert choose_task("sms-spam", None, SPAM) == SPAM
+    assert choose_task(None, ("ham", "spam"), SPAM) == SPAM
+    tweets = LabelTask("tweets", ("calm", "angry"))
+    assert choose_task("tweets", ("calm", "angry"), None) == tweets
+    assert choose_task("sms-spam", ("spam", "ham"), SPAM).labels == ("spam", "ham")
 
 
-def test_export_has_the_columns_of_the_other_files(tmp_path: Path) -> None:
-    exported = export_labels(labelled(1), tmp_path, ("body", "y"), NOON)
-    assert json.loads(exported.path.read_text(encoding="utf-8")) == {"body": "één\n0", "y": 1}
+@pytest.mark.parametrize(
+    ("name", "labels", "known", "missing"),
+    [
+        (None, None, None, "^--name and --labels must"),
+        ("tweets", None, None, "^--labels must"),
+        (None, ("calm", "angry"), None, "^--name must"),
+        (None, ("calm", "angry"), SPAM, "^--name must"),
+    ],
+)
+def test_unclear_task_is_asked_for(
+    name: str | None, labels: tuple[str, str] | None, known: LabelTask | None, missing: str
+) -> None:
+    with pytest.raises(OptionInvalid, match=missing):
+        choose_task(name, labels, known)
 
 
-def test_failed_export_leaves_no_file(tmp_path: Path) -> None:
-    def fail_on_full_disk() -> Iterator[LabelledText]:
-        yield from labelled(1)
-        raise OSError(28, "No space left on device")
-
-    with pytest.raises(
-        FileUnwritable, match="cannot be written: No space left on device; free space there"
-    ):
-        export_labels(fail_on_full_disk(), tmp_path, COLUMNS, NOON)
-    assert list(tmp_path.iterdir()) == []
+def test_labels_are_two_names() -> None:
+    assert parse_labels("calm, angry") == ("calm", "angry")
+    with pytest.raises(OptionInvalid, match="needs two names"):
+        parse_labels("calm")
 
 
-def test_folder_that_cannot_be_created_is_reported_in_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(FileUnwritable, match="cannot be written: "):
-        export_labels(labelled(1), tmp_path / "file" / "retrain", COLUMNS, NOON)
-
-
-def test_old_exports_and_no_other_files_are_removed(tmp_path: Path) -> None:
-    def export(age: timedelta) -> Path:
-        return export_labels(labelled(1), tmp_path, COLUMNS, NOON - age).path
-
-    old = export(timedelta(days=8))
-    old.with_name(old.name + SUFFIX).touch()
-    export(-timedelta(days=40))
-    kept = {export(timedelta(days=6)), export(-timedelta(seconds=1))}
-    for name in ("mine.jsonl", "labels-mine.jsonl", "labels-99999999T999999.999999Z.jsonl"):
-        (tmp_path / name).touch()
-        kept.add(tmp_path / name)
-    remove_old_exports(tmp_path, NOON)
-    assert set(tmp_path.iterdir()) == kept
-    remove_old_exports(tmp_path / "absent", NOON)
+def test_export_has_the_columns_of_the_other_files() -> None:
+    assert export_columns(["--data", "a"]) == ExportColumns("text", "label", "source")
+    options = ["--text-column", "body", "--label-column=y", "--source-column", ""]
+    assert export_columns(options) == ExportColumns("body", "y", "")
+    values = export_columns(["--positive=spam", "--negative", "ham"]).values
+    assert values == ("ham", "spam")
