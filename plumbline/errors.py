@@ -13,6 +13,7 @@
   * ReportMissing
   * SettingsInvalid
   * TaskChanged
+  * TextsMissing
   * ScoringError (`scoring.errors`)
   * StorageError (`storage.errors`)
   * TrainingError (`training.errors`)
@@ -63,6 +64,10 @@ class GatesFailed(PlumblineError):
 
 class TaskChanged(PlumblineError):
     """The version is of another model or has other classes than the live one."""
+
+
+class TextsMissing(PlumblineError):
+    """No stored text is of the time and source that the command names."""
 
 
 class OptionInvalid(PlumblineError):

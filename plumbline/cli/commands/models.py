@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from plumbline.cli.commands.backtest import backtest
 from plumbline.cli.commands.serving import (
     ModelArgument,
     canary,
@@ -316,5 +317,5 @@ def history_line(entry: DeploymentRecord) -> str:
     return f"{change} {at} by {entry.deployed_by}{forced}: {entry.reason}"
 
 
-for command in (promote, rollback, shadow, canary, keygen, sign):
+for command in (backtest, promote, rollback, shadow, canary, keygen, sign):
     app.command()(command)
