@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scoring.intervals import Interval
 from training.evaluation.calibration import CalibrationReport, Reliability, ThresholdRow
 from training.evaluation.gates import GateResult
 from training.evaluation.measurement import Measurement
 from training.evaluation.metrics import MEASURES, ConfusionMatrix, LengthRow
 from training.loop.resource_monitor import ResourceUsage
-
-NO_VALUE = "–"
+from training.release.card_comparisons import baselines, data, groups, worst_errors
+from training.release.card_tables import NO_VALUE, properties, share, table, with_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +41,16 @@ class ModelCard:
         sections = (
             _introduction(self),
             _metrics(measured),
+            baselines(measured.baselines),
+            groups(measured.groups, measured.compared.model if measured.compared else None),
             _confusion(measured.confusion, self.labels),
             _by_length(measured.by_length),
+            worst_errors(measured.worst_errors, self.labels),
             _calibration(measured.calibration, self.calibration_plot),
             _thresholds(measured.calibration.thresholds, self.threshold),
             _serving(measured),
             _gates(measured.gates),
-            ["## Data", "", *_properties(self.data)],
+            data(self.data, self.labels),
             _training(self),
             _intended_use(self.labels, measured.calibration.window_rule),
         )
@@ -81,8 +83,8 @@ def _metrics(measured: Measurement) -> list[str]:
     rows = [
         (
             name,
-            _with_interval(getattr(measured.int8, name), getattr(measured.int8_intervals, name)),
-            _with_interval(
+            with_interval(getattr(measured.int8, name), getattr(measured.int8_intervals, name)),
+            with_interval(
                 getattr(measured.float32, name), getattr(measured.float32_intervals, name)
             ),
         )
@@ -93,12 +95,14 @@ def _metrics(measured: Measurement) -> list[str]:
         "",
         f"Measured on {measured.int8.rows} test texts ({measured.int8.positives} positive, "
         "duplicates removed) that no training decision used. 95% intervals in parentheses: Wilson "
-        "for shares, bootstrap for F1 and AUC.",
+        "for shares, bootstrap for the others. Negative recall, balanced accuracy and MCC do not "
+        "depend on which class is called positive.",
         "",
-        *_table(("", "int8, as served", "float32"), rows),
-        f"Between int8 and float32, the largest difference in probability is "
-        f"{measured.parity.largest_difference:.4f}, and {measured.parity.changed_decisions:.2%} of "
-        "decisions change.",
+        *table(("", "int8, as served", "float32"), rows),
+        "A text is positive from probability 0.5 on. By the same rule, "
+        f"{measured.parity.changed_decisions:.2%} of decisions change between int8 and float32; "
+        f"{measured.parity.changed_reviews:.2%} of texts are left to a person by only one of them, "
+        f"and the largest difference in probability is {measured.parity.largest_difference:.4f}.",
         "",
     ]
 
@@ -108,7 +112,7 @@ def _confusion(counts: ConfusionMatrix, labels: tuple[str, str]) -> list[str]:
     return [
         "### Confusion matrix",
         "",
-        *_table(
+        *table(
             ("", f"predicted {negative}", f"predicted {positive}"),
             [
                 (f"actual {negative}", counts.tn, counts.fp),
@@ -120,7 +124,7 @@ def _confusion(counts: ConfusionMatrix, labels: tuple[str, str]) -> list[str]:
 
 def _by_length(rows: Sequence[LengthRow]) -> list[str]:
     header = ("tokens", "texts", "positive", "accuracy", "precision", "recall", "f1")
-    return ["### By length", "", *_table(header, [_length_cells(row) for row in rows])]
+    return ["### By length", "", *table(header, [_length_cells(row) for row in rows])]
 
 
 def _length_cells(row: LengthRow) -> tuple[object, ...]:
@@ -131,7 +135,7 @@ def _length_cells(row: LengthRow) -> tuple[object, ...]:
         span,
         counts.rows,
         counts.positives,
-        *(_share(counts.if_defined(measure)) for measure in measures),
+        *(share(counts.if_defined(measure)) for measure in measures),
     )
 
 
@@ -146,9 +150,11 @@ def _calibration(calibration: CalibrationReport, plot: str) -> list[str]:
     return [
         "## Calibration",
         "",
-        f"The temperature is {calibration.temperature:.4f}, fitted on the validation split.",
+        f"The temperature is {calibration.temperature:.4f} and the bias {calibration.bias:.4f}, "
+        "fitted on the validation split. A bias of 0 means that the labels were no evidence for "
+        "one.",
         "",
-        *_table(("", "texts", "ECE", "Brier score", "log loss"), rows),
+        *table(("", "texts", "ECE", "Brier score", "log loss"), rows),
         f"![Accuracy by confidence before and after calibration]({plot})",
         "",
     ]
@@ -170,9 +176,9 @@ def _thresholds(rows: Sequence[ThresholdRow], served: float) -> list[str]:
             f"**{row.threshold:g}**" if row.threshold == served else f"{row.threshold:g}",
             f"{row.decided:.1%}",
             row.reviews,
-            _share(row.accuracy),
-            _share(row.precision),
-            _share(row.recall),
+            share(row.accuracy),
+            share(row.precision),
+            share(row.recall),
         )
         for row in rows
     ]
@@ -182,7 +188,7 @@ def _thresholds(rows: Sequence[ThresholdRow], served: float) -> list[str]:
         "Measured on the validation split; accuracy, precision and recall are those of the decided "
         f"texts. The version serves with threshold {served:g}.",
         "",
-        *_table(header, cells),
+        *table(header, cells),
     ]
 
 
@@ -194,8 +200,8 @@ def _serving(measured: Measurement) -> list[str]:
         "",
         "Median milliseconds per text on one thread of the machine that trained the version:",
         "",
-        *_table(("tokens", *latency_ms), [("ms", *(f"{ms:.1f}" for ms in latency_ms.values()))]),
-        *_table(("size", "MB"), sizes),
+        *table(("tokens", *latency_ms), [("ms", *(f"{ms:.1f}" for ms in latency_ms.values()))]),
+        *table(("size", "MB"), sizes),
     ]
 
 
@@ -212,7 +218,7 @@ def _gates(results: Sequence[GateResult]) -> list[str]:
     return [
         "## Gates",
         "",
-        *_table(("gate", "measured", "result"), rows),
+        *table(("gate", "measured", "result"), rows),
         *(f"- {sentence}" for sentence in sentences),
         *([""] if sentences else []),
     ]
@@ -228,13 +234,13 @@ def _training(card: ModelCard) -> list[str]:
         "",
         f"![Loss and learning rate by step]({card.curves_plot})",
         "",
-        *_properties(origin | dict(card.training)),
+        *properties(origin | dict(card.training)),
         "### Shape",
         "",
-        *_properties(card.architecture),
+        *properties(card.architecture),
         "### Resources",
         "",
-        *_properties(_resources(card.resources)),
+        *properties(_resources(card.resources)),
     ]
 
 
@@ -274,28 +280,6 @@ def _intended_use(labels: tuple[str, str], window_rule: str) -> list[str]:
         "the training texts do not contain, is for review, whatever the confidence.",
         "",
     ]
-
-
-def _properties(values: Mapping[str, object]) -> list[str]:
-    return _table(("", ""), [(name.replace("_", " "), value) for name, value in values.items()])
-
-
-def _table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> list[str]:
-    head, *body = (" | ".join(_cell(value) for value in row) for row in (header, *rows))
-    return [f"| {head} |", "|---" * len(header) + "|", *(f"| {line} |" for line in body), ""]
-
-
-def _cell(value: object) -> str:
-    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    return " ".join(text.split()).replace("|", "\\|")
-
-
-def _with_interval(value: float, interval: Interval) -> str:
-    return f"{value:.4f} ({interval.low:.4f} to {interval.high:.4f})"
-
-
-def _share(value: float | None) -> str:
-    return NO_VALUE if value is None else f"{value:.4f}"
 
 
 def _duration(seconds: float) -> str:
