@@ -185,7 +185,8 @@ class Settings(BaseSettings):
     drift_pages: int = Field(
         50,
         ge=1,
-        description="Number of drift report pages to keep, and of runs in Evidently's UI.",
+        description="Number of drift report pages to keep. Evidently's UI keeps five times as many "
+        "reports.",
     )
     evidently_workspace: Path | None = Field(
         None,

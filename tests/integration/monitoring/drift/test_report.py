@@ -154,7 +154,8 @@ def test_html_page_is_self_contained(engine: Engine, settings: Settings, profile
     html = page.read_text(encoding="utf-8")
     for name in profile.columns:
         assert name in html
-    assert "All columns together: distance from the reference in standard errors" in html
+    assert "<title>sms-spam/1.0.0, all sources: stable</title>" in html
+    assert f"{profile.rows} texts: validation texts of sms-spam/1.0.0" in html
     assert re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=.?https?:", html) == []
 
 
