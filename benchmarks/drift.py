@@ -147,15 +147,18 @@ def splits(data: Path, name: str) -> Any:
 def clickbait_version(data: Path, models: Path) -> Path:
     folder = models / "clickbait" / "1.0.0"
     if not folder.is_dir():
-        subprocess.run(
+        trained = subprocess.run(
             [
                 *(sys.executable, "-m", "training", "--preset", "small", "--name", "clickbait"),
                 *("--data", str(data / "clickbait" / "data.csv.gz"), "--train-tokens", "64"),
                 *("--labels", "news,clickbait", "--models-dir", str(models)),
                 *("--run-dir", str(models / "runs"), "--version", "1.0.0"),
             ],
-            check=True,
+            check=False,
         )
+        # 3: the version is saved and failed a gate.
+        if trained.returncode not in (0, 3):
+            raise SystemExit(trained.returncode)
     return folder
 
 

@@ -130,6 +130,8 @@ def test_version_is_registered_with_the_names_of_its_labels(engine: Engine) -> N
     promote_first(engine, "n/1.0.0")
     with engine.connect() as connection:
         assert connection.execute(select(ModelVersion.labels)).scalars().all() == [["ham", "spam"]]
+        assert deployments.registered_labels(connection, "m/1.0.0") == ("ham", "spam")
+        assert deployments.registered_labels(connection, "absent/1.0.0") is None
 
 
 def test_history_records_forced_deployments(engine: Engine) -> None:
