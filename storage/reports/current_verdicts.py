@@ -1,7 +1,8 @@
 """The verdicts on drift that hold now, for the versions that serve and each of their sources.
 
 The newest report is not always the current verdict: a report on too few texts, or on a smaller
-window that somebody chose, does not prove that a drift has ended.
+window that somebody chose, does not prove that a drift has ended. A verdict holds while the version
+serves and its reference is the one that the report had.
 """
 
 from __future__ import annotations
@@ -20,20 +21,31 @@ from storage.states import DriftVerdict
 COMPARED = f"verdict IN ('{DriftVerdict.STABLE}', '{DriftVerdict.DRIFT}')"
 STANDARD = "NOT chosen_window AND NOT chosen_reference"
 
+# The report was compared with what is not the reference any more: traffic was accepted after it,
+# or the acceptance was revoked.
+OUTDATED = """EXISTS (
+    SELECT FROM plumbline.accepted_references AS accepted
+    WHERE (accepted.id = reports.accepted_id AND accepted.revoked_at IS NOT NULL)
+       OR (accepted.model = reports.model AND accepted.revoked_at IS NULL
+           AND accepted.accepted_at > reports.created_at AND NOT reports.chosen_reference
+           AND (accepted.source IS NOT DISTINCT FROM reports.source
+                OR (accepted.source IS NULL AND accepted.columns -> 'source' ? reports.source))))"""
+
 # Of the live version and all sources, everything since the last standard report, which decides.
 # Of a source, which may have stopped for good, and of a canary, what was reported lately.
 RECENT = text(f"""
 WITH serving AS (
     SELECT model AS live, canary FROM ({NEWEST_DEPLOYMENT}) AS newest
 ), decisive AS (
-    SELECT max(id) AS id FROM plumbline.drift_reports, serving
-    WHERE model = live AND source IS NULL AND {COMPARED} AND {STANDARD}
+    SELECT max(id) AS id FROM plumbline.drift_reports AS reports, serving
+    WHERE model = live AND source IS NULL AND {COMPARED} AND {STANDARD} AND NOT {OUTDATED}
 ), recent AS (
     SELECT reports.*, model = live AND source IS NULL AS overall
     FROM plumbline.drift_reports AS reports, serving, decisive
-    WHERE (model = live AND source IS NULL AND reports.id >= coalesce(decisive.id, 0))
-       OR (model IN (live, canary) AND (source IS NOT NULL OR model <> live)
-           AND created_at > now() - make_interval(secs => :valid_s))
+    WHERE ((model = live AND source IS NULL AND reports.id >= coalesce(decisive.id, 0))
+           OR (model IN (live, canary) AND (source IS NOT NULL OR model <> live)
+               AND created_at > now() - make_interval(secs => :valid_s)))
+      AND NOT {OUTDATED}
 )
 SELECT id, model, source, verdict, summary, created_at, window_rows, scheduled, chosen_window,
        chosen_reference, overall,

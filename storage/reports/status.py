@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import Connection, text
 
@@ -14,7 +15,7 @@ from storage.jobs.sweep import NONE_OVERDUE, OverdueLeases, overdue_leases
 from storage.periodic_tasks import AGES, PeriodicTaskAge
 from storage.rejected_messages import COUNT_REJECTED
 from storage.reports.alerts import open_alerts
-from storage.reports.current_verdicts import CurrentVerdict, current_verdicts
+from storage.reports.current_verdicts import CurrentVerdict, current_verdicts, last_reported
 from storage.serving.deployments import NEWEST_DEPLOYMENT
 from storage.tables import Alert
 
@@ -50,7 +51,8 @@ SELECT
 class Status:
     """`counts` are by job state; a field is None if there is no such job or version.
 
-    `drift` are the current verdicts, the worst first.
+    `drift` are the current verdicts, the worst first; `drift_reported_at` is the time of the live
+    version's last report, whether or not its verdict is current.
     """
 
     counts: dict[JobState, int]
@@ -62,6 +64,7 @@ class Status:
     canary_share: float | None = None
     rejected_messages_last_day: int = 0
     drift: Sequence[CurrentVerdict] = ()
+    drift_reported_at: datetime | None = None
     open_alerts: Sequence[Alert] = ()
 
 
@@ -92,6 +95,7 @@ def snapshot(connection: Connection, drift_valid_s: float) -> Status:
         canary_share=row.canary_share,
         rejected_messages_last_day=row.rejected_messages_last_day,
         drift=current_verdicts(connection, drift_valid_s),
+        drift_reported_at=last_reported(connection),
         open_alerts=open_alerts(connection),
     )
 

@@ -26,6 +26,7 @@ from plumbline.cli.output.console import (
 )
 from plumbline.cli.output.drift_overview import (
     DriftOverview,
+    no_verdict,
     overview_document,
     overview_table,
     read_overview,
@@ -250,8 +251,8 @@ def worst_report(overview: DriftOverview) -> int | None:
     if overview.live_model is None:
         return None
     raise ReportMissing(
-        f"There is no drift report on {overview.live_model} yet; `plumbline drift run` makes one, "
-        "and `plumbline drift list` shows those of earlier versions."
+        f"There is {no_verdict(overview.live_model, overview.reported)}; `plumbline drift run` "
+        "makes one, and `plumbline drift list` shows the earlier ones."
     )
 
 

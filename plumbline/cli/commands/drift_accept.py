@@ -197,7 +197,8 @@ def consequences(accepted: AcceptedReference) -> str:
     scope = about if accepted.source is None else f"source {accepted.source} alone"
     return (
         f"Drift reports on {accepted.model}, on {scope}, compare with it from the next one on, "
-        f"which `plumbline drift run` makes now. `plumbline drift revoke {accepted.id} --reason "
+        "which `plumbline drift run` makes now. Verdicts from before are history. "
+        f"`plumbline drift revoke {accepted.id} --reason "
         "...` reverses it, and a promotion ends it. Estimated metrics stay marked as untrustworthy "
         "while the texts differ from the validation texts."
     )

@@ -188,7 +188,8 @@ def add_ledger_rows(table: Table, ledger: Status) -> None:
     if ledger.canary_model is not None and ledger.canary_share is not None:
         share = format_percent(ledger.canary_share)
         table.add_row("canary", f"{ledger.canary_model}, {share} of jobs")
-    table.add_row("drift", drift_text(ledger.drift, ledger.live_model))
+    reported = ledger.drift_reported_at is not None
+    table.add_row("drift", drift_text(ledger.drift, ledger.live_model, reported))
     table.add_row("alerts", alerts_text(ledger.open_alerts))
 
 

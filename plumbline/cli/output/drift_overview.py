@@ -18,7 +18,7 @@ from plumbline.cli.output.console import (
 )
 from plumbline.cli.output.rows import row_values
 from storage.reports.alerts import open_alerts
-from storage.reports.current_verdicts import CurrentVerdict, current_verdicts
+from storage.reports.current_verdicts import CurrentVerdict, current_verdicts, last_reported
 from storage.serving.deployments import live_model
 from storage.tables import Alert
 
@@ -30,16 +30,23 @@ LONGEST_SUMMARY = 300
 
 @dataclass(frozen=True, slots=True)
 class DriftOverview:
-    """The current verdicts, the worst first, and the open alerts, the worst first."""
+    """The current verdicts, the worst first, and the open alerts, the worst first.
+
+    `reported` is whether there is a report on the live version, current or not.
+    """
 
     live_model: str | None
+    reported: bool
     current: Sequence[CurrentVerdict]
     alerts: Sequence[Alert]
 
 
 def read_overview(connection: Connection, valid_s: float) -> DriftOverview:
     return DriftOverview(
-        live_model(connection), current_verdicts(connection, valid_s), open_alerts(connection)
+        live_model(connection),
+        last_reported(connection) is not None,
+        current_verdicts(connection, valid_s),
+        open_alerts(connection),
     )
 
 
@@ -51,16 +58,17 @@ def overview_document(overview: DriftOverview) -> dict[str, Any]:
 
 
 def overview_table(overview: DriftOverview) -> Table:
-    table = property_table("now")
-    table.add_row("drift", drift_text(overview.current, overview.live_model))
+    table = property_table("current verdict and alerts")
+    drift = drift_text(overview.current, overview.live_model, overview.reported)
+    table.add_row("drift", drift)
     table.add_row("alerts", alerts_text(overview.alerts))
     return table
 
 
-def drift_text(current: Sequence[CurrentVerdict], live_model: str | None) -> Text:
+def drift_text(current: Sequence[CurrentVerdict], live_model: str | None, reported: bool) -> Text:
     """Return the worst verdict with its model and source, and the names of others like it."""
     if not current:
-        return Text("no report yet" if live_model is None else f"no report on {live_model} yet")
+        return printable_text(no_verdict(live_model, reported), LONGEST_SUMMARY)
     worst = current[0]
     lines = [
         Text.assemble(colored_text(worst.verdict), ": ", subject_text(worst)),
@@ -75,6 +83,15 @@ def drift_text(current: Sequence[CurrentVerdict], live_model: str | None) -> Tex
     if len(others) > MAX_LINES:
         lines.append(Text(f"and {len(others) - MAX_LINES:,} more"))
     return Text("\n").join(lines)
+
+
+def no_verdict(live_model: str | None, reported: bool) -> str:
+    """Return why there is no current verdict, without a full stop."""
+    if live_model is None:
+        return "no report yet"
+    if reported:
+        return f"no report on {live_model} since its reference changed"
+    return f"no report on {live_model} yet"
 
 
 def subject_text(report: CurrentVerdict) -> Text:

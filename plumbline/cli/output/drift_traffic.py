@@ -124,7 +124,8 @@ def sources_table(sources: Sequence[SourceShare]) -> Table:
 
 def texts_table(texts: Sequence[UnfamiliarText]) -> Table:
     """Return a row of one line per text, which `plumbline show JOB` prints in full."""
-    table = column_table("", "job", "source", "key", "text")
+    with_keys = any(text.key is not None for text in texts)
+    table = column_table("", "job", "source", *(["key"] if with_keys else []), "text")
     for column in table.columns:
         column.no_wrap = True
     table.columns[-1].ratio = 1
@@ -134,7 +135,7 @@ def texts_table(texts: Sequence[UnfamiliarText]) -> Table:
             f"{text.unfamiliarity:.2f}",
             str(text.job_id)[:ID_DIGITS],
             printable_text(text.source, 12),
-            printable_text(text.key, 12),
+            *([printable_text(text.key, 12)] if with_keys else []),
             printable_text(text.text, 200),
         )
     return table

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Engine, text
 
+from storage.reports import accepted_references
+from storage.reports.accepted_references import Traffic
 from storage.reports.current_verdicts import current_verdicts, last_reported
 from storage.serving import deployments
 from storage.serving.deployments import VersionRecord
 from tests.integration.storage.reports.test_drift import add
 
 VALID_S = 10_800.0
+NOW = datetime.now(UTC)
 VALUES = text("""
 INSERT INTO plumbline.drift_values
     (report_id, feature, method, value, threshold, drifted, histogram)
@@ -108,3 +112,39 @@ def test_only_scheduled_reports_and_standard_ones_show_that_reports_are_made(
         after = last_reported(connection)
     assert before is not None and after is not None
     assert (after - before).total_seconds() > 8 * 3_600
+
+
+def accept(engine: Engine, source: str | None, sources: list[str]) -> int:
+    traffic = Traffic(2, NOW, NOW, {"source": sources})
+    with engine.begin() as connection:
+        return accepted_references.accept(
+            connection, traffic, model="m/1.0.0", source=source, reason="new", accepted_by="ann"
+        ).id
+
+
+def revoke(engine: Engine, accepted_id: int) -> None:
+    with engine.begin() as connection:
+        accepted_references.revoke(connection, accepted_id, reason="no", revoked_by="ann")
+
+
+def test_verdict_holds_while_its_reference_is_in_force(engine: Engine) -> None:
+    promote(engine, "m/1.0.0")
+    scheduled(engine, verdict="drift")
+    scheduled(engine, source="shop", verdict="drift")
+    scheduled(engine, source="mail", verdict="drift")
+    accepted_id = accept(engine, None, ["shop", "shop"])
+    assert current(engine) == [("m/1.0.0", "mail", "drift")]
+    scheduled(engine, reference="accepted", accepted_id=accepted_id)
+    everything = ("m/1.0.0", None)
+    assert (*everything, "stable") in current(engine)
+    revoke(engine, accepted_id)
+    assert (*everything, "drift") in current(engine)
+    assert (*everything, "stable") not in current(engine)
+
+
+def test_accepted_source_leaves_the_verdict_on_all_sources(engine: Engine) -> None:
+    promote(engine, "m/1.0.0")
+    scheduled(engine, verdict="drift")
+    scheduled(engine, source="shop", verdict="drift")
+    accept(engine, "shop", ["shop"])
+    assert current(engine) == [("m/1.0.0", None, "drift")]
