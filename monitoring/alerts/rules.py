@@ -10,18 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from plumbline.label_request import labelling_steps
 from plumbline.queues import SWEEP_TASK
 from plumbline.settings import Settings
 from storage.reports.alert_facts import AlertFacts
 from storage.reports.alerts import Condition
 from storage.reports.quality import LatestQuality
-from storage.states import DriftVerdict, Role
+from storage.states import DriftVerdict, EstimateStatus, Role
 from storage.tables import Metric, Severity
 
 Rule = Callable[[AlertFacts, Settings], Iterator[Condition]]
 
 # The subject of a rule that is not about a single version.
 EVERYTHING = "everything"
+# Labels of texts that drifted describe later texts that drifted for a week.
+LABELS_VALID_S = 7 * 86_400.0
+# A message names at most this many sources.
+NAMED_SOURCES = 3
 
 
 def evaluate_rules(facts: AlertFacts, settings: Settings) -> list[Condition]:
@@ -72,21 +77,69 @@ def stale_drift(facts: AlertFacts, settings: Settings) -> Iterator[Condition]:
 
 
 def estimated_accuracy(facts: AlertFacts, settings: Settings) -> Iterator[Condition]:
-    """The whole interval is below the threshold, so a few texts alone never raise this alert."""
+    """The whole interval is below the threshold, so a few texts alone never raise this alert.
+
+    Where labels of a random sample describe the newest texts, they count as well.
+    """
     threshold = settings.alert_estimated_accuracy
     for row in live_quality(facts, Metric.ACCURACY):
-        value, high = row.estimated, row.estimated_high
+        about = subject(row.model, row.source)
+        value, high, basis = row.estimated, row.estimated_high, "the predictions alone"
+        if has_sample(row, facts):
+            value, high = row.combined, row.combined_high
+            basis = f"{row.random_rows:,} labels and all predictions"
         if value is not None and high is not None and high < threshold:
-            about = subject(row.model, row.source)
             yield Condition(
                 "estimated_accuracy",
                 about,
                 Severity.WARNING,
                 value,
                 threshold,
-                f"The estimated accuracy of {about} is {value:.3f} (at most {high:.3f}), below the "
-                f"threshold of {threshold:g}.",
+                f"The accuracy of {about}, estimated from {basis}, is {value:.3f} (at most "
+                f"{high:.3f}), below the threshold of {threshold:g}.",
             )
+
+
+def estimate_untrusted(facts: AlertFacts, settings: Settings) -> Iterator[Condition]:
+    """The texts have drifted, so their accuracy is unknown until a random sample has labels.
+
+    The alert names the sources that drifted, and the version only if none of them did.
+    """
+    if settings.alert_estimated_accuracy == 0:
+        return
+    drifted = {(v.model, v.source) for v in facts.drift if v.verdict == DriftVerdict.DRIFT}
+    rows = [
+        row
+        for row in live_quality(facts, Metric.ACCURACY)
+        if row.estimate_status == EstimateStatus.DRIFT and (row.model, row.source) in drifted
+    ]
+    with_sources = {row.model for row in rows if row.source is not None}
+    for row in rows:
+        if has_sample(row, facts) or (row.source is None and row.model in with_sources):
+            continue
+        about = subject(row.model, row.source)
+        yield Condition(
+            "estimate_untrusted",
+            about,
+            Severity.WARNING,
+            1.0,
+            1.0,
+            f"The accuracy of {about} is unknown, because its estimate is not trustworthy under "
+            f"drift: {labelling_steps(row.source)}.",
+        )
+
+
+def has_sample(row: LatestQuality, facts: AlertFacts) -> bool:
+    """Return whether labels of a random sample of all its texts describe the newest window.
+
+    They do if they are of that window, or if its texts have drifted as those of the labels had.
+    """
+    if row.combined is None or row.combined_window_to is None or (row.combined_share or 1.0) < 1.0:
+        return False
+    if row.combined_window_to > row.window_from:
+        return True
+    fresh = (facts.now - row.combined_window_to).total_seconds() <= LABELS_VALID_S
+    return fresh and row.estimate_status == row.combined_status == EstimateStatus.DRIFT
 
 
 def realized_quality(facts: AlertFacts, settings: Settings) -> Iterator[Condition]:
@@ -106,9 +159,19 @@ def realized_quality(facts: AlertFacts, settings: Settings) -> Iterator[Conditio
                     Severity.CRITICAL,
                     value,
                     threshold,
-                    f"The realized {metric} of {about} is {value:.3f} on {row.labelled_rows:,} "
-                    f"labels (at most {high:.3f}), below the threshold of {threshold:g}.",
+                    f"The realized {metric} of {about} is {value:.3f} on {labels(row)} (at most "
+                    f"{high:.3f}), below the threshold of {threshold:g}.",
                 )
+
+
+def labels(row: LatestQuality) -> str:
+    """Return the number of labels, and of which sources they are if not of all."""
+    number = f"{row.labelled_rows:,} labels"
+    if (row.labelled_share or 1.0) == 1.0 or not row.labelled_sources:
+        return number
+    named, more = row.labelled_sources[:NAMED_SOURCES], row.labelled_sources[NAMED_SOURCES:]
+    others = f" and {len(more)} more sources" if more else ""
+    return f"{number} of {', '.join(named)}{others} only"
 
 
 def live_quality(facts: AlertFacts, metric: Metric) -> list[LatestQuality]:
@@ -211,6 +274,7 @@ RULES: tuple[Rule, ...] = (
     drift,
     stale_drift,
     estimated_accuracy,
+    estimate_untrusted,
     realized_quality,
     error_rate,
     queue_age,

@@ -25,6 +25,7 @@ from storage.jobs.queue import queue_length
 from storage.jobs.sweep import overdue_leases
 from storage.reports import alerts, quality
 from storage.reports.current_verdicts import current_verdicts
+from storage.reports.quality import LatestQuality
 from storage.serving import deployments
 from storage.states import JobState, Role
 
@@ -35,6 +36,9 @@ CACHE_S = 10.0
 QUERY_LIMIT_S = 2.0
 # Prometheus gives up after 10 s.
 SCRAPE_LIMIT_S = 8.0
+
+# Of the metrics of all sources, those of the labelled sources only.
+PART = "_labelled_sources"
 
 Query = Callable[[Connection], list[Metric]]
 
@@ -176,14 +180,34 @@ def latest_quality(limits: SeriesLimits, connection: Connection) -> list[Metric]
     labelled = _gauge(
         "quality_labelled_jobs", "Labelled jobs behind the realized quality.", labels[:3]
     )
+    status = _gauge(
+        "quality_estimate_status_info",
+        "Whether the estimate is trusted, withheld under drift, or not checked.",
+        [*labels[:3], "status"],
+    )
     for row in quality.latest(connection, max_sources=limits.max_sources):
         values = [row.model, Role(row.role), row.source or ""]
-        for known_by in ("estimated", "estimated_low", "estimated_high", "realized"):
-            value = getattr(row, known_by)
-            if value is not None:
-                ratio.add_metric([*values, row.metric, known_by], value)
+        for known_by, value in _known_values(row):
+            ratio.add_metric([*values, row.metric, known_by], value)
         labelled.add_metric(values, row.labelled_rows)
-    return [ratio, _without_repeats(labelled)]
+        status.add_metric([*values, row.estimate_status], 1)
+    return [ratio, _without_repeats(labelled), _without_repeats(status)]
+
+
+def _known_values(row: LatestQuality) -> Iterator[tuple[str, float]]:
+    """Yield the values of `known_by`; those of a part of the sources are not called the whole's."""
+    realized = PART if (row.labelled_share or 1.0) < 1.0 else ""
+    combined = PART if (row.combined_share or 1.0) < 1.0 else ""
+    values = {
+        "estimated": row.estimated,
+        "estimated_low": row.estimated_low,
+        "estimated_high": row.estimated_high,
+        f"realized{realized}": row.realized,
+        f"combined{combined}": row.combined,
+        f"combined{combined}_low": row.combined_low,
+        f"combined{combined}_high": row.combined_high,
+    }
+    yield from ((name, value) for name, value in values.items() if value is not None)
 
 
 QUERIES: tuple[Query, ...] = (queue, quarantined, upkeep, leases, serving, firing)

@@ -75,7 +75,41 @@ def test_the_metrics_are_those_of_the_tables(database_url: str, engine: Engine) 
         ("quality_ratio", "a/1.0.0", "live", "", "f1", "estimated_high"): 0.95,
         ("quality_ratio", "a/1.0.0", "live", "", "f1", "realized"): 0.85,
         ("quality_labelled_jobs", "a/1.0.0", "live", ""): 70,
+        ("quality_estimate_status_info", "a/1.0.0", "live", "", "unchecked"): 1,
     }
+
+
+DRIFTED = (
+    *ROWS,
+    """UPDATE plumbline.drift_reports
+       SET window_from = now() - interval '2 hours', window_to = now() - interval '1 hour'
+       WHERE verdict = 'drift'""",
+    """UPDATE plumbline.quality_reports
+       SET labelled_share = 0.5, combined_share = 0.5, random_rows = 70""",
+    """UPDATE plumbline.quality_values
+       SET combined = 0.7, combined_low = 0.6, combined_high = 0.8""",
+)
+
+
+def test_estimate_under_drift_has_no_series_and_labels_of_some_sources_are_named(
+    database_url: str, engine: Engine
+) -> None:
+    with engine.begin() as connection:
+        for statement in DRIFTED:
+            connection.exec_driver_sql(statement)
+    samples = [
+        sample
+        for family in LedgerCollector(database_url, LIMITS).collect()
+        for sample in family.samples
+        if sample.name.startswith("plumbline_quality")
+    ]
+    assert {s.labels["known_by"]: s.value for s in samples if "known_by" in s.labels} == {
+        "realized_labelled_sources": 0.85,
+        "combined_labelled_sources": 0.7,
+        "combined_labelled_sources_low": 0.6,
+        "combined_labelled_sources_high": 0.8,
+    }
+    assert [s.labels["status"] for s in samples if "status" in s.labels] == ["drift"]
 
 
 def test_a_query_that_takes_too_long_is_omitted(

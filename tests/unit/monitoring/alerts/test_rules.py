@@ -119,12 +119,90 @@ def test_estimated_accuracy_alerts_if_its_whole_interval_is_below_the_threshold(
     (alert,) = conditions({"quality": [quality(labelled_rows=0)]})
     assert (alert.rule, alert.value, alert.threshold) == ("estimated_accuracy", 0.85, 0.9)
     assert alert.message == (
-        f"The estimated accuracy of {MODEL} is 0.850 (at most 0.880), below the threshold of 0.9."
+        f"The accuracy of {MODEL}, estimated from the predictions alone, is 0.850 (at most 0.880), "
+        "below the threshold of 0.9."
     )
     assert rules({"quality": [quality(labelled_rows=0, estimated_high=0.9)]}) == []
     undefined = quality(estimated=None, estimated_low=None, estimated_high=None, labelled_rows=0)
     assert rules({"quality": [undefined]}) == []
     assert rules({"quality": [quality(labelled_rows=0)]}, alert_estimated_accuracy=0) == []
+
+
+SAMPLED = {
+    "combined": 0.66,
+    "combined_low": 0.55,
+    "combined_high": 0.78,
+    "combined_share": 1.0,
+    "random_rows": 50,
+    "combined_window_to": NOW + 12 * HOUR,
+    "combined_status": "drift",
+}
+
+
+def drifted(**changes: Any) -> LatestQuality:
+    """Return the accuracy of texts that have drifted; without labels, it is unknown."""
+    withheld = dict.fromkeys(("estimated", "estimated_low", "estimated_high"))
+    return quality(**{"labelled_rows": 0, "estimate_status": "drift"} | withheld | changes)
+
+
+def test_drift_makes_the_accuracy_unknown_until_a_random_sample_has_labels() -> None:
+    verdicts = [drift(source="shop"), drift()]
+    shop, everything, mail = drifted(source="shop"), drifted(), drifted(source="mail")
+    unlabelled = {"drift": verdicts, "quality": [everything, mail, shop]}
+    alerts = [alert for alert in conditions(unlabelled) if alert.rule != "drift"]
+    assert [(alert.rule, alert.subject) for alert in alerts] == [
+        ("estimate_untrusted", f"{MODEL}, source shop")
+    ], "the source that drifted, but neither the whole nor a source that is stable"
+    assert alerts[0].message == (
+        f"The accuracy of {MODEL}, source shop is unknown, because its estimate is not trustworthy "
+        "under drift: label a random sample: `plumbline results --sample 50 --by random --source "
+        "shop --output sample.csv`, fill in its column `label`, then `plumbline label sample.csv`."
+    )
+    assert rules(unlabelled, alert_estimated_accuracy=0) == rules({"drift": verdicts})
+    labelled = {"drift": verdicts, "quality": [drifted(source="shop", **SAMPLED)]}
+    assert ("estimated_accuracy", f"{MODEL}, source shop") in rules(labelled)
+    assert ("estimate_untrusted", f"{MODEL}, source shop") not in rules(labelled)
+
+
+def test_drift_of_all_sources_together_is_named_by_the_version() -> None:
+    facts = {"drift": [drift()], "quality": [drifted()]}
+    assert ("estimate_untrusted", MODEL) in rules(facts)
+    part = {"drift": [drift()], "quality": [drifted(**SAMPLED | {"combined_share": 0.5})]}
+    assert ("estimate_untrusted", MODEL) in rules(part), "labels of one source are not the whole"
+    assert rules({"quality": [drifted()]}) == [], "the drift has ended, or is accepted as normal"
+
+
+def test_labels_of_drifted_texts_describe_later_drifted_texts_for_a_week() -> None:
+    earlier = SAMPLED | {"combined_window_to": NOW - 24 * HOUR}
+    old = SAMPLED | {"combined_window_to": NOW - 8 * 24 * HOUR}
+    before_drift = earlier | {"combined_status": "trusted"}
+    for sample, expected in (
+        (earlier, "estimated_accuracy"),
+        (old, "estimate_untrusted"),
+        (before_drift, "estimate_untrusted"),
+    ):
+        facts = {"drift": [drift()], "quality": [drifted(**sample)]}
+        assert rules(facts) == [("drift", MODEL), (expected, MODEL)]
+
+
+def test_labels_of_a_random_sample_replace_the_estimate() -> None:
+    row = quality(labelled_rows=0, estimated_high=0.99, **SAMPLED)
+    (alert,) = conditions({"quality": [row]})
+    assert alert.message == (
+        f"The accuracy of {MODEL}, estimated from 50 labels and all predictions, is 0.660 (at most "
+        "0.780), below the threshold of 0.9."
+    )
+    other_texts = SAMPLED | {"combined_window_to": NOW - HOUR}
+    assert rules({"quality": [quality(labelled_rows=0, estimated_high=0.99, **other_texts)]}) == []
+
+
+def test_labels_of_some_sources_are_not_called_those_of_all() -> None:
+    row = quality(estimated_high=0.99, labelled_share=0.1, labelled_sources=["shop"])
+    (alert,) = conditions({"quality": [row]})
+    assert "is 0.700 on 100 labels of shop only (at most 0.750)" in alert.message
+    many = quality(estimated_high=0.99, labelled_share=0.1, labelled_sources=list("abcde"))
+    (alert,) = conditions({"quality": [many]})
+    assert "on 100 labels of a, b, c and 2 more sources only" in alert.message
 
 
 def test_realized_quality_alerts_with_enough_labels() -> None:
