@@ -100,14 +100,19 @@ WITH candidates AS ({candidates}), ordered AS (
         ORDER BY strength DESC, draw) AS position
     FROM ({distinct}) AS candidates
     WHERE strength IS NOT NULL
+), chosen AS MATERIALIZED (
+    SELECT job_id, position FROM ordered WHERE position <= :size
 )
 SELECT job_id, results.source, key, text, results.label AS predicted_label,
        results.probability, results.confidence, results.decision, {unfamiliarity} AS unfamiliarity,
        results.model, results.scored_at
-FROM ordered
+FROM chosen
 JOIN plumbline.results USING (job_id)
 JOIN plumbline.predictions AS live USING (job_id)
-WHERE position <= :size AND live.role = '{role}'
+WHERE live.role = '{role}'
+  -- PostgreSQL cannot know how few texts are chosen, and would read all of them otherwise.
+  AND results.job_id = ANY (ARRAY(SELECT job_id FROM chosen))
+  AND live.job_id = ANY (ARRAY(SELECT job_id FROM chosen))
 ORDER BY position, results.source
 """
 _DISTINCT = """
