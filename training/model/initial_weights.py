@@ -19,6 +19,7 @@ from scoring.artifact.registry import resolve
 from training.data.long_words import split_long_words
 from training.errors import InitialWeightsInvalid
 from training.model.architecture import Classifier
+from training.model.checkpoint_name import checkpoint_name
 from training.model.huggingface import HUB, load_backbone, read_pretrained
 from training.model.int8_weights import load_int8_model
 from training.presets import ModelConfig, TrainingConfig, fine_tuning_config
@@ -55,7 +56,7 @@ def pretrained_weights(source: str) -> InitialWeights:
     checkpoint = read_pretrained(source)
     digest = _digest(checkpoint.weights)
     # The model card is read on other machines, where a local path means nothing.
-    name = checkpoint.source if source.startswith(HUB) else Path(checkpoint.source).resolve().name
+    name = checkpoint.source if source.startswith(HUB) else checkpoint_name(Path(source))
     return InitialWeights(
         name=f"{name} (weights {digest[:12]})",
         fingerprint=digest,
