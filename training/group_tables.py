@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +17,11 @@ LONGEST_TEXT = 200
 MEASURES = ("accuracy", "f1", "recall", "negative_recall")
 
 
+def compact_table(title: str) -> Table:
+    """Return a table whose columns of numbers fit a terminal of 80 columns."""
+    return Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+
+
 def group_tables(groups: Sequence[Group], compared: str | None) -> Iterator[Table]:
     """Yield one table of the files and one of the sources, as far as there are any."""
     for kind in GroupKind:
@@ -26,7 +32,9 @@ def group_tables(groups: Sequence[Group], compared: str | None) -> Iterator[Tabl
 
 def errors_table(errors: Sequence[WorstError], labels: tuple[str, str]) -> Table:
     """Show the texts of the worst errors."""
-    table = Table("label", "confidence", "place", "text", title="Worst errors, by confidence")
+    table = compact_table("Worst errors, by confidence")
+    for heading in ("label", "confidence", "place", "text"):
+        table.add_column(heading, overflow="fold")
     for error in errors:
         table.add_row(
             Text(one_line(labels[error.label])),
@@ -38,10 +46,13 @@ def errors_table(errors: Sequence[WorstError], labels: tuple[str, str]) -> Table
 
 
 def _table(kind: GroupKind, groups: Sequence[Group], compared: str | None) -> Table:
-    title = f"Test texts by {kind}" + (f": {compared} → this version" if compared else "")
-    table = Table(kind.value, "texts", *MEASURES, title=title)
+    title = f"Test texts by {kind}"
+    title += f": {compared} → this version, and the difference in accuracy" if compared else ""
+    table = compact_table(title)
+    for heading in (kind.value, "texts", *MEASURES):
+        table.add_column(heading.replace("_", " "), overflow="fold")
     if compared:
-        table.add_column("difference in accuracy")
+        table.add_column("difference")
     table.add_column("TF-IDF")
     for group in groups:
         name = Text(group.title)

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from training.evaluation.metrics import MEASURES
-from training.group_tables import errors_table, group_tables
+from training.group_tables import compact_table, errors_table, group_tables
 
 if TYPE_CHECKING:
     from training.evaluation.gates import GateResult
@@ -51,12 +51,16 @@ def _sentences(measured: Measurement) -> list[str]:
 def _metrics_table(model: str, measured: Measurement) -> Table:
     earlier = measured.compared
     title = f"{model} on the test split"
-    table = Table("", "int8, as served", "95% interval", "float32", title=title)
+    table = compact_table(title)
+    table.add_column(no_wrap=True)
+    table.add_column("int8")
+    table.add_column("95% interval", no_wrap=True)
+    table.add_column("float32")
     if earlier:
-        table.add_column(earlier.model)
+        table.add_column(earlier.model, overflow="fold")
     baselines = measured.baselines
     for baseline in baselines:
-        table.add_column(baseline.name)
+        table.add_column(baseline.name, overflow="fold")
     for measure in MEASURES:
         interval = getattr(measured.int8_intervals, measure)
         row = [
@@ -79,7 +83,10 @@ def _gates_table(results: list[GateResult]) -> Table:
         if failed
         else "All gates passed"
     )
-    table = Table("gate", "measured", "result", title=title)
+    table = compact_table(title)
+    table.add_column("gate", overflow="fold")
+    table.add_column("measured", justify="right")
+    table.add_column("result", no_wrap=True)
     for result in results:
         value = "–" if result.value is None else f"{result.value:.4g}"
         outcome = "[red]failed[/]" if result.outcome == "failed" else result.outcome

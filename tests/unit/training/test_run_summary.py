@@ -86,7 +86,8 @@ def test_sources_are_shown_beside_the_version_before(capsys: pytest.CaptureFixtu
     lines = [
         " ".join(row) for row in summary(replace(MEASURED, groups=groups, compared=earlier), capsys)
     ]
-    assert "Test texts by source: toy/1.2.2 → this version" in lines
+    title = "Test texts by source: toy/1.2.2 → this version, and the difference in accuracy"
+    assert title in lines
     (shop,) = (line for line in lines if line.startswith("shop 20 "))
     assert shop.startswith("shop 20 0.950 → 1.000 0.952 → 1.000 1.000 → 1.000 0.900 → 1.000 +0.050")
     assert any(line.startswith("[b] (new) 20 ") for line in lines)
