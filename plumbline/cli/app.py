@@ -66,7 +66,10 @@ COMMANDS = {
         "cancel:cancel",
         "Cancel jobs that are still queued: those of the arguments, or all of a source.",
     ),
-    "results": LazyCommand("results:results", "Show the results of texts, newest first."),
+    "results": LazyCommand(
+        "results:results",
+        "Show the results of texts, newest first, or draw a sample of scored texts to label.",
+    ),
     "show": LazyCommand("show:show", "Show everything about one job."),
     "score": LazyCommand(
         "score:score", "Score one text on this machine, without queue or database."
