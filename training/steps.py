@@ -14,7 +14,6 @@ from rich.progress import (
     ProgressColumn,
     SpinnerColumn,
     Task,
-    TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
@@ -33,6 +32,13 @@ class CutColumn(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         return Text(task.description, no_wrap=True, overflow="ellipsis")
+
+
+class TimeLeftColumn(TimeRemainingColumn):
+    """The time left, or nothing for a step of unknown length."""
+
+    def render(self, task: Task) -> Text:
+        return Text() if task.total is None else Text("left ") + super().render(task)
 
 
 class Steps:
@@ -79,8 +85,7 @@ class Steps:
             SpinnerColumn(),
             BarColumn(bar_width=12),
             TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            TimeLeftColumn(),
             CutColumn(),
             console=self._console,
             transient=True,

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from training.loop.history import History, why_finished
 from training.presets import TrainingConfig
-from training.steps import CutColumn
+from training.steps import CutColumn, TimeLeftColumn
 
 # TensorBoard samples a thousand points per curve; more only make the logs larger.
 STEPS_PER_LOG = 10
@@ -32,8 +32,7 @@ class Progress:
         self._bar = rich_progress.Progress(
             rich_progress.BarColumn(bar_width=12),
             rich_progress.MofNCompleteColumn(),
-            rich_progress.TextColumn("left"),
-            rich_progress.TimeRemainingColumn(),
+            TimeLeftColumn(),
             CutColumn(),
             console=self._console,
             disable=not self._console.is_terminal,

@@ -37,6 +37,13 @@ def test_on_a_terminal_the_time_left_is_visible_at_any_width(width: int) -> None
     assert "✓ score 1,000 test texts [int8] and [/]" in printed
 
 
+def test_step_of_unknown_length_shows_no_time_left() -> None:
+    shown, out = steps(80, terminal=True)
+    with shown.step("convert to int8"):
+        shown._bar.refresh()  # type: ignore[union-attr]
+    assert "left" not in out.getvalue()
+
+
 def test_a_step_that_fails_is_not_shown_as_done() -> None:
     shown, out = steps(80, terminal=True)
     with pytest.raises(ValueError, match="broken"), shown.step("convert"):
