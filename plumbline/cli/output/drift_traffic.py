@@ -97,7 +97,8 @@ def print_traffic(traffic: ReportTraffic) -> None:
     if traffic.texts:
         out.print(texts_table(traffic.texts))
         out.print(
-            "The least familiar texts of the window: 0 has only words of training, 1 none.",
+            "The least familiar texts of the window: the higher the number, the less a text is "
+            "like those of training.",
             style="dim",
         )
 
