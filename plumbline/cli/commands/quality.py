@@ -105,7 +105,7 @@ def windows_table(windows: Sequence[QualityWindow], width: int) -> Table:
         shown = [metrics.get(metric) or MetricValues(metric) for metric in SHOWN_METRICS]
         table.add_row(
             format_window(window),
-            "\n\n".join(SHOWN_METRICS),
+            Text("\n\n".join(SHOWN_METRICS)),
             format_estimated(window, shown),
             format_combined(window, shown),
             stacked(*(format_interval(m.realized, m.realized_low, m.realized_high) for m in shown)),
