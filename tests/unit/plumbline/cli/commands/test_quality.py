@@ -2,7 +2,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from rich.console import Console
 
 from plumbline.cli.commands.quality import (
     format_interval,
@@ -11,6 +10,7 @@ from plumbline.cli.commands.quality import (
     window_to_json,
     windows_table,
 )
+from plumbline.cli.output.console import VisibleConsole
 from storage.reports.quality import MetricValues, QualityWindow
 from storage.states import EstimateStatus
 
@@ -37,7 +37,7 @@ WINDOW = QualityWindow(
 
 
 def shown(*windows: QualityWindow, width: int = 80) -> str:
-    console = Console(width=width, record=True, file=None)
+    console = VisibleConsole(width=width, record=True, file=None)
     with console.capture() as output:
         console.print(windows_table(windows, width))
     return output.get()
@@ -50,6 +50,7 @@ def test_row_has_version_source_role_and_both_metrics() -> None:
     assert "0.991" in output and "0.982-0.997" in output
     assert "0.950" in output and "0.840-0.990" in output
     assert "0.962" in output and "0.930-0.985" in output
+    assert "\\n" not in output
 
 
 @pytest.mark.parametrize("width", [60, 80])
