@@ -10,7 +10,6 @@ from plumbline.backtest.comparison import Answer, BacktestRow, Tally, rows
 from plumbline_client.errors import TextRefused
 from scoring.score import Score
 from storage.reports.backtest import ScoredText
-from storage.states import Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +69,8 @@ class Backtest:
             return
         live = Answer(scored.decision, int(scored.probability >= 0.5))
         candidate = Answer(new.decision, int(new.probability >= 0.5))
-        is_random = scored.sampling == Sampling.RANDOM
         self.tallies.setdefault(scored.source, Tally()).add(
-            live, candidate, scored.label, is_random
+            live, candidate, scored.label, scored.random
         )
         self.live_models[scored.model] = self.live_models.get(scored.model, 0) + 1
         if live.decision != candidate.decision and len(self.changed) < self.keep:

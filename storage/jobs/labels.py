@@ -22,6 +22,14 @@ LITERALS = {"0": 0, "1": 1}
 MESSAGE = "message"
 ROLE_PREFIX = "role:"
 
+# The newest label of a job, and whether its text was drawn at random: it stays in the random sample
+# although somebody labels it again for another reason.
+NEWEST_LABEL = f"""
+SELECT (array_agg(labels.label ORDER BY labels.labelled_at DESC, labels.source))[1] AS label,
+       coalesce(bool_or(labels.sampling = '{Sampling.RANDOM}'), false) AS random
+FROM plumbline.labels AS labels WHERE labels.job_id = {{job_id}}
+"""
+
 # Returns 0 or 1 for a label that may be one of the class names, or None.
 LabelParser = Callable[[str, Sequence[str]], int | None]
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, text
 
+from storage.jobs.labels import NEWEST_LABEL
 from storage.states import Role
 
 # Texts are read in batches, so that no transaction stays open while a batch is scored.
@@ -39,7 +40,7 @@ class ScoredText:
     """A live prediction and the newest label of its text.
 
     `probability` is that of the positive class, `label` 1 for it and None without one, and
-    `sampling` how the text was chosen for labelling.
+    `random` whether the text was drawn at random for labelling.
     """
 
     job_id: uuid.UUID
@@ -48,7 +49,7 @@ class ScoredText:
     probability: float
     decision: str
     label: int | None
-    sampling: str | None
+    random: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +77,14 @@ _OTHER_CLASSES = "versions.labels IS DISTINCT FROM CAST(:classes AS text[])"
 
 # In a random order that is always the same, so that the first texts are a sample of all.
 SELECTED = text(f"""
-SELECT scored.*, newest.label, newest.sampling
+SELECT scored.*, newest.label, newest.random
 FROM (
     SELECT jobs.id AS job_id, jobs.source, live.model, live.probability, live.decision
     {_SCORED} AND jobs.text IS NOT NULL AND NOT {_OTHER_CLASSES}
     ORDER BY md5(jobs.id::text)
     LIMIT :limit
 ) AS scored
-LEFT JOIN LATERAL (
-    SELECT label, sampling FROM plumbline.labels AS labels
-    WHERE labels.job_id = scored.job_id
-    ORDER BY labelled_at DESC, source LIMIT 1
-) AS newest ON true
+CROSS JOIN LATERAL ({NEWEST_LABEL.format(job_id="scored.job_id")}) AS newest
 ORDER BY md5(scored.job_id::text)
 """)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from storage.states import Sampling
+from storage.jobs.labels import NEWEST_LABEL
 
 # A transaction may commit a label this long after its timestamp. Windows with later changes are
 # therefore counted once more.
@@ -44,20 +44,16 @@ RANDOM_SUMS = """ARRAY[
 
 # `wrong_positives` and the like are sums, over the rows of one predicted label, of the probability
 # that the label is wrong and of its square, all that `monitoring.quality.estimated` needs. If
-# several sources labelled a job, the newest label wins, as in `storage.jobs.labels`.
+# several sources labelled a job, the newest label wins: see `storage.jobs.labels`.
 COUNT = text(f"""
 WITH scored AS (
     SELECT model, role, jobs.source, scored_at, probability AS p, probability >= 0.5 AS positive,
-           newest.label, newest.sampling = '{Sampling.RANDOM}' AS random,
+           newest.label, newest.random,
            (newest.label = 1) <> (probability >= 0.5) AS error,
            least(probability, 1 - probability) AS wrong
     FROM plumbline.predictions
     JOIN plumbline.jobs AS jobs ON jobs.id = job_id
-    LEFT JOIN LATERAL (
-        SELECT label, sampling FROM plumbline.labels AS labels
-        WHERE labels.job_id = predictions.job_id
-        ORDER BY labelled_at DESC, labels.source LIMIT 1
-    ) AS newest ON true
+    CROSS JOIN LATERAL ({NEWEST_LABEL.format(job_id="predictions.job_id")}) AS newest
     WHERE scored_at >= :window_from AND scored_at < :window_to
 ), largest AS (
     SELECT source FROM scored GROUP BY source ORDER BY count(*) DESC, source LIMIT :max_sources

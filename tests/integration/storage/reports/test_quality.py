@@ -17,6 +17,7 @@ from storage.reports.quality import MetricValues, QualityWindow
 from storage.reports.quality_counts import WindowCounts
 from storage.serving import deployments
 from storage.serving.deployments import VersionRecord
+from storage.states import Sampling
 
 MODEL = "m/1.0.0"
 DAY = timedelta(days=1)
@@ -51,9 +52,15 @@ def add_prediction(
     return row["job_id"]  # type: ignore[return-value]
 
 
-def add_label(engine: Engine, job: uuid.UUID, label: str, by: str = "ann") -> None:
+def add_label(
+    engine: Engine,
+    job: uuid.UUID,
+    label: str,
+    by: str = "ann",
+    sampling: Sampling | None = None,
+) -> None:
     with engine.begin() as connection:
-        add(connection, [LabelEntry(job, label, by)], parse_label)
+        add(connection, [LabelEntry(job, label, by, sampling)], parse_label)
 
 
 def promote(engine: Engine) -> None:
@@ -134,6 +141,17 @@ def test_newest_label_of_a_job_is_counted(engine: Engine) -> None:
     add_label(engine, job, "1", by="bob")
     counts = count(engine)[0]
     assert (counts.rows, counts.fn, counts.tn) == (1, 1, 0)
+
+
+def test_a_random_text_stays_in_the_sample_if_another_labeller_labels_it_again(
+    engine: Engine,
+) -> None:
+    job = add_prediction(engine, 0.1, MIDNIGHT)
+    add_label(engine, job, "0", by="ann", sampling=Sampling.RANDOM)
+    add_label(engine, job, "1", by="bob", sampling=Sampling.UNCERTAIN)
+    counts = count(engine)[0]
+    rows, errors, *_ = counts.random_negatives
+    assert (rows, errors, counts.fn) == (1, 1, 1)
 
 
 def test_report_is_read_as_it_was_written(engine: Engine) -> None:

@@ -12,9 +12,8 @@ from plumbline.backtest.run import Backtest
 from plumbline_client.errors import TextRefused
 from scoring.score import Decision, Score
 from storage.reports.backtest import ScoredText
-from storage.states import Sampling
 
-SCORED = ScoredText(uuid.uuid4(), "shop", "toy/1.0.0", 0.1, "negative", 1, Sampling.RANDOM)
+SCORED = ScoredText(uuid.uuid4(), "shop", "toy/1.0.0", 0.1, "negative", 1, True)
 
 
 def score(text: str) -> Score:
@@ -35,7 +34,7 @@ def test_every_text_is_counted_once() -> None:
     texts = [
         (SCORED, "free!"),
         (replace(SCORED, label=None, model="toy/0.9.0"), "hello"),
-        (replace(SCORED, source="mail", sampling=None), "prize!"),
+        (replace(SCORED, source="mail", random=False), "prize!"),
         (SCORED, None),
         (SCORED, ""),
     ]
