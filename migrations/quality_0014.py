@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -80,7 +81,7 @@ CROSS JOIN LATERAL (
 ) AS evidence
 """
 
-REPORT_COLUMNS = (
+REPORT_COLUMNS: tuple[tuple[str, Any], ...] = (
     ("scored_from", sa.TIMESTAMP(timezone=True)),
     ("scored_to", sa.TIMESTAMP(timezone=True)),
     ("random_rows", sa.BIGINT()),

@@ -14,6 +14,7 @@ from scoring.artifact.artifact import Artifact
 from scoring.artifact.config import ScoringConfig
 from scoring.artifact.manifest import FILE_NAME, Manifest, hashes
 from scoring.artifact.model_ref import ModelRef
+from scoring.artifact.seen_texts import SeenTexts
 from scoring.input.tokenizer import Tokenizer
 from scoring.scorer import Scorer
 from training.data.composition import composition
@@ -144,7 +145,7 @@ class VersionDraft:
         return str(self.weights.parent) if self.weights.parent else _newest(self.release)
 
     def write_model(self) -> None:
-        """Write tokenizer, familiarity, configuration, SavedModel and int8 model."""
+        """Write tokenizer, familiarity, seen texts, configuration, SavedModel and int8 model."""
         shape = self.trained.config.model
         self.trained.tokenizer.save(str(self.folder / files.TOKENIZER))
         with step(f"count the words of {len(self.splits.train):,} training texts"):
@@ -153,6 +154,8 @@ class VersionDraft:
                 Tokenizer.read(self.folder / files.TOKENIZER),
                 shape.vocabulary,
             ).write(self.folder / files.FAMILIARITY)
+        seen = (*self.splits.train, *self.splits.validation)
+        SeenTexts.of(example.text for example in seen).write(self.folder)
         ScoringConfig(
             labels=self.release.labels, max_tokens=shape.max_tokens, architecture=asdict(shape)
         ).write(self.folder / files.CONFIG)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from plumbline.backtest.comparison import Answer, BacktestRow, Tally, rows
 from plumbline_client.errors import TextRefused
+from scoring.artifact.seen_texts import SeenTexts
 from scoring.score import Score
 from storage.reports.backtest import ScoredText
 
@@ -30,15 +31,19 @@ class Backtest:
     """What was counted so far. `live_models` are the versions that gave the live answers.
 
     `deleted` texts were deleted while it ran, and the candidate refused to score `refused` texts.
+    The labels of `seen_labels` texts do not count, because the candidate was trained or calibrated
+    on them: it may know them by heart. `seen` is None if it is unknown which texts these are.
     At most `keep` changed texts are kept.
     """
 
     keep: int = 0
+    seen: SeenTexts | None = None
     tallies: dict[str, Tally] = field(default_factory=dict)
     live_models: dict[str, int] = field(default_factory=dict)
     changed: list[ChangedText] = field(default_factory=list)
     deleted: int = 0
     refused: int = 0
+    seen_labels: int = 0
 
     @property
     def done(self) -> int:
@@ -69,9 +74,8 @@ class Backtest:
             return
         live = Answer(scored.decision, int(scored.probability >= 0.5))
         candidate = Answer(new.decision, int(new.probability >= 0.5))
-        self.tallies.setdefault(scored.source, Tally()).add(
-            live, candidate, scored.label, scored.random
-        )
+        label = self._unseen_label(scored, text)
+        self.tallies.setdefault(scored.source, Tally()).add(live, candidate, label, scored.random)
         self.live_models[scored.model] = self.live_models.get(scored.model, 0) + 1
         if live.decision != candidate.decision and len(self.changed) < self.keep:
             self.changed.append(
@@ -85,3 +89,9 @@ class Backtest:
                     scored.label,
                 )
             )
+
+    def _unseen_label(self, scored: ScoredText, text: str) -> int | None:
+        if scored.label is None or self.seen is None or text not in self.seen:
+            return scored.label
+        self.seen_labels += 1
+        return None

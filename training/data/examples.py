@@ -19,6 +19,7 @@ from plumbline.files import (
 from plumbline.labels import LabelValues
 from plumbline_client.errors import TextRefused
 from plumbline_client.text import clean
+from scoring.artifact.seen_texts import normalise
 from training.data.data_report import REFUSED, REPLACED, DataReport, InvalidRows
 from training.data.labelled_row import (
     LABEL_NAMES,
@@ -175,11 +176,6 @@ def check_examples(examples: Sequence[Example], name: str) -> None:
     if len(classes) < 2:
         only = next(iter(classes))
         raise DataInvalid(f"{name} contains only texts labelled {only}; training needs 0 and 1.")
-
-
-def normalise(text: str) -> str:
-    """Lower-case the text and collapse white space. Texts with the same result are duplicates."""
-    return " ".join(text.lower().split())
 
 
 def find_contradictions(examples: Sequence[Example]) -> list[tuple[Example, Example]]:

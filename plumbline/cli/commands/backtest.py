@@ -27,6 +27,7 @@ from plumbline.services import connected
 from plumbline.settings import Settings
 from plumbline.shipped import resolve_model
 from scoring.artifact.registry import model_name
+from scoring.artifact.seen_texts import SeenTexts
 from storage.database import absolute_time
 from storage.reports.backtest import (
     BacktestSelection,
@@ -74,7 +75,7 @@ def backtest(
             scored = scored_texts(connection, selection, limit)
         if not scored:
             raise no_texts(selection, left_out)
-        result = Backtest(keep=show_texts)
+        result = Backtest(keep=show_texts, seen=SeenTexts.read(folder))
         # The figures of an interrupted run are printed all the same.
         with suppress(KeyboardInterrupt):
             run_with_bar(result, engine, scored, scorer)
@@ -106,6 +107,8 @@ def run_with_bar(
     result: Backtest, engine: Engine, scored: Sequence[ScoredText], scorer: Scorer
 ) -> None:
     started = monotonic()
+    if not err.is_terminal:
+        err.print(f"Scoring {len(scored):,} texts with {scorer.name}.")
     with progress_bar() as bar:
         task = bar.add_task("texts scored", total=len(scored), rate="")
 
@@ -142,6 +145,7 @@ def document(
         "live_models": result.live_models,
         "rows": [asdict(row) | {"verdict": row.verdict} for row in result.rows()],
         "left_out": [asdict(texts) for texts in left_out],
+        "seen_labels": None if result.seen is None else result.seen_labels,
         "deleted_meanwhile": result.deleted,
         "refused": result.refused,
         "changed_texts": [asdict(changed) for changed in result.changed],

@@ -32,6 +32,7 @@ def print_backtest(
     for sentence in (
         *answer_sentences(result),
         *label_sentences(model, rows),
+        *seen_sentences(model, result),
         *left_out_sentences(left_out),
         *unscored_sentences(model, result),
     ):
@@ -125,6 +126,18 @@ def label_sentences(model: str, rows: Sequence[BacktestRow]) -> Iterator[str]:
         yield (
             f"{chosen:,} labels are not known to be of texts drawn at random, so these accuracies "
             "are of the labelled texts, not of all."
+        )
+
+
+def seen_sentences(model: str, result: Backtest) -> Iterator[str]:
+    if result.seen_labels:
+        yield (
+            f"{result.seen_labels:,} labels do not count, because {model} was trained or "
+            "calibrated on their texts."
+        )
+    if result.seen is None and result.rows()[-1].labelled:
+        yield (
+            f"{model} does not record which texts it was trained on, so labels of such texts count."
         )
 
 

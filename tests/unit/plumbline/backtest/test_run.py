@@ -10,6 +10,7 @@ import pytest
 
 from plumbline.backtest.run import Backtest
 from plumbline_client.errors import TextRefused
+from scoring.artifact.seen_texts import SeenTexts
 from scoring.score import Decision, Score
 from storage.reports.backtest import ScoredText
 
@@ -58,3 +59,10 @@ def test_interruption_keeps_what_was_counted() -> None:
         result.run(interrupted(), score)
     assert result.done == result.rows()[-1].changed == 1
     assert result.changed == []
+
+
+def test_labels_of_texts_that_the_candidate_was_trained_on_do_not_count() -> None:
+    result = Backtest(seen=SeenTexts.of(["free!"]))
+    result.run([(SCORED, "Free!"), (replace(SCORED, label=None), "free!"), (SCORED, "hi")], score)
+    (_, whole) = result.rows()
+    assert (whole.texts, whole.labelled, whole.random_labels, result.seen_labels) == (3, 1, 1, 1)
