@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from scoring.artifact.manifest import Manifest, hashes
 from storage.serving import deployments
 from storage.serving.deployments import VersionRecord
 from tests.artifacts import PASSED, write_copy
-from tests.command import Cli
+from tests.command import TIMEOUT_S, Cli
 
 LIVE, OTHER = "sms-spam/1.0.0", "tweets/1.0.0"
 HAM, SPAM = "see you at six", "WINNER!! claim your free prize now, call 09061701461"
@@ -101,6 +103,27 @@ def test_candidate_with_other_classes_has_no_texts(
         record = VersionRecord("tweets/1.0.0", "0" * 64, {}, ("calm", "angry"))
         deployments.promote(connection, record, deployed_by="test", reason="")
     assert "tweets/1.0.0" in cli.error("models", "backtest", "tweets")
+
+
+def test_interrupted_backtest_prints_what_it_counted(
+    cli: Cli, engine: Engine, tmp_path: Path
+) -> None:
+    cli = cli.with_settings(models_dir=tmp_path / "models")
+    write_copy(tmp_path / "models", "1.1.0", PASSED)
+    with engine.begin() as connection:
+        record = VersionRecord(LIVE, "", {}, ("ham", "spam"))
+        deployments.promote(connection, record, deployed_by="test", reason="")
+    # Each takes seconds.
+    submit(cli, engine, "shop", [f"{n} {HAM} " * 6_000 for n in range(9)])
+    with cli.start("models", "backtest", "sms-spam") as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"Scoring 9 texts with sms-spam/1.1.0.\n"
+        process.send_signal(signal.SIGINT)
+        printed, errors = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 130
+    assert b"sms-spam/1.1.0 on texts scored since" in printed
+    interrupted = rb"Interrupted after \d of 9 texts, which are a random sample of them\."
+    assert re.fullmatch(interrupted, errors.splitlines()[-1])
 
 
 def contents(engine: Engine) -> list[int]:
