@@ -51,8 +51,9 @@ def backtest(
         list[str] | None, typer.Option(help="Only texts of this source; repeat it for several.")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="A random sample of this size; always the same one.")
-    ] = None,
+        int,
+        typer.Option(min=1, help="A random sample of at most this size; always the same one."),
+    ] = 10_000,
     show_texts: Annotated[
         int, typer.Option(min=0, help="Print this many of the texts whose decision changes.")
     ] = 0,
@@ -83,7 +84,7 @@ def backtest(
     if as_json:
         print_json(document(scorer.name, selection, result, left_out, complete))
     else:
-        print_backtest(scorer.name, selection, result, left_out)
+        print_backtest(scorer.name, selection, result, left_out, limit)
     if not complete:
         err.print(
             f"Interrupted after {result.done:,} of {len(scored):,} texts, which are a random "

@@ -22,7 +22,11 @@ ALL = "all"
 
 
 def print_backtest(
-    model: str, selection: BacktestSelection, result: Backtest, left_out: Sequence[LeftOutTexts]
+    model: str,
+    selection: BacktestSelection,
+    result: Backtest,
+    left_out: Sequence[LeftOutTexts],
+    limit: int,
 ) -> None:
     rows = result.rows()
     out.print(f"{model} on texts scored since {format_time(selection.since)}", markup=False)
@@ -30,7 +34,7 @@ def print_backtest(
     if rows[-1].labelled:
         out.print(labels_table(rows))
     for sentence in (
-        *answer_sentences(result),
+        *answer_sentences(result, limit),
         *label_sentences(model, rows),
         *seen_sentences(model, result),
         *left_out_sentences(left_out),
@@ -92,7 +96,9 @@ def changed_table(result: Backtest) -> Table:
     return table
 
 
-def answer_sentences(result: Backtest) -> Iterator[str]:
+def answer_sentences(result: Backtest, limit: int) -> Iterator[str]:
+    if result.done == limit:
+        yield f"The texts are a random sample of {limit:,}; --limit sets its size."
     versions = ", ".join(f"{model} ({texts:,})" for model, texts in result.live_models.items())
     yield f"The live decisions are those of {versions or 'no version'}."
 
