@@ -14,6 +14,7 @@ from training.evaluation.worst_errors import WorstError
 
 NO_VALUE = "–"
 LONGEST_TEXT = 200
+LONGEST_NAME = 14
 MEASURES = ("accuracy", "f1", "recall", "negative_recall")
 
 
@@ -47,16 +48,18 @@ def errors_table(errors: Sequence[WorstError], labels: tuple[str, str]) -> Table
 
 def _table(kind: GroupKind, groups: Sequence[Group], compared: str | None) -> Table:
     title = f"Test texts by {kind}"
-    title += f": {compared} → this version, and the difference in accuracy" if compared else ""
+    title += f": {compared}, below it this version" if compared else ""
     table = compact_table(title)
-    for heading in (kind.value, "texts", *MEASURES):
-        table.add_column(heading.replace("_", " "), overflow="fold")
+    table.add_column(kind.value, overflow="fold", min_width=8)
+    for heading in ("texts", *MEASURES):
+        table.add_column(heading.replace("_", "\n"), no_wrap=True)
     if compared:
-        table.add_column("difference")
-    table.add_column("TF-IDF")
+        # Of accuracy, as in `plumbline models backtest`.
+        table.add_column("points (95%)", no_wrap=True)
+    table.add_column("TF-IDF", no_wrap=True)
     for group in groups:
-        name = Text(group.title)
-        name.append(" (new)" if group.new and compared else "", style="dim")
+        name = Text(_shortened(group.title))
+        name.append("\n(new)" if group.new and compared else "", style="dim")
         change = [_difference(group)] if compared else []
         table.add_row(
             *(name, f"{group.rows:,}"),
@@ -69,13 +72,23 @@ def _table(kind: GroupKind, groups: Sequence[Group], compared: str | None) -> Ta
 def _difference(group: Group) -> str:
     if group.difference is None:
         return NO_VALUE
-    interval = group.difference.interval
-    return f"{group.difference.accuracy:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})"
+    difference = group.difference
+    shares = (difference.accuracy, difference.interval.low, difference.interval.high)
+    value, low, high = (100.0 * share for share in shares)
+    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
+def _shortened(name: str) -> str:
+    """Leave out the middle: files of one export differ in the end of their names."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    half = LONGEST_NAME // 2
+    return f"{name[: half - 1]}…{name[-half:]}"
 
 
 def _change(before: GroupMetrics | None, now: GroupMetrics, measure: str) -> str:
     value = _value(now, measure)
-    return value if before is None else f"{_value(before, measure)} → {value}"
+    return value if before is None else f"{_value(before, measure)}\n{value}"
 
 
 def _value(metrics: GroupMetrics, measure: str) -> str:

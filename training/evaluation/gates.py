@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import lgamma, log, log1p
 
 from training.errors import TrainingError
 from training.evaluation import metrics
@@ -29,6 +30,8 @@ MEASURES = (
     *(f"{LATENCY}{length}" for length in LENGTHS),
     *COMPARISONS,
 )
+# Of decisions, between float32 and int8.
+CHANGED_SHARE = 0.002
 GATE = re.compile(r"\s*(\w+)\s*([<>]=)\s*(\S+)\s*")
 
 
@@ -101,14 +104,15 @@ def default_gates(rows: int, negatives: int, chance_ece: float, max_tokens: int)
     """Return the gates for a test split of `rows` texts and a model that reads `max_tokens`.
 
     Three bounds are relaxed on a small split:
-    0.002 of decisions may change between float32 and int8, and a single decision always may.
+    0.002 of decisions may change between float32 and int8, or what chance alone gives in 99 of 100
+    test splits if 0.002 of all texts change theirs.
     One of up to ten negative texts may be missed, but never more than half of them.
     The ECE may be 0.02, or what chance alone gives a calibrated version (`chance_ece`).
     """
     return [
         *FIXED,
         Gate("negative_recall", _recall_bound(negatives), at_least=True),
-        Gate("changed_decisions", _rounded_up(max(0.002, 1 / rows)), at_least=False),
+        Gate("changed_decisions", _rounded_up(_changed_by_chance(rows) / rows), at_least=False),
         Gate("ece", _rounded_up(max(0.02, chance_ece)), at_least=False),
         *(
             Gate(f"{LATENCY}{length}", MS_PER_TOKEN * length, at_least=False)
@@ -141,6 +145,19 @@ def override_gates(defaults: Iterable[Gate], overrides: Iterable[Gate]) -> list[
     """Replace the defaults that `overrides` names by measure, and add its other gates."""
     by_measure = {gate.measure: gate for gate in defaults}
     return list((by_measure | {gate.measure: gate for gate in overrides}).values())
+
+
+def _changed_by_chance(rows: int) -> int:
+    """Return the 99th percentile of Binomial(rows, CHANGED_SHARE)."""
+    mean, log_share, log_rest = rows * CHANGED_SHARE, log(CHANGED_SHARE), log1p(-CHANGED_SHARE)
+    # Less than this has no probability that a float could hold.
+    count, reached = max(0, math.floor(mean - 10 * math.sqrt(mean))), 0.0
+    while True:
+        ways = lgamma(rows + 1) - lgamma(count + 1) - lgamma(rows - count + 1)
+        reached += math.exp(ways + count * log_share + (rows - count) * log_rest)
+        if reached >= 0.99:
+            return count
+        count += 1
 
 
 def _recall_bound(texts: int) -> float:
