@@ -168,10 +168,10 @@ def show(
         overview = read_overview(connection, settings.drift_valid_s)
         stored = read_report(connection, worst_report(overview) if report is None else report)
         traffic = read_traffic(connection, stored, texts)
-    if report is None and not as_json:
-        out.print(overview_table(overview))
-    more = {} if report is not None else overview_document(overview)
-    print_report(stored, feature, png, as_json, traffic_document(traffic) | more)
+    more, above = traffic_document(traffic), None
+    if report is None:
+        more, above = more | overview_document(overview), overview_table(overview)
+    print_report(stored, feature, png, as_json, more, above)
     if not as_json:
         print_traffic(traffic)
 

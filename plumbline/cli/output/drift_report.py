@@ -76,10 +76,12 @@ def print_report(
     png: Path | None,
     as_json: bool,
     more: Mapping[str, Any] | None = None,
+    above: Table | None = None,
 ) -> None:
     """Print the report and draw `feature`, by default the highest; with `png`, write a picture.
 
-    `more` are further keys of the JSON document.
+    `more` are further keys of the JSON document. `above` is printed first, for people. Raises
+    ReportMissing, before anything is printed, if there is nothing to draw.
     """
     drawn = values_to_draw(report, feature)
     if png is not None:
@@ -90,6 +92,8 @@ def print_report(
         document = row_values(report.report) | {"values": values, "accepted": accepted}
         print_json(document | dict(more or {}))
         return
+    if above is not None:
+        out.print(above)
     out.print(summary_table(report.report, report.accepted))
     if report.values:
         out.print(values_table(report.values))
