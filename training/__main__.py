@@ -11,6 +11,7 @@ import typer
 from plumbline.files import ReadOptions
 from plumbline.labels import LabelValues
 from plumbline.usage_errors import VisibleCommand
+from scoring.artifact.model_ref import ModelRef
 from training.cli import (
     DelimiterOption,
     EncodingOption,
@@ -28,6 +29,7 @@ from training.data.labelled_files import read_labelled_files
 from training.data.splits import split_examples
 from training.errors import TrainingError
 from training.evaluation.gates import parse_gate
+from training.model.huggingface import HUB, check_checkpoint
 from training.presets import PRESETS, RunOptions, TrainingConfig, find_preset
 from training.quiet_import import quiet_import
 from training.run_summary import print_summary
@@ -163,6 +165,10 @@ def retrain(
     report = DataReport()
     splits = split_examples(read_labelled_files(data, source, report), config.validation_share)
     # Importing TensorFlow takes eight seconds, so invalid input is reported first.
+    if version is not None:
+        ModelRef.parse(f"{task.name}/{version}")
+    if from_pretrained and not from_pretrained.startswith(HUB):
+        check_checkpoint(Path(from_pretrained))
     with quiet_import():
         from training.run import ReleaseOptions, train_version
 

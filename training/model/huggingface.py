@@ -153,12 +153,17 @@ def _download(reference: str) -> tuple[str, Path]:
     return f"{HUB}{name}@{folder.name}", folder
 
 
-def _settings(folder: Path) -> dict[str, Any]:
+def check_checkpoint(folder: Path) -> None:
+    """Raise InitialWeightsInvalid unless the folder has the files of a checkpoint."""
     if not folder.is_dir():
         raise InitialWeightsInvalid(f"The folder {folder} to start from does not exist.")
     for required in (CONFIG, TOKENIZER):
         if not (folder / required).is_file():
             raise InitialWeightsInvalid(f"{folder} is not a checkpoint: it has no {required}.")
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    check_checkpoint(folder)
     return _read_json(folder / CONFIG)
 
 
