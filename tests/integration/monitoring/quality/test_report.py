@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, text
 
+from monitoring.quality.combined import Stratum, combined_metrics
 from monitoring.quality.estimated import CalibrationErrors, WindowSums, estimated_metrics
 from monitoring.quality.report import ReportCounts, make_reports
 from plumbline.labels import parse_label
@@ -19,9 +20,10 @@ from scoring.artifact.artifact import Artifact
 from scoring.artifact.manifest import Manifest
 from storage.jobs.labels import LabelEntry, add
 from storage.reports import quality
-from storage.reports.quality import LatestQuality, QualityWindow
+from storage.reports.quality import LatestQuality, MetricValues, QualityWindow
 from storage.serving import deployments
 from storage.serving.deployments import VersionRecord
+from storage.states import Sampling
 from storage.tables import Metric
 from tests.paths import MODELS
 
@@ -84,12 +86,21 @@ def write(
     return ids
 
 
-def add_labels(engine: Engine, ids: Sequence[uuid.UUID], labels: str, by: str = "ann") -> None:
+def add_labels(
+    engine: Engine,
+    ids: Sequence[uuid.UUID],
+    labels: str,
+    by: str = "ann",
+    sampling: Sampling | None = None,
+) -> None:
     """`labels` has one character per job, 0 or 1."""
     with engine.begin() as connection:
         add(
             connection,
-            [LabelEntry(job, label, by) for job, label in zip(ids, labels, strict=False)],
+            [
+                LabelEntry(job, label, by, sampling=sampling)
+                for job, label in zip(ids, labels, strict=False)
+            ],
             parse_label,
         )
 
@@ -276,3 +287,46 @@ def test_reader_role_can_read_the_view_and_the_tables(serving: Engine) -> None:
         assert dict(rows)["accuracy"] == pytest.approx(0.9, abs=0.01)
         for table in ("quality_reports", "quality_values", "alerts", "alert_notices"):
             connection.execute(text(f"SELECT * FROM plumbline.{table}"))
+
+
+def test_random_labels_of_a_source_are_combined_with_its_predictions(serving: Engine) -> None:
+    mail = write(serving, [0.01] * 90)
+    chat = write(serving, [0.99] * 10, source="chat")
+    add_labels(serving, chat, "01" * 5, sampling=Sampling.RANDOM)
+    add_labels(serving, mail[:20], "0" * 20, sampling=Sampling.UNCERTAIN)
+    make(serving)
+    (everything,) = find_windows(serving)
+    (of_mail,), (of_chat,) = (
+        find_windows(serving, source="mail"),
+        find_windows(serving, source="chat"),
+    )
+    assert (everything.labelled_rows, everything.random_rows) == (30, 10)
+    assert (everything.labelled_sources, everything.labelled_share) == (["mail", "chat"], 1.0)
+    assert everything.combined_share == 0.1, "labels of mail were not drawn at random"
+    assert realized(everything)["accuracy"] == pytest.approx(0.9 * 1.0 + 0.1 * 0.5)
+    assert accuracy(of_mail).combined is None and of_mail.random_rows == 0
+    assert accuracy(of_chat).combined == accuracy(everything).combined == 0.5
+    assert accuracy(of_chat).combined_low == 0.5, "all of its texts have labels"
+
+
+def test_sums_of_random_labels_equal_those_of_numpy(serving: Engine) -> None:
+    random = np.random.default_rng(4)
+    probabilities, labelled = random.beta(0.3, 0.5, 200), np.arange(200) < 60
+    errors = random.random(200) < 0.2
+    labels = "".join(
+        "01"[bool((p >= 0.5) != error)] for p, error in zip(probabilities, errors, strict=True)
+    )
+    jobs = write(serving, probabilities.tolist())
+    add_labels(serving, jobs[:60], labels, sampling=Sampling.RANDOM)
+    make(serving)
+    (report,) = find_windows(serving)
+    expected = combined_metrics([Stratum.of(probabilities, errors, labelled)])
+    for values in report.metrics:
+        metric = expected[Metric(values.metric)]
+        assert (values.combined, values.combined_low, values.combined_high) == pytest.approx(
+            (metric.value, metric.low, metric.high)
+        )
+
+
+def accuracy(report: QualityWindow) -> MetricValues:
+    return next(values for values in report.metrics if values.metric == "accuracy")
