@@ -12,7 +12,7 @@ from scoring.score import Decision
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a version says about a text: its decision, and the label it predicts, 1 if positive.
+    """What a version answers to a text: its decision, and the label it predicts, 1 if positive.
 
     A text for review has a predicted label as well, which is what labels are compared with.
     """

@@ -77,7 +77,7 @@ def backtest(
         if not scored:
             raise no_texts(selection, left_out)
         result = Backtest(keep=show_texts, seen=SeenTexts.read(folder))
-        # The figures of an interrupted run are printed all the same.
+        # The figures of an interrupted run are printed as well.
         with suppress(KeyboardInterrupt):
             run_with_bar(result, engine, scored, scorer)
     complete = result.done == len(scored)

@@ -92,7 +92,7 @@ def test_gates_are_the_defaults_and_the_overrides(
         *("source_drop of app <= 0.01", "source_drop of shop <= 0.01"),
         "new_source_gain of shop >= 0.01",
     }
-    # One of four texts is no evidence.
+    # One of four texts is too little evidence.
     assert of_groups["source_drop of app <= 0.01"].value == 0.0
 
 
