@@ -71,7 +71,7 @@ class Scored:
 
     @property
     def errors(self) -> NDArray[np.bool_]:
-        return (self.probabilities >= 0.5) != self.labels
+        return np.asarray((self.probabilities >= 0.5) != self.labels, dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
