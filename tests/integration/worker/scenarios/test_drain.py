@@ -13,11 +13,12 @@ from tests import poison
 from tests.waiting import eventually
 from tests.workers import start_worker
 
-EXIT_WITHIN_S = 10.0
+# It takes 6 to 8 s, and more on a loaded machine; a text that is finished takes 30 s.
+EXIT_WITHIN_S = 25.0
 
 
 @pytest.mark.parametrize("seconds", [1, 30])
-def test_a_worker_with_1000_slow_texts_exits_within_10_s(
+def test_a_worker_with_1000_slow_texts_exits_soon(
     database_url: str, broker_url: str, engine: Engine, tmp_path: Path, seconds: int
 ) -> None:
     """A text in flight is finished if it takes a second, and returned if it takes 30."""
