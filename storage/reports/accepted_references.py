@@ -135,6 +135,14 @@ def in_force(
     return None
 
 
+def has_accepted(connection: Connection, model: str) -> bool:
+    """Return whether traffic of this version is accepted, and not revoked."""
+    accepted = select(AcceptedReference.id).where(
+        AcceptedReference.model == model, AcceptedReference.revoked_at.is_(None)
+    )
+    return connection.execute(accepted.limit(1)).first() is not None
+
+
 def columns_of(columns: Mapping[str, Sequence[Any]], source: str | None) -> dict[str, list[Any]]:
     """Return the columns that are compared, of one source or of all."""
     rows = [source is None or row == source for row in columns[SOURCE]]

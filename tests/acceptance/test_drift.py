@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
+
 from tests.command import Cli
 from tests.workers import start_worker
 
+ACCEPT = ("drift", "accept", "--since", "1h", "--reason")
 ALL_QUEUES = "plumbline.score,plumbline.bulk,plumbline.upkeep,plumbline.reports"
 
 
@@ -52,6 +55,48 @@ def test_report_is_requested_printed_and_opened(
     assert page.stat().st_size > 1_000
     page.unlink()
     assert f"{page}, was removed" in cli.error("drift", "open")
+
+
+def test_alarm_stays_until_the_traffic_is_accepted_and_ends_with_a_promotion(
+    cli: Cli, database_url: str, broker_url: str, tmp_path: Path
+) -> None:
+    cli.write("odd.txt", "\n".join(f"ACT NOW {n}!!! 100% 555-0{n}" for n in range(100, 220)))
+    with start_worker(database_url, broker_url, tmp_path, concurrency=1, queues=ALL_QUEUES):
+        cli.run("submit", "odd.txt", "--source", "odd", "--wait")
+        drift = cli.json("drift", "run")
+        few = cli.complete("drift", "run", "--last", "9")
+        assert "The current verdict stays drift" in few.stderr.decode()
+        status = cli.json("status")
+        assert status["drift_verdict"] == "drift"
+        assert (status["drift_model"], status["drift_source"]) == ("sms-spam/1.0.0", None)
+        assert status["drift_report"] == drift["id"]
+        shown = cli.json("drift", "show", "--texts", "2")
+        assert shown["id"] == drift["id"]
+        assert [(row["source"], row["share"]) for row in shown["sources"]] == [("odd", 1.0)]
+        assert len(shown["unfamiliar_texts"]) == 2
+        assert "scored 0 texts of source even" in cli.error(*ACCEPT, "x", "--source", "even")
+        accepted = cli.json(*ACCEPT, "the sale")
+        assert (accepted["rows"], accepted["model"]) == (120, "sms-spam/1.0.0")
+        stable = cli.json("drift", "run")
+    assert (stable["verdict"], stable["profile_verdict"]) == ("stable", "drift")
+    assert stable["accepted"]["reason"] == "the sale"
+    assert "the sale" in cli.run("drift", "show")
+
+    number = str(accepted["id"])
+    assert "validation texts" in cli.run("drift", "revoke", number, "--reason", "a mistake")
+    assert cli.json("status")["drift_report"] == drift["id"]
+
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO plumbline.model_versions (model, manifest_sha256, metrics) "
+            "VALUES ('sms-spam/2.0.0', '', '{}')"
+        )
+        connection.execute(
+            "INSERT INTO plumbline.deployments (model, deployed_by, reason) "
+            "VALUES ('sms-spam/2.0.0', 'ann', '')"
+        )
+    assert "no report on sms-spam/2.0.0 yet" in cli.run("status")
+    assert "There is no report on sms-spam/2.0.0 yet" in cli.error("drift", "show")
 
 
 def test_missing_report_names_the_worker_that_makes_reports(cli: Cli) -> None:

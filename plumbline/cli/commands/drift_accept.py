@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from plumbline.cli.database import database
 from plumbline.cli.output.console import (
     column_table,
+    err,
     format_short_time,
     format_time,
     out,
@@ -32,8 +33,10 @@ from storage.reports.accepted_references import Traffic, rows_by_source
 from storage.serving import deployments
 from storage.tables import AcceptedReference
 
-# With fewer rows, a report would find only large changes; docs/benchmarks.md has the rates.
+# docs/benchmarks.md has the rates: with fewer rows than MIN_ROWS, a report finds hardly any change;
+# with fewer than MANY_ROWS, it misses most changes of a fifth of the texts.
 MIN_ROWS = 100
+MANY_ROWS = 500
 MAX_SOURCES = 5
 MAX_BIGINT = 2**63 - 1
 ReasonOption = Annotated[str, typer.Option(help="Reason, shown in every later report.")]
@@ -81,6 +84,11 @@ def accept(
         return
     out.print(accepted_table(accepted, traffic))
     out.print(consequences(accepted), style="dim")
+    if accepted.rows < MANY_ROWS:
+        err.print(
+            f"{accepted.rows:,} texts are a coarse reference: changes of a fifth of the texts may "
+            f"go unnoticed. Accept at least {MANY_ROWS:,} as soon as there are as many."
+        )
 
 
 def accepted(as_json: JsonOption = False) -> None:

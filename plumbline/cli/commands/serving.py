@@ -24,6 +24,7 @@ from plumbline.shipped import resolve_model
 from plumbline.version_record import version_record
 from scoring.artifact.gates import failed_gates
 from scoring.artifact.trust import Trust
+from storage.reports.accepted_references import has_accepted
 from storage.serving import deployments
 from storage.serving.deployments import Serving
 
@@ -81,7 +82,9 @@ def promote(
                 forced=bool(failures),
                 replace=replace,
             )
+            notice = reference_notice(connection, before, artifact.name)
     print_live(artifact.name, before, as_json, failures)
+    print_notice(notice)
     print_task_change(change)
 
 
@@ -106,7 +109,9 @@ def rollback(
         deployments.register(connection, version_record(artifact))
         reason = reason or f"rolled back from {before.live}"
         deployments.roll_back(connection, deployed_by=current_user(), reason=reason)
+        notice = reference_notice(connection, before, artifact.name)
     print_live(artifact.name, before, as_json)
+    print_notice(notice)
 
 
 def shadow(
@@ -294,6 +299,27 @@ def print_live(
         out.print(sentence, markup=False, soft_wrap=True)
     print_failed_gates(failures)
     print_switch_notice()
+
+
+def reference_notice(connection: Connection, before: Serving | None, live: str) -> str | None:
+    """Return a notice if accepted traffic stops or begins to be the reference of reports."""
+    if has_accepted(connection, live):
+        return (
+            f"Drift reports on {live} compare with the traffic that was accepted for it; see "
+            "`plumbline drift accepted`."
+        )
+    if before is not None and before.live != live and has_accepted(connection, before.live):
+        return (
+            f"The traffic that was accepted for {before.live} is not the reference of {live}, "
+            "whose drift reports compare with its own validation texts; `plumbline drift accept` "
+            "changes that."
+        )
+    return None
+
+
+def print_notice(notice: str | None) -> None:
+    if notice is not None:
+        err.print(notice)
 
 
 def print_role_change(role: str, now: str | None, before: str | None) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
 import re
-import uuid
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from monitoring.drift.report import make_reports
 from monitoring.drift.request import DriftReportRequest
@@ -28,30 +25,19 @@ from scoring.artifact.manifest import Manifest, hashes
 from scoring.artifact.profile import Profile
 from scoring.input.features import INPUT_FEATURES
 from storage.database import connect
-from storage.reports import drift
+from storage.reports import accepted_references, drift
 from storage.reports.drift import Window
 from storage.serving import deployments
 from storage.states import JOINT_FEATURE, ReferenceKind
 from storage.tables import DriftReport, DriftValue
 from tests.artifacts import write_artifact
 from tests.paths import MODELS
+from tests.traffic import write_traffic
 from tests.waiting import eventually
 from tests.workers import start_worker
 
 MODEL = "sms-spam/1.0.0"
 Row = dict[str, Any]
-
-INSERT_JOBS = text("""
-INSERT INTO plumbline.jobs (id, source, text_sha256, state)
-VALUES (:job_id, :source, :sha256, 'scored')
-""")
-INSERT_PREDICTIONS = text("""
-INSERT INTO plumbline.predictions
-    (job_id, role, model, probability, label, confidence, decision, ranked, tokens, windows,
-     window_rule, features, queue_ms, score_ms, scored_at)
-VALUES (:job_id, :role, :model, :probability, 'ham', :confidence, :decision, '[]', 9, 1,
-        'mean', CAST(:features AS jsonb), 1, 1, :scored_at)
-""")
 
 
 @pytest.fixture
@@ -71,36 +57,9 @@ def sample_of_reference(profile: Profile, count: int, seed: int = 5) -> list[Row
     return [{name: values[row] for name, values in profile.columns.items()} for row in rows]
 
 
-def write(
-    engine: Engine,
-    rows: Iterable[Row],
-    *,
-    source: str = "default",
-    model: str = MODEL,
-    role: str = "live",
-    scored_at: datetime | None = None,
-    features: tuple[str, ...] = INPUT_FEATURES,
-) -> None:
-    """Write the rows as predictions, the first row with the newest time."""
-    newest = scored_at or datetime.now(UTC)
-    jobs = [
-        {
-            "job_id": uuid.uuid4(),
-            "source": source,
-            "sha256": hashlib.sha256(b"").digest(),
-            "role": role,
-            "model": model,
-            "probability": row["probability"],
-            "confidence": row["confidence"],
-            "decision": row["decision"],
-            "features": json.dumps({name: row[name] for name in features}),
-            "scored_at": newest - timedelta(milliseconds=position),
-        }
-        for position, row in enumerate(rows)
-    ]
-    with engine.begin() as connection:
-        connection.execute(INSERT_JOBS, jobs)
-        connection.execute(INSERT_PREDICTIONS, jobs)
+def write(engine: Engine, rows: Iterable[Row], **fields: Any) -> None:
+    """Write the rows as predictions of MODEL, the first row with the newest time."""
+    write_traffic(engine, rows, **{"model": MODEL, "features": INPUT_FEATURES} | fields)
 
 
 def make(engine: Engine, settings: Settings, **request: Any) -> int:
@@ -348,6 +307,104 @@ def test_by_source_makes_one_report_if_there_is_one_source(
 ) -> None:
     write(engine, sample_of_reference(profile, 40), source="mail")
     make(engine, settings, by_source=True)
+
+
+def accept_all(engine: Engine, source: str | None = None) -> int:
+    """Accept the live predictions of the last hour; return the reference's number."""
+    since = datetime.now(UTC) - timedelta(hours=1)
+    with engine.begin() as connection:
+        traffic = accepted_references.read_traffic(
+            connection, model=MODEL, since=since, until=None, source=source
+        )
+        return accepted_references.accept(
+            connection, traffic, model=MODEL, source=source, reason="new shop", accepted_by="ann"
+        ).id
+
+
+def shout(rows: list[Row], by: float = 0.5) -> list[Row]:
+    return [row | {"upper_share": row["upper_share"] + by} for row in rows]
+
+
+def test_accepted_traffic_is_the_reference_until_it_is_revoked(
+    engine: Engine, settings: Settings, profile: Profile
+) -> None:
+    write(engine, shout(sample_of_reference(profile, 200)))
+    before, _ = read(engine, make(engine, settings))
+    assert (before.verdict, before.profile_verdict) == ("drift", "drift")
+    accepted_id = accept_all(engine)
+    accepted, _ = read(engine, make(engine, settings))
+    assert (accepted.verdict, accepted.reference) == ("stable", "accepted")
+    assert (accepted.accepted_id, accepted.reference_rows) == (accepted_id, 200)
+    assert "accepted by ann: new shop" in accepted.summary
+    # Somebody expects these texts, which does not make the model right about them.
+    assert accepted.profile_verdict == "drift"
+    assert not accepted.chosen_reference
+    profiled, _ = read(engine, make(engine, settings, reference=ReferenceKind.PROFILE))
+    assert (profiled.verdict, profiled.chosen_reference) == ("drift", True)
+    with engine.begin() as connection:
+        accepted_references.revoke(connection, accepted_id, reason="no", revoked_by="ann")
+    assert read(engine, make(engine, settings))[0].reference == "profile"
+
+
+def test_change_on_top_of_accepted_traffic_is_drift(
+    engine: Engine, settings: Settings, profile: Profile
+) -> None:
+    write(engine, shout(sample_of_reference(profile, 200)))
+    accept_all(engine)
+    write(engine, shout(sample_of_reference(profile, 100, seed=6), by=0.9))
+    report, _ = read(engine, make(engine, settings, last=150))
+    assert (report.verdict, report.reference) == ("drift", "accepted")
+
+
+def test_source_without_accepted_texts_is_compared_with_the_profile(
+    engine: Engine, settings: Settings, profile: Profile
+) -> None:
+    write(engine, shout(sample_of_reference(profile, 60)), source="shop")
+    write(engine, sample_of_reference(profile, 60), source="mail")
+    accept_all(engine)
+    write(engine, sample_of_reference(profile, 40), source="new")
+    reports = [
+        read(engine, report_id)[0]
+        for report_id in make_reports(engine, settings, DriftReportRequest(by_source=True))
+    ]
+    assert {(report.source, report.reference, report.reference_rows) for report in reports} == {
+        (None, "accepted", 120),
+        ("shop", "accepted", 60),
+        ("mail", "accepted", 60),
+        ("new", "profile", profile.rows),
+    }
+    assert all(report.scheduled and not report.chosen_window for report in reports)
+
+
+def test_requested_accepted_reference_that_is_missing_fails(
+    engine: Engine, settings: Settings, profile: Profile
+) -> None:
+    write(engine, sample_of_reference(profile, 40))
+    report, _ = read(engine, make(engine, settings, reference=ReferenceKind.ACCEPTED))
+    assert (report.verdict, report.chosen_reference) == ("failed", True)
+    assert report.summary.startswith(f"No traffic of {MODEL} is accepted as a reference")
+
+
+def test_report_records_what_the_requester_chose(
+    engine: Engine, settings: Settings, profile: Profile
+) -> None:
+    write(engine, sample_of_reference(profile, 40))
+    plain, _ = read(engine, make(engine, settings))
+    tiny, _ = read(engine, make(engine, settings, last=30))
+    earlier, _ = read(engine, make(engine, settings, reference=ReferenceKind.WINDOW))
+    default, _ = read(engine, make(engine, settings, reference=ReferenceKind.PROFILE))
+    chosen = [
+        (report.scheduled, report.chosen_window, report.chosen_reference)
+        for report in (plain, tiny, earlier, default)
+    ]
+    assert chosen == [
+        (False, False, False),
+        (False, True, False),
+        (False, False, True),
+        (False, False, False),
+    ]
+    # The profile is compared as well, although the reference has too few texts.
+    assert (earlier.verdict, earlier.profile_verdict) == ("too_little_data", "stable")
 
 
 def test_profile_of_another_version_is_not_a_reference(

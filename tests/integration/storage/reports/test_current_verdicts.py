@@ -148,3 +148,13 @@ def test_accepted_source_leaves_the_verdict_on_all_sources(engine: Engine) -> No
     scheduled(engine, source="shop", verdict="drift")
     accept(engine, "shop", ["shop"])
     assert current(engine) == [("m/1.0.0", None, "drift")]
+
+
+def test_reader_sees_the_current_verdicts(engine: Engine) -> None:
+    promote(engine, "m/1.0.0")
+    accepted_id = accept(engine, None, ["shop"])
+    scheduled(engine, reference="accepted", accepted_id=accepted_id, verdict="drift")
+    with engine.connect() as connection:
+        connection.execute(text("SET ROLE plumbline_reader"))
+        (report,) = current_verdicts(connection, VALID_S)
+    assert report.verdict == "drift"
