@@ -60,9 +60,9 @@ def test_no_text_is_claimed_before_the_model_is_loaded(
         def open_gate() -> None:
             (log,) = eventually(lambda: list(tmp_path.glob("worker-*.log")))
             eventually(lambda: waits_for_gate(log))
+            # The parent may have received the message; only a process claims its text.
             result = client.result(job)
             assert result is not None and (result.state, result.attempts) == ("queued", 0)
-            assert "Task plumbline.score[" not in log.read_text(encoding="utf-8")
             gate.touch()
 
         with start_worker(
