@@ -169,6 +169,8 @@ def retrain(
         ModelRef.parse(f"{task.name}/{version}")
     if from_pretrained and not from_pretrained.startswith(HUB):
         check_checkpoint(Path(from_pretrained))
+    if from_version and is_pretrained_folder(from_version):
+        check_checkpoint(Path(from_version))
     with quiet_import():
         from training.run import ReleaseOptions, train_version
 

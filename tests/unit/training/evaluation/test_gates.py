@@ -173,6 +173,12 @@ def test_changed_decisions_may_be_as_many_as_chance_gives(rows: int, most: int) 
     assert not gate.holds((most + 1) / rows)
 
 
+def test_one_decision_may_change_on_the_smallest_split() -> None:
+    (gate,) = (g for g in gates_of(rows=5) if g.measure == "changed_decisions")
+    assert gate.holds(1 / 5)
+    assert not gate.holds(2 / 5)
+
+
 def test_chance_in_the_calibration_error_raises_its_bound() -> None:
     bounds = [
         next(g.bound for g in gates_of(chance_ece=chance) if g.measure == "ece")
