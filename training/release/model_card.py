@@ -198,7 +198,8 @@ def _serving(measured: Measurement) -> list[str]:
     return [
         "## Serving",
         "",
-        "Median milliseconds per text on one thread of the machine that trained the version:",
+        "Milliseconds of processor time per text, on one thread of the machine that trained the "
+        "version; the lowest of several rounds:",
         "",
         *table(("tokens", *latency_ms), [("ms", *(f"{ms:.1f}" for ms in latency_ms.values()))]),
         *table(("size", "MB"), sizes),
