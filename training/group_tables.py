@@ -14,7 +14,7 @@ from training.evaluation.worst_errors import WorstError
 
 NO_VALUE = "–"
 LONGEST_TEXT = 200
-LONGEST_NAME = 14
+LONGEST_NAME = 20
 MEASURES = ("accuracy", "f1", "recall", "negative_recall")
 
 
@@ -51,18 +51,16 @@ def _table(kind: GroupKind, groups: Sequence[Group], compared: str | None) -> Ta
     title += f": {compared}, below it this version" if compared else ""
     table = compact_table(title)
     table.add_column(kind.value, overflow="fold", min_width=8)
-    for heading in ("texts", *MEASURES):
+    for heading in MEASURES:
         table.add_column(heading.replace("_", "\n"), no_wrap=True)
     if compared:
         # Of accuracy, as in `plumbline models backtest`.
-        table.add_column("points (95%)", no_wrap=True)
+        table.add_column("points\n(95%)", no_wrap=True)
     table.add_column("TF-IDF", no_wrap=True)
     for group in groups:
-        name = Text(_shortened(group.title))
-        name.append("\n(new)" if group.new and compared else "", style="dim")
         change = [_difference(group)] if compared else []
         table.add_row(
-            *(name, f"{group.rows:,}"),
+            _name(group, compared),
             *(_change(group.compared, group.served, measure) for measure in MEASURES),
             *(*change, _value(group.baseline, "accuracy")),
         )
@@ -75,7 +73,12 @@ def _difference(group: Group) -> str:
     difference = group.difference
     shares = (difference.accuracy, difference.interval.low, difference.interval.high)
     value, low, high = (100.0 * share for share in shares)
-    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
+    return f"{value:+.1f}\n{low:+.1f} to {high:+.1f}"
+
+
+def _name(group: Group, compared: str | None) -> Text:
+    new = ", new" if group.new and compared else ""
+    return Text(_shortened(group.title)).append(f"\n{group.rows:,} texts{new}", style="dim")
 
 
 def _shortened(name: str) -> str:

@@ -1,15 +1,18 @@
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from tests.measured_version import MEASURED
 from training.data.examples import Example
 from training.evaluation.gates import Gate, evaluate_gates
 from training.evaluation.group_comparison import Answers, compare_groups
 from training.evaluation.measurement import ComparedVersion, Measurement
+from training.group_tables import group_tables
 from training.loop.resource_monitor import ResourceUsage
 from training.run_summary import print_summary
 
@@ -88,11 +91,24 @@ def test_sources_are_shown_beside_the_version_before(capsys: pytest.CaptureFixtu
     ]
     title = "Test texts by source: toy/1.2.2, below it this version"
     assert title in lines
-    (shop,) = (line for line in lines if line.startswith("shop 20 "))
-    assert shop.startswith("shop 20 0.950 0.952 1.000 0.900 +5.0 (")
-    assert lines[lines.index(shop) + 1] == "1.000 1.000 1.000 1.000"
-    (other,) = (line for line in lines if line.startswith("[b] 20 "))
-    assert lines[lines.index(other) + 1].startswith("(new) 1.000")
+    (shop,) = (line for line in lines if line.startswith("shop "))
+    assert shop.startswith("shop 0.950 0.952 1.000 0.900 +5.0 ")
+    below = lines[lines.index(shop) + 1]
+    assert below.startswith("20 texts 1.000 1.000 1.000 1.000 -") and " to +" in below
+    (other,) = (line for line in lines if line.startswith("[b] "))
+    assert lines[lines.index(other) + 1].startswith("20 texts, new 1.000")
+
+
+@pytest.mark.parametrize("name", ["mail", "labels-20261127T051346.825432Z.jsonl"])
+def test_tables_of_groups_fit_80_columns(name: str) -> None:
+    test = [Example(f"t {n}", n % 2, source=name) for n in range(40)]
+    right = [float(n % 2) for n in range(40)]
+    (table,) = group_tables(compare_groups(test, Answers(right, right, right)), "toy/1.2.2")
+    console = Console(width=80, file=StringIO())
+    console.print(table)
+    printed = console.file.getvalue()  # type: ignore[attr-defined]
+    assert name[-10:] in printed and "40 texts, new" in printed and "TF-IDF" in printed
+    assert max(map(len, printed.splitlines())) <= 80
 
 
 def test_texts_of_errors_are_printed_only_if_they_are_shown(
