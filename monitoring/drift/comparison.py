@@ -84,7 +84,7 @@ class TextDistanceCalculation(SingleValueCalculation[TextDistance]):  # type: ig
         return self.result(self.metric.score)
 
     def display_name(self) -> str:
-        return "The texts, told apart from the reference by a classifier (ROC AUC)"
+        return "A classifier that distinguishes the texts from the reference (ROC AUC)"
 
 
 class Comparison:

@@ -1,9 +1,9 @@
 """Drift of the texts themselves: Evidently's text-content drift, while texts are stored.
 
 Evidently trains a classifier (TF-IDF of the words, without English stop words) on one half of
-reference and window to tell them apart. Its ROC AUC on the other half is the drift score: 0.5 means
-that they cannot be told apart. The method knows only English stop words and splits at spaces, so it
-detects next to nothing in languages written without spaces. Imports Evidently, like
+reference and window to distinguish them. Its ROC AUC on the other half is the drift score: 0.5
+means that it cannot. The method knows only English stop words and splits at spaces, so it detects
+next to nothing in languages written without spaces. Imports Evidently, like
 `monitoring.drift.comparison`.
 """
 
