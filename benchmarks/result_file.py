@@ -63,7 +63,8 @@ def machine() -> dict[str, Any]:
 def machine_line() -> str:
     """Describe the machine in one line, for the title of a table."""
     measured = machine()
-    return f"{measured['cores']} cores of {measured['processor']} ({', '.join(measured['flags']) or 'scalar'})"
+    flags = ", ".join(measured["flags"]) or "no vector instructions"
+    return f"{measured['cores']} cores of {measured['processor']} ({flags})"
 
 
 def _versions(packages: tuple[str, ...]) -> dict[str, str]:
