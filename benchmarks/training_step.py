@@ -1,6 +1,6 @@
 """Tokens per second of the data pipeline, with augmentation, and of the training step.
 
-.venv/bin/python benchmarks/pipeline.py --data labelled.csv [--preset small] [--steps 40]
+.venv/bin/python benchmarks/training_step.py --data labelled.csv [--preset small] [--steps 40]
 """
 
 from __future__ import annotations
