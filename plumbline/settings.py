@@ -13,8 +13,16 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from plumbline.env_file import read_env_file
 from plumbline.errors import SettingsInvalid
@@ -43,16 +51,13 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-class Settings(BaseSettings):
-    """Plumbline's settings. `Settings.read()` reports an invalid value in one sentence."""
+class Settings(BaseModel):
+    """Plumbline's settings: the arguments, then the environment, then the defaults.
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        extra="ignore",
-        frozen=True,
-        env_ignore_empty=True,
-        allow_inf_nan=False,
-    )
+    `Settings.read()` reports an invalid value in one sentence.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
     database_url: SecretStr | None = Field(
         None,
@@ -291,6 +296,18 @@ class Settings(BaseSettings):
         description="Address on which a worker serves metrics. 0.0.0.0: all interfaces.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def with_environment(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Add the variables of the environment, whose names may be in any case."""
+        # pydantic-settings takes longer to import than all of pydantic.
+        named = {name.upper(): value for name, value in os.environ.items() if value}
+        variables = {field: PREFIX + field.upper() for field in cls.model_fields}
+        from_environment = {
+            field: named[variable] for field, variable in variables.items() if variable in named
+        }
+        return from_environment | arguments
+
     @field_validator("*", mode="before")
     @classmethod
     def is_text(cls, value: Any, field: ValidationInfo) -> Any:
@@ -362,7 +379,7 @@ class Settings(BaseSettings):
     def read(cls) -> Settings:
         """Read `.env` and the environment, which takes precedence.
 
-        Raises `SettingsInvalid`, which names the invalid variable.
+        Raises SettingsInvalid, which names the invalid variable.
         """
         from_file = read_env_file(ENV_FILE, PREFIX)
         from_environment = {name.upper() for name, value in os.environ.items() if value}
