@@ -6,6 +6,7 @@ A check costs one round trip to Redis and one to PostgreSQL. It does not wait fo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -14,8 +15,8 @@ from plumbline import heartbeat
 from plumbline.clocks import Clocks, clock_warnings
 from plumbline.heartbeat import Heartbeat, Survey, WorkerStatus
 from plumbline.queues import SWEEP_TASK, UPKEEP_QUEUE
-from plumbline_client.broker import translate_redis_errors
-from plumbline_client.broker_url_parser import masked_broker_url
+from plumbline.redis_probe import open_probe
+from plumbline_client.broker_answers import unreachable
 from plumbline_client.deadline import call_within, remaining_s, time_limit
 from plumbline_client.errors import (
     BrokerUnavailable,
@@ -26,13 +27,15 @@ from plumbline_client.errors import (
 )
 from plumbline_client.services import Services
 
-# Probes start often, so SQLAlchemy is imported only by the check that needs it.
+# Probes start often, so psycopg is imported only by the check that needs it.
 if TYPE_CHECKING:
-    from storage.periodic_tasks import PeriodicTaskAge
-    from storage.reports.status import Progress
+    from storage.progress import Progress
+    from storage.task_ages import PeriodicTaskAge
 
 # Of all questions to both servers together.
 TIMEOUT_S = 10.0
+# Of one statement.
+STATEMENT_S = 4.0
 # Sweeps wait while every worker scores a long text, which takes seconds, not minutes.
 MISSED_SWEEPS = 3
 SWEEP_GRACE_S = 60.0
@@ -116,9 +119,7 @@ def _ask_redis(url: str) -> Survey:
     try:
         return call_within(limit_s, lambda: survey_heartbeats(url))
     except TimeoutError as error:
-        raise BrokerUnavailable(
-            f"Redis at {masked_broker_url(url)} cannot be reached: {error}."
-        ) from error
+        raise unreachable(url, str(error)) from error
 
 
 def _ask_postgresql(url: str, within_s: float) -> Progress:
@@ -139,7 +140,7 @@ def recent_heartbeats(broker_url: str) -> Sequence[Heartbeat]:
 
 def survey_heartbeats(broker_url: str) -> Survey:
     """Return the heartbeats that count, and the clocks. Raises BrokerUnavailable."""
-    with translate_redis_errors(broker_url), heartbeat.connect(broker_url) as connection:
+    with open_probe(broker_url) as connection:
         return heartbeat.survey(connection)
 
 
@@ -154,12 +155,12 @@ def running_workers(broker_url: str) -> list[str]:
 
 def recent_progress(database_url: str, within_s: float) -> Progress:
     """Return the progress of the last `within_s` seconds. Raises StorageError."""
-    from storage.database import PROBING, open_engine
-    from storage.reports.status import progress
+    from plumbline_client.database import Database
+    from storage.progress import progress
 
     with (
-        open_engine(database_url, pool_size=1, limits=PROBING) as engine,
-        engine.connect() as connection,
+        closing(Database(database_url)) as database,
+        database.connection(STATEMENT_S) as connection,
     ):
         return progress(connection, within_s)
 

@@ -17,12 +17,13 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
-
-import redis
+from typing import TYPE_CHECKING, Any, Protocol
 
 from plumbline.queues import KEY_PREFIX
-from plumbline_client.broker import connect_redis
+
+# A probe reads heartbeats without redis-py; see `plumbline.redis_probe`.
+if TYPE_CHECKING:
+    import redis
 
 KEY = KEY_PREFIX + "alive"
 CLOCKS_KEY = KEY_PREFIX + "clocks"
@@ -88,6 +89,16 @@ class Heartbeat:
     clock_ahead_s: float | None = field(default=None, compare=False)
 
 
+class Reader(Protocol):
+    """What reading heartbeats needs of a connection to Redis."""
+
+    def time(self) -> Any: ...
+    def zrevrangebyscore(
+        self, name: str, max: float, min: float, start: int, num: int, /
+    ) -> Any: ...
+    def hmget(self, name: str, keys: list[Any], /) -> Any: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Survey:
     """`clock_ahead_s` is how far this machine's clock is ahead of Redis's."""
@@ -108,12 +119,12 @@ def send(connection: redis.Redis, status: WorkerStatus, name: str) -> float:
     return float(ahead)
 
 
-def recent(connection: redis.Redis) -> list[Heartbeat]:
+def recent(connection: Reader) -> list[Heartbeat]:
     """Return the heartbeats of the last MAX_AGE_S, one per process."""
     return list(survey(connection).heartbeats)
 
 
-def survey(connection: redis.Redis) -> Survey:
+def survey(connection: Reader) -> Survey:
     """Return the heartbeats of the last MAX_AGE_S, one per process, and compare the clocks.
 
     This also proves that Redis responds.
@@ -141,7 +152,7 @@ def _of_another_type() -> Iterator[None]:
     """Ignore that a key has another type; the next sender replaces it."""
     try:
         yield
-    except redis.ResponseError as error:
+    except Exception as error:
         if "WRONGTYPE" not in (str(error).split(" ", 1)[0], getattr(error, "status_code", None)):
             raise
 
@@ -182,6 +193,8 @@ def _members_of(names: Collection[str]) -> Iterator[str]:
 
 
 def connect(url: str) -> redis.Redis:
+    from plumbline_client.broker import connect_redis
+
     return connect_redis(url, REDIS_TIMEOUT_S)
 
 

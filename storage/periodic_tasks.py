@@ -1,9 +1,8 @@
-"""When each periodic task last began and ended, by PostgreSQL's clock alone."""
+"""Records when each periodic task begins and ends, by PostgreSQL's clock alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from sqlalchemy import Connection, text
 
@@ -11,8 +10,6 @@ from sqlalchemy import Connection, text
 # this share of the interval means that the message is one too many: of a second beat, or of a beat
 # that restarted.
 SHORTEST_GAP = 0.75
-# So many runs in a row may be missed or skipped, for example behind a long one.
-MISSED_RUNS = 3
 
 # The age is negative after PostgreSQL's clock was set back. A beat that restarts again and again
 # does not hide that no run ends: only the first start after an end is recorded.
@@ -41,40 +38,6 @@ RETURNING task
 
 END = text("UPDATE plumbline.periodic_tasks SET ended_at = clock_timestamp() WHERE task = :task")
 
-# How long ago each task began, and for how long no run has ended, although beat was running. After
-# PostgreSQL's clock was set back, an end lies in the future until the next one: the difference
-# counts, so that an end that does not follow is noticed.
-AGES = """
-SELECT task, every_s,
-       CAST(extract(epoch FROM clock_timestamp() - coalesce(began_at, first_scheduled_at))
-            AS float8) AS age_s,
-       CAST(abs(extract(epoch FROM clock_timestamp() - coalesce(
-           greatest(ended_at, CASE WHEN scheduled_at <= clock_timestamp() THEN scheduled_at END),
-           first_scheduled_at))) AS float8) AS since_completed_s
-FROM plumbline.periodic_tasks
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class PeriodicTaskAge:
-    """A task that is due every `every_s` began `age_s` ago, or was first scheduled then.
-
-    `since_completed_s` is the time since a run did all of its work, or since the start of beat that
-    followed.
-    """
-
-    task: str
-    every_s: float
-    age_s: float
-    since_completed_s: float = 0.0
-
-    def is_stalled(self, grace_s: float) -> bool:
-        """Return whether runs have failed to end for longer than a few intervals explain."""
-        return self.since_completed_s > self.limit_s(grace_s)
-
-    def limit_s(self, grace_s: float) -> float:
-        return MISSED_RUNS * self.every_s + grace_s
-
 
 def schedule(connection: Connection, intervals: Mapping[str, float]) -> dict[str, float]:
     """Record the interval of each task; return for how many seconds it has been waiting to run.
@@ -97,9 +60,3 @@ def begin(connection: Connection, task: str, every_s: float) -> bool:
 def end(connection: Connection, task: str) -> None:
     """Record that a run of a periodic task did all of its work."""
     connection.execute(END, {"task": task})
-
-
-def ages(connection: Connection) -> Sequence[PeriodicTaskAge]:
-    """Return the ages of all tasks, sorted by name."""
-    rows = connection.execute(text(f"{AGES} ORDER BY task"))
-    return [PeriodicTaskAge(*row) for row in rows]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, text
+# A probe reads `WAITS_SINCE`, and does without SQLAlchemy.
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 # Since when a queued job waits to be scored: a delayed one does so once it is due.
 WAITS_SINCE = "greatest(created_at, not_before)"
@@ -33,4 +36,4 @@ class QueueLength:
 
 
 def queue_length(connection: Connection) -> QueueLength:
-    return QueueLength(*connection.execute(text(QUEUE_LENGTH)).one())
+    return QueueLength(*connection.exec_driver_sql(QUEUE_LENGTH).one())

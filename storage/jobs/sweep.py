@@ -56,17 +56,6 @@ END_LEASES = change(
     f"state = 'leased' AND {LEASE_OVER}",
 )
 
-# Leases that have expired, and for how long, while beat was running.
-OVERDUE = text("""
-SELECT count(*) AS leases,
-       CAST(coalesce(extract(epoch FROM now() - min(greatest(lease_until, started.at))), 0)
-            AS float8) AS oldest_s
-FROM plumbline.jobs, (
-    SELECT max(scheduled_at) AS at FROM plumbline.periodic_tasks WHERE scheduled_at <= now()
-) AS started
-WHERE state = 'leased' AND lease_until <= now()
-""")
-
 # Three reads, each along the index: sorting a million queued jobs would take seconds. `future` are
 # wake-ups that were sent before PostgreSQL's clock was set back; some of them may be lost.
 DUE = text(f"""
@@ -106,17 +95,6 @@ class SweepResult(DueJobs):
     complete: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class OverdueLeases:
-    """Leases that have expired and were not ended; `oldest_s` is 0 if there are none."""
-
-    leases: int
-    oldest_s: float
-
-
-NONE_OVERDUE = OverdueLeases(0, 0.0)
-
-
 def sweep(
     connection: Connection,
     *,
@@ -152,7 +130,3 @@ def sweep(
     )
     expired, quarantined, _ = changed
     return SweepResult(due_jobs(due), expired, quarantined, complete=max(changed) < batch)
-
-
-def overdue_leases(connection: Connection) -> OverdueLeases:
-    return OverdueLeases(*connection.execute(OVERDUE).one())

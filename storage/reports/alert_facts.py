@@ -8,16 +8,15 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from storage import periodic_tasks
 from storage.database import now
+from storage.jobs.overdue_leases import NONE_OVERDUE, OverdueLeases, overdue_leases
 from storage.jobs.queue import queue_length
-from storage.jobs.sweep import NONE_OVERDUE, OverdueLeases, overdue_leases
-from storage.periodic_tasks import PeriodicTaskAge
 from storage.reports import quality
 from storage.reports.current_verdicts import CurrentVerdict, current_verdicts, last_reported
 from storage.reports.quality import LatestQuality
 from storage.serving import deployments, model_faults
 from storage.serving.model_faults import Fault
+from storage.task_ages import PeriodicTaskAge, task_ages
 
 # Jobs that ended in the window, by whether they were scored; both counts use an index.
 ERRORS = text("""
@@ -73,6 +72,6 @@ def read_alert_facts(
         live_model=deployments.live_model(connection),
         live_since=deployments.live_since(connection),
         model_faults=model_faults.current(connection),
-        periodic_tasks=periodic_tasks.ages(connection),
+        periodic_tasks=task_ages(connection),
         overdue_leases=overdue_leases(connection),
     )

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, text
 
 from plumbline_client.states import JobState
-from storage.jobs.queue import QUEUE_LENGTH, WAITS_SINCE
-from storage.jobs.sweep import NONE_OVERDUE, OverdueLeases, overdue_leases
-from storage.periodic_tasks import AGES, PeriodicTaskAge
+from storage.jobs.queue import QUEUE_LENGTH
 from storage.rejected_messages import COUNT_REJECTED
 from storage.reports.alerts import open_alerts
 from storage.reports.current_verdicts import CurrentVerdict, current_verdicts, last_reported
@@ -31,19 +28,6 @@ SELECT
     serving.canary_share
 FROM ({QUEUE_LENGTH}) AS queue
 LEFT JOIN ({NEWEST_DEPLOYMENT}) AS serving ON true
-""")
-
-# Both conditions use an index and stop at the first row: the oldest job, the newest prediction.
-PROGRESS = text(f"""
-SELECT
-    EXISTS (SELECT FROM plumbline.jobs
-             WHERE state = 'queued' AND created_at <= now() - make_interval(secs => :within_s)
-               AND {WAITS_SINCE} <= now() - make_interval(secs => :within_s))
-        AS queued_throughout,
-    EXISTS (SELECT FROM plumbline.predictions
-             WHERE scored_at > now() - make_interval(secs => :within_s)) AS scored,
-    clock_timestamp() AS time,
-    (SELECT coalesce(json_agg(ages ORDER BY task), '[]') FROM ({AGES}) AS ages) AS periodic_tasks
 """)
 
 
@@ -68,20 +52,6 @@ class Status:
     open_alerts: Sequence[Alert] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Whether a job was queued throughout a period, and whether any job was scored in it.
-
-    `clock_ahead_s` is how far this machine's clock is ahead of PostgreSQL's.
-    """
-
-    queued_throughout: bool
-    scored: bool
-    clock_ahead_s: float = field(default=0.0, compare=False)
-    periodic_tasks: Sequence[PeriodicTaskAge] = field(default=(), compare=False)
-    overdue_leases: OverdueLeases = NONE_OVERDUE
-
-
 def snapshot(connection: Connection, drift_valid_s: float) -> Status:
     """Read the status; see `Settings.drift_valid_s`."""
     row = connection.execute(SNAPSHOT).one()
@@ -98,14 +68,3 @@ def snapshot(connection: Connection, drift_valid_s: float) -> Status:
         drift_reported_at=last_reported(connection),
         open_alerts=open_alerts(connection),
     )
-
-
-def progress(connection: Connection, within_s: float) -> Progress:
-    """Return the progress of the last `within_s`."""
-    before = time.time()
-    row = connection.execute(PROGRESS, {"within_s": within_s}).one()
-    here = (before + time.time()) / 2
-    ages = [PeriodicTaskAge(**age) for age in row.periodic_tasks]
-    clock_ahead_s = here - row.time.timestamp()
-    leases = overdue_leases(connection)
-    return Progress(row.queued_throughout, row.scored, clock_ahead_s, ages, leases)

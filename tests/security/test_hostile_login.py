@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -25,10 +26,10 @@ from plumbline_client.services import Services
 from storage import migrate, periodic_tasks
 from storage.database import connect
 from storage.jobs.announcements import CHANNEL
-from storage.jobs.sweep import overdue_leases
+from storage.jobs.overdue_leases import overdue_leases
 from storage.locks import Lock, lock, try_lock
 from storage.prerequisites import open_to_all
-from storage.reports.status import progress
+from storage.progress import progress
 from tests.servers import execute, postgres_server
 from tests.waiting import eventually
 from tests.workers import start_beat, start_worker
@@ -349,7 +350,8 @@ def age(engine: Engine, sign: str = "-") -> None:
 
 def health(engine: Engine) -> Health:
     with engine.connect() as connection:
-        return assess(RUNNING, progress(connection, 60.0), 60.0).health
+        raw = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+        return assess(RUNNING, progress(raw, 60.0), 60.0).health
 
 
 def test_check_names_the_grant_to_everybody(engine: Engine) -> None:

@@ -18,16 +18,16 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from plumbline_client.deadline import time_limit
-from storage import periodic_tasks
 from storage.database import PROBING, connect, is_unreachable, limit_statement_time
+from storage.jobs.overdue_leases import overdue_leases
 from storage.jobs.quarantine import count_quarantined
 from storage.jobs.queue import queue_length
-from storage.jobs.sweep import overdue_leases
 from storage.reports import alerts, quality
 from storage.reports.current_verdicts import current_verdicts
 from storage.reports.quality import LatestQuality
 from storage.serving import deployments
 from storage.states import JobState, Role
+from storage.task_ages import task_ages
 
 log = logging.getLogger(__name__)
 # However often Prometheus scrapes, PostgreSQL is queried at most once per CACHE_S, and each query
@@ -122,7 +122,7 @@ def upkeep(connection: Connection) -> list[Metric]:
     completed = _gauge(
         "periodic_task_completed_age_seconds", "Time since a run did all of its work.", ["task"]
     )
-    for task in periodic_tasks.ages(connection):
+    for task in task_ages(connection):
         interval.add_metric([task.task], task.every_s)
         began.add_metric([task.task], task.age_s)
         completed.add_metric([task.task], task.since_completed_s)

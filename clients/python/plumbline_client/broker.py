@@ -13,10 +13,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from plumbline_client.broker_answers import cure
+from plumbline_client.broker_answers import refusal, unreachable
 from plumbline_client.broker_connection import bound_replies
-from plumbline_client.broker_url_parser import masked_broker_url, parse_broker_url
-from plumbline_client.errors import BrokerRefuses, BrokerUnavailable
+from plumbline_client.broker_url_parser import parse_broker_url
+from plumbline_client.errors import BrokerUnavailable
 from plumbline_client.message import celery_message, wake_up
 from plumbline_client.queues import (
     KEY_PREFIX,
@@ -132,14 +132,8 @@ def translate_redis_errors(url: str, *also: type[Exception]) -> Iterator[None]:
     except types as error:
         answer = server_answer(error)
         if answer is not None:
-            remedy = cure(answer)
-            sentence = f"Redis at {masked_broker_url(url)} refuses: {answer.rstrip('.')}"
-            sentence += f"; {remedy}." if remedy else "."
-            raise BrokerRefuses(sentence, answer, may_pass=remedy is None) from error
-        reason = _first_line(error).rstrip(".")
-        raise BrokerUnavailable(
-            f"Redis at {masked_broker_url(url)} cannot be reached: {reason}."
-        ) from error
+            raise refusal(url, answer) from error
+        raise unreachable(url, _first_line(error)) from error
 
 
 def server_answer(error: Exception) -> str | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from plumbline_client.broker_url_parser import masked_broker_url
+from plumbline_client.errors import BrokerRefuses, BrokerUnavailable
+
 LOGIN = "correct the user and the password in the broker URL"
 # By a part of the answer's words.
 CURES = {
@@ -22,3 +25,18 @@ CURES = {
 def cure(answer: str) -> str | None:
     """Return what to do about an answer that does not pass by itself, otherwise None."""
     return next((what for words, what in CURES.items() if words in answer), None)
+
+
+def refusal(url: str, answer: str) -> BrokerRefuses:
+    """Return the error for an answer in Redis's own words."""
+    remedy = cure(answer)
+    sentence = f"Redis at {masked_broker_url(url)} refuses: {answer.rstrip('.')}"
+    sentence += f"; {remedy}." if remedy else "."
+    return BrokerRefuses(sentence, answer, may_pass=remedy is None)
+
+
+def unreachable(url: str, reason: str) -> BrokerUnavailable:
+    """Return the error for a server that did not answer."""
+    return BrokerUnavailable(
+        f"Redis at {masked_broker_url(url)} cannot be reached: {reason.rstrip('.')}."
+    )

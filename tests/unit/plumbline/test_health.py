@@ -13,9 +13,9 @@ from plumbline.health import (
     sweep_warnings,
 )
 from plumbline.heartbeat import Heartbeat, WorkerStatus
-from storage.jobs.sweep import OverdueLeases
-from storage.periodic_tasks import PeriodicTaskAge
-from storage.reports.status import Progress
+from storage.jobs.overdue_leases import OverdueLeases
+from storage.progress import Progress
+from storage.task_ages import PeriodicTaskAge
 
 PROGRESSING = Progress(queued_throughout=True, scored=True)
 IDLE = Progress(queued_throughout=False, scored=False)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine
 
 from plumbline_client.states import JobState
-from storage.reports.status import Progress, Status, progress, snapshot
+from storage.reports.status import Status, snapshot
 from storage.serving import deployments
 from storage.serving.deployments import VersionRecord
 from tests.ledger import Ledger
@@ -47,17 +47,3 @@ def test_status_counts_jobs_and_names_the_serving_versions(ledger: Ledger) -> No
     assert status.scored_last_minute == 1
     assert (status.live_model, status.shadow_model) == ("m/1.0.0", None)
     assert (status.canary_model, status.canary_share) == ("m/2.0.0", 0.25)
-
-
-def test_progress_reports_an_old_queued_job_and_a_recent_score(ledger: Ledger) -> None:
-    def read_progress() -> Progress:
-        with ledger.engine.connect() as connection:
-            return progress(connection, within_s=600.0)
-
-    queued, scored = ledger.accept_texts(2)
-    assert read_progress() == Progress(queued_throughout=False, scored=False)
-    ledger.change("created_at = now() - interval '1 hour'", queued)
-    assert read_progress() == Progress(queued_throughout=True, scored=False)
-    (lease,) = ledger.claim(scored)
-    ledger.finish(new_prediction(lease))
-    assert read_progress() == Progress(queued_throughout=True, scored=True)

@@ -5,12 +5,12 @@ import pytest
 
 from monitoring.alerts.rules import evaluate_rules, format_duration
 from plumbline.settings import Settings
-from storage.jobs.sweep import OverdueLeases
-from storage.periodic_tasks import PeriodicTaskAge
+from storage.jobs.overdue_leases import OverdueLeases
 from storage.reports.alert_facts import AlertFacts
 from storage.reports.alerts import Condition
 from storage.reports.current_verdicts import CurrentVerdict
 from storage.reports.quality import LatestQuality
+from storage.task_ages import PeriodicTaskAge
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MODEL = "sms-spam/1.0.0"

@@ -9,7 +9,7 @@ from plumbline.health import Health, HealthReport
 from plumbline.heartbeat import Heartbeat, WorkerStatus
 from plumbline_client.errors import ServicesMissing
 from plumbline_client.services import Services
-from storage.periodic_tasks import PeriodicTaskAge
+from storage.task_ages import PeriodicTaskAge
 
 DATABASE_URL, BROKER_URL = "postgresql://host/db", "redis://host:6379/0"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from plumbline_client.broker_connection import BoundedSocket
+from plumbline_client.bounded_socket import BoundedSocket
 from plumbline_client.deadline import time_limit
 
 LIMIT_S = 0.05
