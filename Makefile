@@ -11,7 +11,7 @@ DATA ?= ../shared/data
 # Where the drift benchmark trains a version if it is missing there.
 MODELS ?= /tmp/plumbline
 
-.PHONY: help setup demo test check chaos bench bench-drift lock clean
+.PHONY: help setup demo test check chaos bench bench-pipeline bench-drift lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -35,7 +35,11 @@ chaos: $(VENV)/.dev ## prove the promise: 10,000 jobs while everything is killed
 	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --kills $(KILLS) --seed $(SEED)
 
 bench: $(VENV)/.dev ## measure the figures of docs/benchmarks.md
-	@for name in latency throughput cost; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	@$(BIN)/python benchmarks/latency.py
+	@$(MAKE) --no-print-directory bench-pipeline
+
+bench-pipeline: $(VENV)/.dev ## measure bulk, single jobs, the ledger alone, more workers and a long run (make bench-pipeline PARTS=)
+	@$(BIN)/python -m benchmarks.pipeline $(PARTS)
 
 bench-drift: $(VENV)/.dev ## measure drift detection and estimated quality on real labelled texts (make bench-drift DATA=)
 	@$(BIN)/python benchmarks/drift.py --data $(DATA) --models $(MODELS)

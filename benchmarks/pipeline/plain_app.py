@@ -1,4 +1,7 @@
-"""The plain Celery task of `cost.py`: score, insert, commit, without any guarantee."""
+"""The plain Celery task to compare with: score, insert, commit, without any guarantee.
+
+With BENCHMARK_FAKE it scores like `benchmarks.pipeline.fake_app`.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +13,30 @@ from celery import Celery
 from celery.signals import worker_process_init
 from kombu import Queue
 
+from benchmarks.pipeline.servers import PLAIN_QUEUE
 from scoring.artifact.registry import resolve
 from scoring.scorer import Scorer
 
 app = Celery("plain", broker=os.environ["PLUMBLINE_BROKER_URL"])
-app.conf.task_queues = [Queue("plain.score")]
+app.conf.task_queues = [Queue(PLAIN_QUEUE)]
 app.conf.task_ignore_result = True
 app.conf.worker_prefetch_multiplier = 4
 
 
 class ProcessState:
     scorer: Scorer
-    connection: psycopg.Connection
+    connection: psycopg.Connection[tuple[object, ...]]
 
 
 @worker_process_init.connect
 def start(**_: object) -> None:
+    load = Scorer.load
+    if os.environ.get("BENCHMARK_FAKE"):
+        from benchmarks.pipeline.fake_scorer import FakeScorer
+
+        load = FakeScorer.load
     models_dir = Path(os.environ["PLUMBLINE_MODELS_DIR"])
-    ProcessState.scorer = Scorer.load(resolve(models_dir, "sms-spam"))
+    ProcessState.scorer = load(resolve(models_dir, os.environ["PLUMBLINE_MODEL"]))
     ProcessState.scorer.warm_up()
     ProcessState.connection = psycopg.connect(os.environ["PLUMBLINE_DATABASE_URL"])
 
