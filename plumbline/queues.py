@@ -23,6 +23,7 @@ __all__ = [
     "EXPRESS_MAX_TEXTS",
     "KEY_PREFIX",
     "LABEL_TASK",
+    "PURGE_TASK",
     "QUALITY_TASK",
     "REPORT_QUEUE",
     "SCORE_QUEUE",
@@ -43,3 +44,4 @@ REPORT_QUEUE = "plumbline.reports"
 DRIFT_TASK = "plumbline.drift"
 QUALITY_TASK = "plumbline.quality"
 ALERTS_TASK = "plumbline.alerts"
+PURGE_TASK = "plumbline.purge"

@@ -210,6 +210,17 @@ class Settings(BaseModel):
     )
     alert_clear_s: float = Field(
         120.0,
+    keep_texts_s: float = Field(
+        0.0,
+        ge=0,
+        description="Time after which the text of a job that ended is deleted. 0: never.",
+    )
+    keep_rows_s: float = Field(
+        0.0,
+        ge=0,
+        description="Time after which the predictions and labels of a job are deleted, and its "
+        "text. 0: never.",
+    )
         ge=0,
         description="Time for which a condition must be absent before its alert is resolved.",
     )

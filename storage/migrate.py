@@ -14,6 +14,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
 import migrations
+from migrations.indexes_0015 import INDEXES
+from storage.concurrent_indexes import build_indexes
 from storage.database import MIGRATING, statement_limit
 from storage.errors import SchemaOutdated
 from storage.jobs.text_hashes import key_plain_hashes
@@ -23,6 +25,8 @@ from storage.table_locks import PATIENCE_S, call_when_unlocked
 
 # Texts whose hashes are keyed between two reports.
 REPORT_EVERY = 100_000
+# The migration whose indexes are built before it, without stopping anybody.
+LARGE_INDEXES = "0015"
 
 
 def upgrade(
@@ -49,6 +53,9 @@ def upgrade(
             check_creation(connection)
     ends_at = monotonic() + patience_s
     for step in _steps(version, revision):
+        if step == LARGE_INDEXES and version is not None:
+            with statement_limit(MIGRATING):
+                build_indexes(engine, INDEXES, report)
         call_when_unlocked(engine, partial(_run, engine, step), report, ends_at)
     if revision == "head":
         _key_plain_hashes(engine, report)

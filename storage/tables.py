@@ -78,6 +78,14 @@ class Job(Base):
             "finished_at",
             postgresql_where=sql("state IN ('quarantined', 'rejected', 'expired')"),
         ),
+        Index(
+            "jobs_unscored_idx",
+            "state",
+            "created_at",
+            postgresql_where=sql("state IN ('quarantined', 'rejected', 'expired', 'cancelled')"),
+        ),
+        # A job is scored when it is finished, so these are the newest predictions of a source.
+        Index("jobs_scored_idx", "source", "finished_at", postgresql_where=sql("state = 'scored'")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
@@ -111,6 +119,7 @@ class Prediction(Base):
         CheckConstraint(one_of("role", Role), name="role"),
         CheckConstraint(one_of("decision", ("positive", "negative", "review")), name="decision"),
         Index("predictions_scored_idx", "scored_at"),
+        Index("predictions_model_idx", "model", "role", "scored_at"),
     )
 
     job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey(Job.id), primary_key=True)
@@ -252,6 +261,12 @@ class DriftReport(Base):
         CheckConstraint(one_of("profile_verdict", DriftVerdict), name="profile_verdict"),
         Index("drift_reports_created_idx", "created_at"),
         Index("drift_reports_subject_idx", "model", "source", "id"),
+        # For those whose windows overlap a time.
+        Index(
+            "drift_reports_window_idx",
+            sql("tstzrange(least(window_from, window_to), greatest(window_from, window_to), '[]')"),
+            postgresql_using="gist",
+        ),
     )
 
     id: Mapped[int] = mapped_column(BIGINT, Identity(always=True), primary_key=True)

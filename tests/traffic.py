@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 INSERT_JOBS = text("""
-INSERT INTO plumbline.jobs (id, source, key, text, text_sha256, state)
-VALUES (:job_id, :source, :key, :text, :sha256, 'scored')
+INSERT INTO plumbline.jobs (id, source, key, text, text_sha256, state, finished_at)
+VALUES (:job_id, :source, :key, :text, :sha256, 'scored', :scored_at)
 """)
 INSERT_PREDICTIONS = text("""
 INSERT INTO plumbline.predictions

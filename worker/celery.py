@@ -18,6 +18,7 @@ from plumbline.celery_config import broker_config
 from plumbline.queues import (
     ALERTS_TASK,
     DRIFT_TASK,
+    PURGE_TASK,
     QUALITY_TASK,
     REPORT_QUEUE,
     SCORING_QUEUES,
@@ -40,6 +41,8 @@ celery_environment.clean(os.environ)
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # Registered under the URL schemes, so that logs show the configured URL.
 TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "worker.broker.transport:Transport"))
+# Old rows are deleted in parts, one per run.
+PURGE_EVERY_S = 3_600.0
 
 
 def read_configuration() -> tuple[Settings, Services]:
@@ -66,6 +69,11 @@ def read_configuration() -> tuple[Settings, Services]:
 
 def beat_schedule(settings: Settings) -> dict[str, Any]:
     """Return what beat sends; `worker.beat` reads it."""
+    purge = {
+        "task": PURGE_TASK,
+        "schedule": PURGE_EVERY_S,
+        "options": {"queue": REPORT_QUEUE},
+    }
     return {
         "sweep": {
             "task": SWEEP_TASK,
@@ -89,7 +97,7 @@ def beat_schedule(settings: Settings) -> dict[str, Any]:
             "schedule": settings.alert_every_s,
             "options": {"queue": REPORT_QUEUE},
         },
-    }
+    } | ({"purge": purge} if settings.keep_texts_s or settings.keep_rows_s else {})
 
 
 def queue(name: str) -> Queue:

@@ -13,6 +13,7 @@ from plumbline.queues import (
     ALERTS_TASK,
     DRIFT_TASK,
     LABEL_TASK,
+    PURGE_TASK,
     QUALITY_TASK,
     SCORE_TASK,
     SWEEP_TASK,
@@ -32,6 +33,7 @@ from worker.processing.label_message import refused_labels, write_labels
 from worker.processing.message_source import check_source, source_of_list
 from worker.processing.outcome import MessageOutcome
 from worker.processing.score_message import Delivery, score_message
+from worker.purge import run_purge
 from worker.sweeper import run_sweep, skip_sweep
 from worker.telemetry import metrics
 from worker.telemetry.logs import message_fields
@@ -213,3 +215,19 @@ def alerts(self: Task) -> None:
     except StorageError as error:
         fields = metrics.count_error(ErrorKind.REPORT)
         log.error("no alert notices were sent: %s", error, extra=fields)
+
+
+@app.task(name=PURGE_TASK, bind=True, acks_late=False)
+def purge(self: Task) -> None:
+    """Delete what the settings do not keep for longer."""
+    process = current_process()
+    try:
+        if not begins(self):
+            return
+        with translate_errors(process.engine), statement_limit(SWEEPING):
+            purged = run_purge(process.engine, process.settings)
+        if purged.complete:
+            ends(self)
+    except StorageError as error:
+        fields = metrics.count_error(ErrorKind.REPORT)
+        log.error("old rows were not deleted: %s", error, extra=fields)

@@ -106,9 +106,15 @@ def window_start(time: datetime, width_s: float) -> datetime:
 def window_reports(
     connection: Connection, start: datetime, settings: Settings, calibrations: CalibrationCache
 ) -> list[QualityWindow]:
-    """Return the reports of one window, and delete earlier ones on sources that it has not."""
+    """Return the reports of one window, and delete earlier ones on sources that it has not.
+
+    If retention has deleted predictions of the window, its reports stay as they are.
+    """
     end = start + timedelta(seconds=settings.quality_window_s)
     counts = quality_counts.count(connection, start, end, settings.max_sources)
+    stored = sum(row.rows for row in counts if row.source is None)
+    if stored < quality.reported_rows(connection, start, end):
+        return []
     sources = {row.source for row in counts if row.source is not None}
     quality.forget_other_sources(connection, start, end, sorted(sources))
     if OTHER_SOURCES in sources:

@@ -5,13 +5,16 @@ It reads what the role `plumbline_reader` may read.
 
 from __future__ import annotations
 
+import hashlib
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 
 from sqlalchemy import Connection, TextClause, text
 
+from storage.serving.deployments import NEWEST_DEPLOYMENT
 from storage.states import Role, Sampling
 from storage.unfamiliarity import UNFAMILIARITY
 
@@ -42,8 +45,8 @@ class SampleRequest:
         return {
             "size": self.size,
             "seed": str(self.seed),
-            "sources": list(self.sources) or None,
-            "per_source": self.per_source or bool(self.sources),
+            "point": str(uuid.UUID(hashlib.md5(str(self.seed).encode()).hexdigest())),
+            "pool": max(POOL_ROWS, self.size),
             "model": self.model,
             "decision": self.decision,
             "since": self.since,
@@ -69,39 +72,75 @@ class SampledText:
     scored_at: datetime
 
 
+# The sample is chosen from so many texts, or from as many as it has if those are more: whatever the
+# tables hold, no more is read.
+POOL_ROWS = 5_000
+# A text is not drawn again as an uncertain or unfamiliar one if one of the newest labels is its.
+KNOWN_LABELS = 10_000
+
+# The name of the live model, whose versions all do the same task.
+TASK = text(f"SELECT split_part(model, '/', 1) FROM ({NEWEST_DEPLOYMENT}) AS newest")
+# One probe of an index per source; DISTINCT would read every job.
+SOURCES = text("""
+WITH RECURSIVE names (source) AS (
+    (SELECT source FROM plumbline.results ORDER BY source LIMIT 1)
+    UNION ALL
+    SELECT (SELECT results.source FROM plumbline.results
+            WHERE results.source > names.source ORDER BY results.source LIMIT 1)
+    FROM names WHERE names.source IS NOT NULL
+)
+SELECT source FROM names WHERE source IS NOT NULL
+""")
+
 # Texts that somebody may label now: scored, still stored, of the live model's task. A text of a
 # random sample is drawn among all others, whatever else they were labelled for; without those, the
 # sample would not stand for the rest.
 _CANDIDATES = """
-SELECT results.job_id, results.source,
-       md5(CAST(:seed AS text) || ':' || CAST(results.job_id AS text)) AS draw,
+SELECT results.job_id, md5(CAST(:seed AS text) || ':' || CAST(results.job_id AS text)) AS draw,
        {strength} AS strength, {same_text} AS same_text
 FROM plumbline.results
 JOIN plumbline.predictions AS live
   ON live.job_id = results.job_id AND live.role = '{role}'
-WHERE results.text IS NOT NULL
-  AND (CAST(:sources AS text[]) IS NULL OR results.source = ANY (CAST(:sources AS text[])))
-  AND (CAST(:decision AS text) IS NULL OR results.decision = :decision)
+WHERE results.state = 'scored' AND results.text IS NOT NULL
+  AND (CAST(:source AS text) IS NULL OR results.source = :source)
+  AND (CAST(:decision AS text) IS NULL OR live.decision = :decision)
   AND (CAST(:since AS timestamptz) IS NULL OR results.created_at >= :since)
   AND (CAST(:until AS timestamptz) IS NULL OR results.created_at < :until)
-  AND CASE WHEN CAST(:model AS text) IS NOT NULL THEN results.model = :model
-           ELSE coalesce(split_part(results.model, '/', 1) = (
-               SELECT split_part(model, '/', 1) FROM plumbline.deployments ORDER BY id DESC LIMIT 1
-           ), true) END
+  AND CASE WHEN CAST(:model AS text) IS NOT NULL THEN live.model = :model
+           ELSE coalesce(split_part(live.model, '/', 1) = :task, true) END
   AND (CAST(:include_labelled AS boolean) OR NOT EXISTS (
       SELECT FROM plumbline.labels WHERE labels.job_id = results.job_id {labelled}))
 """
 
-# Ties are broken by the draw. A text that was submitted more than once is chosen once.
+# Ids are random, so the texts that follow any point in their order are a random sample of all.
+_RANDOM_POOL = """
+({candidates} AND results.job_id >= CAST(:point AS uuid) ORDER BY results.job_id LIMIT :pool)
+UNION ALL
+({candidates} AND results.job_id < CAST(:point AS uuid) ORDER BY results.job_id LIMIT :pool)
+LIMIT :pool
+"""
+# A job is scored when it is finished: the one time has an index for all sources, the other for one.
+_NEWEST_POOL = """
+{candidates} AND {strength} IS NOT NULL
+ORDER BY {newest} DESC, results.job_id LIMIT :pool
+"""
+
+# A text that was submitted more than once is chosen once.
+_DISTINCT = """
+SELECT DISTINCT ON (same_text) *
+FROM pool
+WHERE CAST(:include_labelled AS boolean) OR same_text NOT IN (
+    SELECT md5(text) FROM (
+        SELECT job_id FROM plumbline.labels ORDER BY labelled_at DESC LIMIT {known_labels}
+    ) AS newest JOIN plumbline.results USING (job_id) WHERE text IS NOT NULL)
+ORDER BY same_text, strength DESC, draw
+"""
+# Ties are broken by the draw.
 _SAMPLE = """
-WITH candidates AS ({candidates}), ordered AS (
-    SELECT job_id, source, row_number() OVER (
-        PARTITION BY CASE WHEN CAST(:per_source AS boolean) THEN source END
-        ORDER BY strength DESC, draw) AS position
+WITH pool AS MATERIALIZED ({pool}), chosen AS MATERIALIZED (
+    SELECT job_id, row_number() OVER (ORDER BY strength DESC, draw) AS position
     FROM ({distinct}) AS candidates
-    WHERE strength IS NOT NULL
-), chosen AS MATERIALIZED (
-    SELECT job_id, position FROM ordered WHERE position <= :size
+    ORDER BY strength DESC, draw LIMIT :size
 )
 SELECT job_id, results.source, key, text, results.label AS predicted_label,
        results.probability, results.confidence, results.decision, {unfamiliarity} AS unfamiliarity,
@@ -113,22 +152,14 @@ WHERE live.role = '{role}'
   -- PostgreSQL cannot know how few texts are chosen, and would read all of them otherwise.
   AND results.job_id = ANY (ARRAY(SELECT job_id FROM chosen))
   AND live.job_id = ANY (ARRAY(SELECT job_id FROM chosen))
-ORDER BY position, results.source
-"""
-_DISTINCT = """
-SELECT DISTINCT ON (CASE WHEN CAST(:per_source AS boolean) THEN source END, same_text) *
-FROM candidates
-WHERE CAST(:include_labelled AS boolean) OR same_text NOT IN (
-    SELECT md5(text) FROM plumbline.results JOIN plumbline.labels USING (job_id)
-    WHERE text IS NOT NULL)
-ORDER BY CASE WHEN CAST(:per_source AS boolean) THEN source END, same_text, strength DESC, draw
+ORDER BY position
 """
 
 
-def _statement(by: Sampling) -> TextClause:
+def _statement(by: Sampling, of_one_source: bool) -> TextClause:
     strengths = {
         Sampling.RANDOM: "0",
-        Sampling.UNCERTAIN: "-results.confidence",
+        Sampling.UNCERTAIN: "-live.confidence",
         Sampling.UNFAMILIAR: UNFAMILIARITY,
     }
     is_random = by is Sampling.RANDOM
@@ -138,26 +169,51 @@ def _statement(by: Sampling) -> TextClause:
         labelled=f"AND labels.sampling = '{Sampling.RANDOM}'" if is_random else "",
         role=Role.LIVE,
     )
+    pool = (_RANDOM_POOL if is_random else _NEWEST_POOL).format(
+        candidates=candidates,
+        strength=strengths[by],
+        newest="results.finished_at" if of_one_source else "live.scored_at",
+    )
     return text(
         _SAMPLE.format(
-            candidates=candidates,
-            distinct="SELECT * FROM candidates" if is_random else _DISTINCT,
+            pool=pool,
+            distinct="SELECT * FROM pool"
+            if is_random
+            else _DISTINCT.format(known_labels=KNOWN_LABELS),
             unfamiliarity=UNFAMILIARITY,
             role=Role.LIVE,
         )
     )
 
 
-SAMPLES = {by: _statement(by) for by in Sampling}
+STATEMENTS = {
+    (by, of_one_source): _statement(by, of_one_source)
+    for by in Sampling
+    for of_one_source in (False, True)
+}
 
 
 def draw(connection: Connection, request: SampleRequest) -> Iterator[SampledText]:
     """Yield the sample: the first texts of it are a smaller sample of the same kind.
 
-    The rows come from a server-side cursor, so memory does not grow with their number.
+    Uncertain and unfamiliar texts are those of the newest `POOL_ROWS` that meet the conditions. The
+    rows come from a server-side cursor, so memory does not grow with their number, unless they are
+    drawn per source.
     """
-    rows = connection.execution_options(stream_results=True, max_row_buffer=STREAMED_ROWS).execute(
-        SAMPLES[request.by], request.parameters()
-    )
-    for row in rows:
+    parameters = request.parameters() | {"task": connection.execute(TASK).scalar_one_or_none()}
+    if not request.per_source and not request.sources:
+        yield from _draw(connection, request.by, parameters | {"source": None})
+        return
+    names = sorted(request.sources) or list(connection.execute(SOURCES).scalars())
+    drawn = [list(_draw(connection, request.by, parameters | {"source": name})) for name in names]
+    for texts in zip_longest(*drawn):
+        yield from (each for each in texts if each is not None)
+
+
+def _draw(
+    connection: Connection, by: Sampling, parameters: Mapping[str, object]
+) -> Iterator[SampledText]:
+    statement = STATEMENTS[by, parameters["source"] is not None]
+    options = {"stream_results": True, "max_row_buffer": STREAMED_ROWS}
+    for row in connection.execute(statement, parameters, execution_options=options):
         yield SampledText(*row)

@@ -75,17 +75,17 @@ WHERE live.role = '{Role.LIVE}' AND live.scored_at >= :since
 """
 _OTHER_CLASSES = "versions.labels IS DISTINCT FROM CAST(:classes AS text[])"
 
-# In a random order that is always the same, so that the first texts are a sample of all.
+# Ids are random, so the first texts in their order are a sample of all, and always the same one.
 SELECTED = text(f"""
 SELECT scored.*, newest.label, newest.random
 FROM (
     SELECT jobs.id AS job_id, jobs.source, live.model, live.probability, live.decision
     {_SCORED} AND jobs.text IS NOT NULL AND NOT {_OTHER_CLASSES}
-    ORDER BY md5(jobs.id::text)
+    ORDER BY live.job_id
     LIMIT :limit
 ) AS scored
 CROSS JOIN LATERAL ({NEWEST_LABEL.format(job_id="scored.job_id")}) AS newest
-ORDER BY md5(scored.job_id::text)
+ORDER BY scored.job_id
 """)
 
 LEFT_OUT = text(f"""

@@ -7,39 +7,46 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, desc, func, insert, select, text
+from sqlalchemy import Connection, TextClause, desc, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from storage.tables import DriftReport, DriftValue
 
 # The order by job_id makes the choice between predictions of the same instant repeatable.
-NEWEST_PREDICTIONS = """
+NEWEST_OF_ALL = """
 FROM plumbline.predictions
 WHERE role = 'live' AND model = :model
   AND (CAST(:since AS timestamptz) IS NULL OR scored_at >= :since)
   AND (CAST(:until AS timestamptz) IS NULL OR scored_at < :until)
-  AND (CAST(:source AS text) IS NULL
-       OR EXISTS (SELECT FROM plumbline.jobs WHERE id = job_id AND source = :source))
 ORDER BY scored_at DESC, job_id
 LIMIT :limit
 """
+# A job is scored when it is finished, and the time of its end has an index for each source.
+NEWEST_OF_SOURCE = """
+FROM plumbline.jobs AS ended JOIN plumbline.predictions ON predictions.job_id = ended.id
+WHERE role = 'live' AND model = :model AND ended.state = 'scored' AND ended.source = :source
+  AND (CAST(:since AS timestamptz) IS NULL OR ended.finished_at >= :since)
+  AND (CAST(:until AS timestamptz) IS NULL OR ended.finished_at < :until)
+ORDER BY ended.finished_at DESC, ended.id
+LIMIT :limit
+"""
 
-WINDOW = text(f"SELECT scored_at, probability, confidence, decision, features {NEWEST_PREDICTIONS}")
+WINDOW = "SELECT scored_at, probability, confidence, decision, features {newest}"
 
-TEXTS = text(f"""
-SELECT jobs.text FROM (SELECT job_id, scored_at {NEWEST_PREDICTIONS}) AS newest
+TEXTS = """
+SELECT jobs.text FROM (SELECT job_id, scored_at {newest}) AS newest
 JOIN plumbline.jobs AS jobs ON jobs.id = newest.job_id
 WHERE jobs.text IS NOT NULL
 ORDER BY newest.scored_at, jobs.id
-""")
+"""
 
-SOURCES = text(f"""
-SELECT jobs.source FROM (SELECT job_id {NEWEST_PREDICTIONS}) AS newest
+SOURCES = """
+SELECT jobs.source FROM (SELECT job_id {newest}) AS newest
 JOIN plumbline.jobs AS jobs ON jobs.id = newest.job_id
 GROUP BY jobs.source HAVING count(*) >= :min_rows
 ORDER BY count(*) DESC, jobs.source
 LIMIT :max_sources
-""")
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +114,13 @@ class NewDriftValue:
 
 def observations(connection: Connection, window: Window) -> list[Observation]:
     """Return the window's predictions, oldest first."""
-    rows = connection.execute(WINDOW, asdict(window)).all()
+    rows = connection.execute(_of(window, WINDOW), asdict(window)).all()
     return [Observation(*row) for row in reversed(rows)]
 
 
 def texts(connection: Connection, window: Window) -> list[str]:
     """Return the window's texts that are still stored, oldest first."""
-    return list(connection.execute(TEXTS, asdict(window)).scalars())
+    return list(connection.execute(_of(window, TEXTS), asdict(window)).scalars())
 
 
 def sources(
@@ -121,7 +128,13 @@ def sources(
 ) -> list[str]:
     """Return the sources with at least `min_rows` predictions in the window, the largest first."""
     limits = {"min_rows": min_rows, "max_sources": max_sources}
-    return list(connection.execute(SOURCES, asdict(window) | limits).scalars())
+    parameters = asdict(window) | limits
+    return list(connection.execute(_of(window, SOURCES), parameters).scalars())
+
+
+def _of(window: Window, statement: str) -> TextClause:
+    newest = NEWEST_OF_ALL if window.source is None else NEWEST_OF_SOURCE
+    return text(statement.format(newest=newest))
 
 
 def add_report(

@@ -23,6 +23,11 @@ DELETE FROM plumbline.quality_reports
 WHERE window_from = :window_from AND window_to = :window_to AND source <> ALL (:sources)
 """)
 
+REPORTED_ROWS = text("""
+SELECT coalesce(sum(window_rows), 0) FROM plumbline.quality_reports
+WHERE window_from = :window_from AND window_to = :window_to AND source IS NULL
+""")
+
 # Sources are compared in a form that can be hashed: with IS NOT DISTINCT FROM, the join of n
 # sources takes n * n steps.
 WRITE = text("""
@@ -107,7 +112,8 @@ SELECT newest.model, newest.role, newest.source, estimate.metric, estimate.estim
        sample.combined_high, sample.combined_share, coalesce(sampled.random_rows, 0),
        sampled.window_to AS combined_window_to, sample.estimate_status AS combined_status
 FROM newest
-JOIN plumbline.quality AS estimate ON estimate.report_id = newest.id
+JOIN plumbline.quality AS estimate
+    ON estimate.report_id = newest.id AND estimate.report_id = ANY (ARRAY(SELECT id FROM newest))
 LEFT JOIN labelled ON labelled.model = newest.model AND labelled.role = newest.role
     AND coalesce(labelled.source, '') = coalesce(newest.source, '')
 LEFT JOIN plumbline.quality_values AS truth
@@ -116,6 +122,8 @@ LEFT JOIN sampled ON sampled.model = newest.model AND sampled.role = newest.role
     AND coalesce(sampled.source, '') = coalesce(newest.source, '')
 LEFT JOIN plumbline.quality AS sample
     ON sample.report_id = sampled.id AND sample.metric = estimate.metric
+    -- PostgreSQL would examine the drift of every report otherwise.
+    AND sample.report_id = ANY (ARRAY(SELECT id FROM sampled))
 ORDER BY newest.model, newest.role, newest.source NULLS FIRST, estimate.metric
 """)
 
@@ -237,6 +245,12 @@ def lock(connection: Connection, wait: bool) -> bool:
         locks.lock(connection, Lock.REPORT_QUALITY)
         return True
     return locks.try_lock(connection, Lock.REPORT_QUALITY)
+
+
+def reported_rows(connection: Connection, window_from: datetime, window_to: datetime) -> int:
+    """Return how many predictions the reports on this window, of all versions, are made from."""
+    parameters = {"window_from": window_from, "window_to": window_to}
+    return int(connection.execute(REPORTED_ROWS, parameters).scalar_one())
 
 
 def forget_other_sources(

@@ -13,13 +13,12 @@ from storage.jobs.queue import QUEUE_LENGTH
 from storage.rejected_messages import COUNT_REJECTED
 from storage.reports.alerts import open_alerts
 from storage.reports.current_verdicts import CurrentVerdict, current_verdicts, last_reported
+from storage.reports.job_counts import count_jobs
 from storage.serving.deployments import NEWEST_DEPLOYMENT
 from storage.tables import Alert
 
 SNAPSHOT = text(f"""
 SELECT
-    (SELECT coalesce(jsonb_object_agg(state, n), '{{}}'::jsonb)
-       FROM (SELECT state, count(*) AS n FROM plumbline.jobs GROUP BY state) AS by_state) AS counts,
     queue.oldest_queued_s,
     (SELECT count(*) FROM plumbline.predictions
       WHERE scored_at > now() - interval '1 minute' AND role = 'live') AS scored_last_minute,
@@ -34,6 +33,8 @@ LEFT JOIN ({NEWEST_DEPLOYMENT}) AS serving ON true
 @dataclass(frozen=True, slots=True)
 class Status:
     """`counts` are by job state; a field is None if there is no such job or version.
+
+    Of a large table the number of scored jobs is an estimate, as `scored_is_estimate` shows.
 
     `drift` are the current verdicts, the worst first; `drift_reported_at` is the time of the live
     version's last report, whether or not its verdict is current.
@@ -50,13 +51,16 @@ class Status:
     drift: Sequence[CurrentVerdict] = ()
     drift_reported_at: datetime | None = None
     open_alerts: Sequence[Alert] = ()
+    scored_is_estimate: bool = False
 
 
 def snapshot(connection: Connection, drift_valid_s: float) -> Status:
     """Read the status; see `Settings.drift_valid_s`."""
     row = connection.execute(SNAPSHOT).one()
+    jobs = count_jobs(connection)
     return Status(
-        counts={JobState(state): count for state, count in row.counts.items()},
+        counts=dict(jobs.by_state),
+        scored_is_estimate=jobs.scored_is_estimate,
         oldest_queued_s=row.oldest_queued_s,
         scored_last_minute=row.scored_last_minute,
         live_model=row.live_model,

@@ -18,6 +18,7 @@ from plumbline.queues import (
     ALERTS_TASK,
     DRIFT_TASK,
     LABEL_TASK,
+    PURGE_TASK,
     QUALITY_TASK,
     REPORT_QUEUE,
     SCORE_TASK,
@@ -36,7 +37,7 @@ TASKS_OF_PRODUCERS = frozenset({SCORE_TASK, LABEL_TASK})
 # A process that scores imports no reports, and a report delays no sweep.
 TASKS = {
     UPKEEP_QUEUE: frozenset({SWEEP_TASK, LABEL_TASK}),
-    REPORT_QUEUE: frozenset({DRIFT_TASK, QUALITY_TASK, ALERTS_TASK}),
+    REPORT_QUEUE: frozenset({DRIFT_TASK, QUALITY_TASK, ALERTS_TASK, PURGE_TASK}),
 }
 KNOWN_TASKS = TASKS_OF_PRODUCERS.union(*TASKS.values())
 # Trustworthy: the gate replaces what a producer wrote there.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -27,6 +28,7 @@ from plumbline.settings import Settings
 from plumbline_client.errors import JobUnknown
 from plumbline_client.review import review_reason
 from storage.jobs import results
+from plumbline_client.states import JobState
 from storage.tables import Job, Prediction
 
 PREFIX = re.compile(r"[0-9a-f]{4,32}")
@@ -46,7 +48,7 @@ def show(
     if as_json:
         print_json(job_document(row, predictions))
         return
-    out.print(job_table(row))
+    out.print(job_table(row, predictions))
     for prediction in predictions:
         out.print(prediction_table(prediction))
 
@@ -84,7 +86,7 @@ def review_reason_of(prediction: Prediction) -> str | None:
     return review_reason(prediction.decision, prediction.notes)
 
 
-def job_table(job: Job) -> Table:
+def job_table(job: Job, predictions: Sequence[Prediction] = ()) -> Table:
     table = property_table(f"job {job.id}")
     table.add_row("state", colored_text(job.state))
     if job.error:
@@ -94,6 +96,8 @@ def job_table(job: Job) -> Table:
         table.add_row("key", printable_text(job.key, LONGEST_TEXT))
     table.add_row("text", stored_text(job))
     if job.text_hash is not None:
+    if job.state == JobState.SCORED and not predictions:
+        table.add_row("predictions", Text("deleted", style="dim"))
         table.add_row("keyed hash", job.text_hash.hex())
     elif job.text_sha256 is not None:
         table.add_row("sha256", job.text_sha256.hex())

@@ -30,6 +30,7 @@ from plumbline.settings import Settings
 from plumbline_client.errors import BrokerUnavailable, StorageError
 from plumbline_client.services import Services
 from plumbline_client.visible import one_line
+from plumbline_client.states import JobState
 from storage.reports.status import Status, snapshot
 from storage.sources import listed_sources
 
@@ -37,6 +38,7 @@ MINUTE_S = 60.0
 LEDGER_KEYS = (
     "counts",
     "oldest_queued_s",
+    "scored_is_estimate",
     "scored_last_minute",
     "rejected_messages_last_day",
     "live_model",
@@ -171,7 +173,11 @@ def status_table(current: SystemStatus) -> Table:
 
 def add_ledger_rows(table: Table, ledger: Status) -> None:
     counts = Text(", ").join(
-        Text.assemble(f"{count:,} ", colored_text(state))
+        Text.assemble(
+            "about " if state == JobState.SCORED and ledger.scored_is_estimate else "",
+            f"{count:,} ",
+            colored_text(state),
+        )
         for state, count in sorted(ledger.counts.items())
     )
     table.add_row("jobs", counts if ledger.counts else "none yet")

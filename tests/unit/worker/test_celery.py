@@ -63,12 +63,13 @@ def app(folder: Path, **settings: object) -> dict[str, Any]:
 
 def test_every_periodic_task_has_its_interval_and_no_message_expires(tmp_path: Path) -> None:
     intervals = {"sweep_every_s": 3, "drift_every_s": 5, "quality_every_s": 7, "alert_every_s": 9}
-    schedule = app(tmp_path, **intervals)["schedule"]
+    schedule = app(tmp_path, **intervals, keep_rows_s=11)["schedule"]
     assert {name: entry["schedule"] for name, entry in schedule.items()} == {
         "sweep": 3.0,
         "drift": 5.0,
         "quality": 7.0,
         "alerts": 9.0,
+        "purge": 3_600.0,
     }
     for entry in schedule.values():
         assert "expires" not in entry["options"], "it would be compared with another clock"
@@ -81,6 +82,7 @@ def test_the_app_acknowledges_late_and_reads_its_queues_through_our_transport(
     tmp_path: Path,
 ) -> None:
     printed = app(tmp_path)
+    assert "purge" not in printed["schedule"], "nothing is deleted unless a setting says so"
     names = ["plumbline.upkeep", "plumbline.score", "plumbline.bulk", "plumbline.suspects"]
     assert printed["queues"] == [[name, name, name] for name in names]
     assert printed["transport"] == "worker.broker.transport"

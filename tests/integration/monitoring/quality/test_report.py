@@ -19,6 +19,7 @@ from plumbline.settings import Settings
 from scoring.artifact.artifact import Artifact
 from scoring.artifact.manifest import Manifest
 from storage.jobs.labels import LabelEntry, add
+from storage.jobs.retention import purge_predictions
 from storage.reports import quality
 from storage.reports.quality import LatestQuality, MetricValues, QualityWindow
 from storage.serving import deployments
@@ -189,6 +190,17 @@ def test_new_prediction_updates_its_window(serving: Engine) -> None:
     write(serving, [0.1], scored_at=now)
     assert make(serving, now).windows == 1
     assert [report.window_rows for report in find_windows(serving)] == [2]
+
+
+def test_reports_stay_when_retention_deletes_their_predictions(serving: Engine) -> None:
+    early = write(serving, [0.9, 0.1], scored_at=NOON - 5 * DAY)
+    left = write(serving, [0.9], scored_at=NOON - 5 * DAY + timedelta(hours=1))
+    make(serving)
+    before = find_windows(serving)
+    assert list(purge_predictions(serving, NOON - 5 * DAY + timedelta(minutes=1))) == [len(early)]
+    add_labels(serving, left, "1")
+    assert make(serving) == ReportCounts(windows=1, reports=0)
+    assert find_windows(serving) == before
 
 
 def test_a_clock_of_postgresql_that_was_ahead_hides_no_change(serving: Engine) -> None:

@@ -118,3 +118,14 @@ def test_view_can_be_queried_with_plain_sql(engine: Engine, jobs: dict[str, uuid
             text("SELECT key, label, ranked FROM plumbline.results WHERE label = 'spam'")
         ).one()
     assert tuple(row) == ("k", "spam", [{"label": "spam", "probability": 0.9}])
+
+
+@pytest.mark.parametrize("few", [0, results.FEW_RESULTS])
+def test_results_of_a_version_are_complete_whichever_way_they_are_found(
+    engine: Engine, jobs: dict[str, uuid.UUID], few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "FEW_RESULTS", few)
+    (result,) = find(engine, model="sms-spam/1.0.0", until=datetime(2100, 1, 1, tzinfo=UTC))
+    assert result.job_id == jobs["scored"]
+    assert find(engine, model="sms-spam/1.0.0", until=DAY) == []
+    assert find(engine, model="other/1.0.0") == []

@@ -4,10 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError
 
+from plumbline_client.new_job import NewJob
+from plumbline_client.results import ResultFilter
 from plumbline_client.states import TERMINAL, JobState
-from storage.jobs.retention import purge_texts
-from tests.ledger import Ledger
+from storage.jobs import results
+from storage.jobs.labels import LabelEntry, add
+from storage.jobs.retention import purge_predictions, purge_texts
+from tests.ledger import Ledger, job
+from tests.predictions import new_prediction
 
 NOW = datetime.now(UTC)
 
@@ -82,3 +88,69 @@ def test_purge_changes_only_the_text(ledger: Ledger) -> None:
     list(purge_texts(ledger.engine, NOW))
     with ledger.engine.connect() as connection:
         assert connection.execute(query).all() == before
+
+
+def score(ledger: Ledger, *jobs: NewJob, age: timedelta) -> None:
+    """Accept and score jobs, and label them, `age` ago."""
+    ledger.accept(*jobs)
+    leases = ledger.claim(*(job.id for job in jobs))
+    ledger.finish(*(new_prediction(lease) for lease in leases))
+    times = f"created_at = '{NOW - age}', finished_at = '{NOW - age}'"
+    ledger.change(times, *(job.id for job in jobs))
+    with ledger.engine.begin() as connection:
+        change = text("UPDATE plumbline.predictions SET scored_at = :at WHERE job_id = ANY (:ids)")
+        connection.execute(change, {"at": NOW - age, "ids": [job.id for job in jobs]})
+        add(connection, [LabelEntry(job.id, "1", "ann") for job in jobs], lambda *_: None)
+
+
+def rows(engine: Engine) -> dict[str, int]:
+    """Return the number of rows of each table about jobs."""
+    with engine.connect() as connection:
+        return {
+            table: connection.execute(text(f"SELECT count(*) FROM plumbline.{table}")).scalar_one()
+            for table in ("jobs", "predictions", "labels")
+        }
+
+
+def test_predictions_and_labels_of_old_jobs_are_deleted_in_batches(ledger: Ledger) -> None:
+    score(ledger, *(job(f"old {n}") for n in range(7)), age=timedelta(days=40))
+    score(ledger, job("new"), age=timedelta(days=20))
+    before = NOW - timedelta(days=30)
+    assert list(purge_predictions(ledger.engine, before, batch=3)) == [3, 3, 1]
+    assert rows(ledger.engine) == {"jobs": 8, "predictions": 1, "labels": 1}
+    assert list(purge_predictions(ledger.engine, before, batch=3)) == []
+
+
+def test_interrupted_deletion_is_resumed(ledger: Ledger) -> None:
+    score(ledger, *(job(f"text {n}") for n in range(5)), age=timedelta(days=40))
+    assert next(purge_predictions(ledger.engine, NOW, batch=2)) == 2
+    assert sum(purge_predictions(ledger.engine, NOW, batch=2)) == 3
+
+
+def test_key_of_a_purged_job_remains_taken(ledger: Ledger) -> None:
+    first = job("the text", key="k")
+    score(ledger, first, age=timedelta(days=40))
+    list(purge_texts(ledger.engine, NOW))
+    list(purge_predictions(ledger.engine, NOW))
+    submit = text("SELECT plumbline.submit_v1(:text, key => 'k', source => 'test')")
+    with ledger.engine.begin() as connection:
+        assert connection.execute(submit, {"text": "the text"}).scalar_one() == first.id
+        result = results.find(connection, ResultFilter(ids=[first.id]), None)[0]
+        assert (result.state, result.key, result.text) == (JobState.SCORED, "k", None)
+        assert (result.model, result.label, result.scored_at) == (None, None, None)
+    with (
+        pytest.raises(IntegrityError, match="belongs to another text"),
+        ledger.engine.begin() as connection,
+    ):
+        connection.execute(submit, {"text": "another text"})
+    assert ledger.claim(arriving=[first]) == [], "a message that arrives again changes nothing"
+
+
+def test_job_that_is_being_scored_is_finished_beside_the_deletion(ledger: Ledger) -> None:
+    score(ledger, job("old"), age=timedelta(days=40))
+    running = job("running")
+    ledger.accept(running)
+    (lease,) = ledger.claim(running.id)
+    assert sum(purge_predictions(ledger.engine, NOW)) == 1
+    assert ledger.finish(new_prediction(lease)) == {running.id}
+    assert rows(ledger.engine) == {"jobs": 2, "predictions": 1, "labels": 0}

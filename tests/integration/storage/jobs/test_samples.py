@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 
 from plumbline.labels import parse_label
 from plumbline_client.new_job import new_job
+from storage.jobs import samples
 from storage.jobs.labels import LabelEntry, add
 from storage.jobs.retention import purge_texts
 from storage.jobs.samples import SampledText, SampleRequest, draw
@@ -170,3 +171,15 @@ def test_reader_may_draw_a_sample(ledger: Ledger, engine: Engine) -> None:
         connection.execute(text("SET LOCAL ROLE plumbline_reader"))
         for by in Sampling:
             assert len(list(draw(connection, SampleRequest(1, by)))) == 1
+
+
+def test_sample_is_chosen_from_a_bounded_number_of_the_newest_texts(
+    ledger: Ledger, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(samples, "POOL_ROWS", 3)
+    score(ledger, "old", confidence=0.5)
+    score(ledger, "a", "b", "c")
+    assert texts(sample(engine, 2, Sampling.UNCERTAIN)) == ["c", "b"]
+    assert texts(sample(engine, 2, Sampling.UNCERTAIN, sources=["mail"])) == ["c", "b"]
+    assert len(sample(engine, 2, Sampling.RANDOM)) == 2
+    assert len(sample(engine, 9, Sampling.RANDOM)) == 4, "a larger sample has a larger pool"
