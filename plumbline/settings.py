@@ -34,9 +34,9 @@ from plumbline_client.visible import one_line
 
 PREFIX = "PLUMBLINE_"
 ENV_FILE = Path(".env")
-FOLDERS = ("state_dir", "models_dir", "evidently_workspace")
-# The value of `evidently_workspace` that switches the workspace off.
-WORKSPACE_OFF = Path("off")
+FOLDERS = ("state_dir", "models_dir", "weights_dir", "evidently_workspace")
+# The value that switches off what a folder is for.
+FOLDER_OFF = Path("off")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LEVEL_ALIASES = {"WARN": "WARNING", "FATAL": "CRITICAL"}
 # PostgreSQL's integers and Python's durations end here or later.
@@ -74,6 +74,11 @@ class Settings(BaseModel):
         description="Folder for embedded servers, their logs and drift reports.",
     )
     models_dir: Path = Field(Path("models"), description="Folder that contains the model versions.")
+    weights_dir: Path | None = Field(
+        None,
+        description="Folder of the packed weights that the scoring processes of a machine share. "
+        "Unset: `weights` in the state folder. off: each process has its own.",
+    )
     model: str = Field(
         "sms-spam",
         description="Model that serves until a version is promoted: NAME or NAME/VERSION.",
@@ -205,11 +210,6 @@ class Settings(BaseModel):
         ge=60,
         description="Length of a quality report's window. A window of one day is a UTC day.",
     )
-    alert_every_s: float = Field(
-        60.0, gt=0, description="Interval at which alert rules are evaluated."
-    )
-    alert_clear_s: float = Field(
-        120.0,
     keep_texts_s: float = Field(
         0.0,
         ge=0,
@@ -221,6 +221,11 @@ class Settings(BaseModel):
         description="Time after which the predictions and labels of a job are deleted, and its "
         "text. 0: never.",
     )
+    alert_every_s: float = Field(
+        60.0, gt=0, description="Interval at which alert rules are evaluated."
+    )
+    alert_clear_s: float = Field(
+        120.0,
         ge=0,
         description="Time for which a condition must be absent before its alert is resolved.",
     )
@@ -427,9 +432,15 @@ class Settings(BaseModel):
     @property
     def workspace_dir(self) -> Path | None:
         """The folder of Evidently's UI, or None if it is switched off."""
-        if self.evidently_workspace == WORKSPACE_OFF:
-            return None
-        return self.evidently_workspace or self.state_dir / "evidently"
+        return self._folder_or_off(self.evidently_workspace, "evidently")
+
+    @property
+    def weights_folder(self) -> Path | None:
+        """The folder of packed weights, or None if they are not shared."""
+        return self._folder_or_off(self.weights_dir, "weights")
+
+    def _folder_or_off(self, setting: Path | None, name: str) -> Path | None:
+        return None if setting == FOLDER_OFF else setting or self.state_dir / name
 
     def with_absolute_folders(self) -> Settings:
         """Return a copy that is valid in any working directory. Raises SettingsInvalid."""
@@ -437,7 +448,7 @@ class Settings(BaseModel):
         absolute = {
             name: _absolute(name, folder)
             for name, folder in folders.items()
-            if folder is not None and folder != WORKSPACE_OFF
+            if folder is not None and folder != FOLDER_OFF
         }
         return self.model_copy(update=absolute)
 

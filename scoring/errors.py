@@ -2,6 +2,7 @@
 
 * ScoringError
   * ModelUnavailable
+  * WeightsUnavailable
   * ArtifactError
     * ArtifactMissing
     * ArtifactDamaged
@@ -24,6 +25,10 @@ class ScoringError(PlumblineError):
 
 class ModelUnavailable(ScoringError):
     """No version is loaded, so that no text can be scored; no text is at fault."""
+
+
+class WeightsUnavailable(ScoringError):
+    """The weights cannot be shared between processes; each has to have its own."""
 
 
 class ArtifactError(ScoringError):

@@ -17,29 +17,46 @@ from scoring.artifact.trust import Trust
 from scoring.input.coverage import unread_ids, unread_notes
 from scoring.input.features import plain_features
 from scoring.input.windows import combine, split_into_windows
+from scoring.runtime.cores import MAX_THREADS
+from scoring.runtime.options import ALONE, RuntimeOptions
 from scoring.runtime.protocol import Runtime
 from scoring.score import Decision, Score, calibrated, decide, rank
+
+# In tokens, including [CLS] and [SEP]. A shorter window takes one core for so little time that the
+# other cores are left to other texts.
+LONG_WINDOW = 128
 
 
 class Scorer:
     """Scores texts one by one with one model version. Not thread-safe."""
 
     def __init__(
-        self, artifact: Artifact, runtime: Runtime | None = None, max_chars: int = MAX_TEXT_CHARS
+        self,
+        artifact: Artifact,
+        runtime: Runtime | None = None,
+        max_chars: int = MAX_TEXT_CHARS,
+        options: RuntimeOptions = ALONE,
     ) -> None:
         self.artifact = artifact
         self.name = artifact.name
         self._max_chars = max_chars
-        self._runtime = runtime or _litert_runtime(artifact)
+        self._free_cores = options.free_cores
+        self._runtime = runtime or _litert_runtime(artifact, options)
         tokenizer = artifact.tokenizer
         self._unread_ids = unread_ids(
             tokenizer.vocabulary(), tokenizer.unknown_id, artifact.familiarity.seen
         )
 
     @classmethod
-    def load(cls, folder: Path, trust: Trust = ANY, max_chars: int = MAX_TEXT_CHARS) -> Scorer:
+    def load(
+        cls,
+        folder: Path,
+        trust: Trust = ANY,
+        max_chars: int = MAX_TEXT_CHARS,
+        options: RuntimeOptions = ALONE,
+    ) -> Scorer:
         """Verify and load the version in `folder`. Raises ArtifactError."""
-        return cls(Artifact.load(folder, trust), max_chars=max_chars)
+        return cls(Artifact.load(folder, trust), max_chars=max_chars, options=options)
 
     def warm_up(self) -> None:
         """Run the model once, so that the first real text does not wait for its initialization."""
@@ -61,7 +78,7 @@ class Scorer:
         windows = self._windows(range(len(tokens.ids)))
         unread = unread_notes(cleaned.text, tokens, self._unread_ids, windows)
         tokenized = perf_counter()
-        logits = [self._logit([tokens.ids[position] for position in w]) for w in windows]
+        logits = self._logits([[tokens.ids[position] for position in w] for w in windows])
         probability = combine(
             [calibrated(logit, config.temperature, config.bias) for logit in logits],
             config.window_rule,
@@ -92,18 +109,29 @@ class Scorer:
         """
         cleaned = clean(text, self._max_chars)
         ids = self.artifact.tokenizer.encode(cleaned.text)
-        return [self._logit(window) for window in self._windows(ids)]
+        return self._logits(self._windows(ids))
+
+    def window_tokens(self, text: str) -> int:
+        """Return the length of the model's longest input for a text; 0 if it cannot be scored."""
+        try:
+            tokens = self.artifact.tokenizer.encode(clean(text, self._max_chars).text)
+        except TextRefused:
+            return 0
+        return min(len(tokens) + SPECIAL_TOKENS, self.artifact.config.max_tokens)
 
     def _windows(self, tokens: Sequence[int]) -> list[list[int]]:
         config = self.artifact.config
         return split_into_windows(tokens, config.max_tokens - SPECIAL_TOKENS, config.window_overlap)
 
-    def _logit(self, window: list[int]) -> float:
-        token_ids = np.asarray(self.artifact.tokenizer.wrap(window), dtype=np.int32)
-        return self._runtime.logit(token_ids)
+    def _logits(self, windows: list[list[int]]) -> list[float]:
+        inputs = [np.asarray(self.artifact.tokenizer.wrap(w), dtype=np.int32) for w in windows]
+        threads = 1
+        if len(inputs[0]) >= LONG_WINDOW:
+            threads = min(self._free_cores(), MAX_THREADS)
+        return [self._runtime.logit(token_ids, threads) for token_ids in inputs]
 
 
-def _litert_runtime(artifact: Artifact) -> Runtime:
+def _litert_runtime(artifact: Artifact, options: RuntimeOptions) -> Runtime:
     from scoring.runtime.litert import LiteRtRuntime
 
-    return LiteRtRuntime(artifact.model_path)
+    return LiteRtRuntime(artifact.model_path, options.weights(artifact))

@@ -152,6 +152,8 @@ def environment(
         "broker_url": for_worker(broker_url),
         "models_dir": MODELS,
         "state_dir": folder / ".plumbline",
+        # Building them takes seconds; tests/integration/worker/pool/test_node.py shares them.
+        "weights_dir": "off",
     } | dict(settings or {})
     variables = {f"PLUMBLINE_{name.upper()}": str(value) for name, value in fields.items()}
     # The apps of the tests are not in the working directory.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -36,6 +37,9 @@ from plumbline_client.visible import one_line
 from scoring.artifact.artifact import Artifact
 from scoring.artifact.gates import failed_gates
 from scoring.artifact.registry import model_name
+from scoring.runtime.cores import usable_cores
+from scoring.runtime.options import RuntimeOptions
+from scoring.scorer import Scorer
 from storage import migrate
 from storage.database import connect, translate_errors
 from storage.patience import call_when_ready
@@ -47,6 +51,7 @@ from worker.broker.source_bindings import follow_bindings, read_bindings
 from worker.celery import app, queue, services, settings
 from worker.pool.forced_exit import schedule_forced_exit
 from worker.pool.memory_limit import check_limit, limit_memory
+from worker.pool.node import shared_weights
 from worker.pool.process import (
     DRAIN,
     IN_FLIGHT,
@@ -137,13 +142,20 @@ def check_before_start(**_: Any) -> None:
         check_broker(app, services.broker_url)
         artifact, STARTUP.failed_gates = preflight(settings, services)
         if STARTUP.scores_texts:
-            check_limit(settings.child_memory_mb, artifact, load_scorer)
+            # Once, and not in each child.
+            shared_weights(settings.weights_folder, artifact)
+            check_limit(settings.child_memory_mb, artifact, load_on_all_cores)
         read_bindings(services.database_url)
         EXPORTER.prepare()
     # Celery logs an Exception raised here and starts anyway; SystemExit ends the worker.
     except Exception as error:
         raise SystemExit(f"The worker does not start: {sentence_of(error)}") from error
     STARTUP.live_model = artifact.name
+
+
+def load_on_all_cores(folder: Path) -> Scorer:
+    """Load the model as a child may use it, with weights of its own and all cores."""
+    return load_scorer(folder, options=RuntimeOptions(free_cores=usable_cores))
 
 
 def read_suspects() -> None:

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 
 class Runtime(Protocol):
-    def logit(self, token_ids: NDArray[int32]) -> float:
-        """Return the logit of the positive label for one window.
+    def logit(self, token_ids: NDArray[int32], threads: int = 1) -> float:
+        """Return the logit of the positive label for one window, computed by so many threads.
 
-        `token_ids` [n] includes the special tokens. Raises ScoringError if the model fails or its
-        logit is not finite.
+        `token_ids` [n] includes the special tokens. The number of threads does not change the
+        logit. Raises ScoringError if the model fails or its logit is not finite.
         """
         ...

@@ -20,7 +20,7 @@ class SavedModelRuntime:
         self._loaded = tf.saved_model.load(str(folder))
         self._serve: Any = self._loaded.signatures["serving_default"]
 
-    def logit(self, token_ids: NDArray[np.int32]) -> float:
+    def logit(self, token_ids: NDArray[np.int32], threads: int = 1) -> float:
         logit = float(self._serve(token_ids=tf.constant(token_ids[None]))["logit"][0, 0])
         if not np.isfinite(logit):
             raise ScoringError(f"The SavedModel returned the logit {logit}, which is not finite.")

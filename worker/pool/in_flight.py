@@ -12,15 +12,19 @@ import struct
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
+from time import monotonic
 
 from plumbline.messages import MAX_JOBS
 
 # Pages that were never written take no memory, so there can be more records than any pool needs.
 RECORDS = 256
-_HEADER = struct.Struct("=qqq")
+_HEADER = struct.Struct("=qqqd")
 _LEASE = struct.Struct("=16sq")
 RECORD_BYTES = _HEADER.size + MAX_JOBS * _LEASE.size
 NO_TEXT = -1
+# Between two messages of a bulk load, a process has none for some milliseconds.
+IDLE_AFTER_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,8 @@ class InFlightRecord:
         return self._header()[0]
 
     def claim(self) -> None:
-        """Make this process the owner."""
-        self._write(os.getpid(), 0, NO_TEXT)
+        """Make this process the owner. It has no texts yet."""
+        _HEADER.pack_into(self._memory, self._offset, os.getpid(), 0, NO_TEXT, -inf)
 
     def record_leases(self, leases: Sequence[tuple[uuid.UUID, int]]) -> None:
         """Record the leases of a message. The count is written last, so no partial list is read."""
@@ -69,12 +73,17 @@ class InFlightRecord:
         leases = [(uuid.UUID(bytes=job), fence) for job, fence in _LEASE.iter_unpack(content)]
         return InFlight(leases, None if scoring == NO_TEXT else scoring)
 
+    def is_busy(self, now: float) -> bool:
+        """Return whether the process has texts, or had some a moment ago (in monotonic seconds)."""
+        _, count, _, changed_at = _HEADER.unpack_from(self._memory, self._offset)
+        return bool(count > 0 or now - changed_at < IDLE_AFTER_S)
+
     def _header(self) -> tuple[int, int, int]:
-        pid, count, scoring = _HEADER.unpack_from(self._memory, self._offset)
+        pid, count, scoring, _ = _HEADER.unpack_from(self._memory, self._offset)
         return pid, count, scoring
 
     def _write(self, pid: int, count: int, scoring: int) -> None:
-        _HEADER.pack_into(self._memory, self._offset, pid, count, scoring)
+        _HEADER.pack_into(self._memory, self._offset, pid, count, scoring, monotonic())
 
 
 class InFlightTable:
@@ -97,6 +106,10 @@ class InFlightTable:
         """Return the latest owner of each claimed record, by pool index."""
         owners = {index: record.pid for index, record in enumerate(self._records())}
         return {index: pid for index, pid in owners.items() if pid}
+
+    def busy_siblings(self, pid: int, now: float) -> int:
+        """Return how many other processes of the pool have texts; see `InFlightRecord.is_busy`."""
+        return sum(record.is_busy(now) for record in self._records() if record.pid not in (0, pid))
 
     def any_alive(self) -> bool:
         """Return whether any owner of a record is still running."""

@@ -20,6 +20,7 @@ from worker.pool.drain import Drain
 from worker.pool.in_flight import InFlightRecord, InFlightTable
 from worker.pool.lease_renewal import LeaseRenewal
 from worker.pool.loaded_models import LoadedModels
+from worker.pool.node import runtime_options
 from worker.pool.registered_versions import RegisteredVersions
 from worker.pool.start_cost import StartCost
 from worker.pool.watchdog import Watchdog
@@ -83,7 +84,11 @@ class WorkerProcess:
             LoadedModels(
                 settings.models_dir,
                 settings.model,
-                partial(load_scorer, max_chars=settings.max_text_chars),
+                partial(
+                    load_scorer,
+                    max_chars=settings.max_text_chars,
+                    options=runtime_options(settings, IN_FLIGHT),
+                ),
                 RegisteredVersions(engine, settings),
             ),
             guards,

@@ -204,6 +204,26 @@ def arriving_jobs(part: Slice, delivery: Delivery, settings: Settings) -> list[N
     return jobs
 
 
+def by_length(scorers: Scorers, leases: list[Lease], guards: Guards) -> list[int]:
+    """Return the positions of the texts in the order of the model's input lengths.
+
+    The runtime prepares itself for each new length, which takes an eighth of the time of a short
+    text. A text that is as long as its neighbour needs no preparation.
+    """
+    if len(leases) == 1:
+        return [0]
+    lengths = dict.fromkeys(range(len(leases)), 0)
+    for position, lease in enumerate(leases):
+        if guards.drain.begun():
+            break
+        guards.begin_text(position)
+        # A text that fails here fails again when it is scored, and then with a reason.
+        with suppress(Exception):
+            lengths[position] = scorers.for_job(lease.id).window_tokens(lease.text)
+        guards.end_text()
+    return sorted(lengths, key=lengths.__getitem__)
+
+
 def score_leases(
     scorers: Scorers,
     leases: list[Lease],
@@ -213,15 +233,18 @@ def score_leases(
     """Score each text by itself; a failure is recorded with its reason and affects no other text.
 
     A drain lets the current text finish and returns the rest. `outcome` is updated after each text,
-    so that another thread can read what is settled.
+    so that another thread can read what is settled. Its predictions are in the order of the
+    message, although the texts are scored in order of their length.
     """
     guards = guards or Guards()
     outcome = outcome or MessageOutcome()
     claimed_at = perf_counter()
-    for position, lease in enumerate(leases):
+    order = by_length(scorers, leases, guards)
+    for number, position in enumerate(order):
         if guards.drain.begun():
-            outcome.returned = leases[position:]
+            outcome.returned = [leases[unscored] for unscored in sorted(order[number:])]
             break
+        lease = leases[position]
         queue_ms = lease.queue_ms + 1000.0 * (perf_counter() - claimed_at)
         guards.begin_text(position)
         try:
@@ -240,4 +263,7 @@ def score_leases(
             outcome.predictions.append(to_prediction(lease, score, queue_ms))
         finally:
             guards.end_text()
+    places = {lease.id: position for position, lease in enumerate(leases)}
+    # A new list: another thread would find one that is being sorted empty.
+    outcome.predictions = sorted(outcome.predictions, key=lambda entry: places[entry.id])
     return outcome

@@ -60,6 +60,12 @@ def test_evidentlys_workspace_is_in_the_state_folder_elsewhere_or_off(tmp_path: 
     assert Settings(evidently_workspace=Path("off")).workspace_dir is None
 
 
+def test_shared_weights_are_in_the_state_folder_elsewhere_or_off(tmp_path: Path) -> None:
+    assert Settings(state_dir=tmp_path).weights_folder == tmp_path / "weights"
+    assert Settings(weights_dir=tmp_path).weights_folder == tmp_path
+    assert Settings(weights_dir=Path("off")).weights_folder is None
+
+
 def test_absolute_folders_are_valid_in_any_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,13 +7,16 @@ from tokenizers.normalizers import Replace
 
 from plumbline_client.errors import TextRefused
 from scoring.artifact.artifact import Artifact
+from scoring.artifact.config import SPECIAL_TOKENS as WRAP
 from scoring.artifact.config import ScoringConfig
 from scoring.errors import ScoringError
 from scoring.input.features import INPUT_FEATURES
 from scoring.input.tokenizer import SPECIALS
+from scoring.runtime.cores import MAX_THREADS
 from scoring.runtime.fakes import ConstantRuntime, FailingRuntime, SumRuntime
+from scoring.runtime.options import RuntimeOptions
 from scoring.score import Decision, RankedLabel, sigmoid
-from scoring.scorer import Scorer
+from scoring.scorer import LONG_WINDOW, Scorer
 from tests.artifacts import write_artifact
 
 WIN = len(SPECIALS)
@@ -68,6 +71,30 @@ def test_long_text_is_scored_in_windows_that_cover_every_token(tmp_path: Path) -
     assert windows == [[WIN, WIN + 1, WIN + 2], [WIN + 2, WIN + 3, WIN + 4],
                        [WIN + 4, WIN + 5, WIN + 6]]  # fmt: skip
     assert (score.tokens, score.windows) == (7, 3)
+
+
+def test_only_a_long_window_uses_free_cores_and_all_windows_of_a_text_the_same(
+    tmp_path: Path,
+) -> None:
+    runtime, free = ConstantRuntime(), [2, 16]
+    options = RuntimeOptions(free_cores=lambda: free.pop(0))
+    scorer = Scorer(artifact(tmp_path), runtime, options=options)
+    scorer.score("win " * (LONG_WINDOW - WRAP - 1))
+    assert runtime.threads == [1]
+    scorer.score("win " * (LONG_WINDOW - WRAP))
+    assert runtime.threads == [1, 2]
+    scorer.score("win " * 1000)
+    assert runtime.threads[2:] == [MAX_THREADS] * 3
+    assert not free, "the cores are counted once per long text"
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"), [("win a prize", 5), ("", 0), ("x" * 300_000, 0), ("win " * 1000, 512)]
+)
+def test_window_tokens_is_the_longest_input_of_the_model(
+    tmp_path: Path, text: str, tokens: int
+) -> None:
+    assert Scorer(artifact(tmp_path), ConstantRuntime()).window_tokens(text) == tokens
 
 
 @pytest.mark.parametrize("rule", ["mean", "max"])

@@ -22,7 +22,7 @@ from plumbline.services import connected
 from plumbline.settings import Settings
 from worker.pool import process
 
-process.load_scorer = lambda folder, trust, max_chars: Scorer(
+process.load_scorer = lambda folder, trust, max_chars, options: Scorer(
     Artifact.load(folder, trust), ConstantRuntime(), max_chars=max_chars
 )
 settings = Settings.read()

@@ -30,7 +30,7 @@ class DisconnectingRuntime:
 
     url: str
 
-    def logit(self, _: object) -> float:
+    def logit(self, *_: object) -> float:
         self.allow_connections(False)
         return 0.0
 

@@ -37,7 +37,7 @@ class CallbackRuntime:
         self._callback = callback
         self.runs = 0
 
-    def logit(self, _: object) -> float:
+    def logit(self, *_: object) -> float:
         self.runs += 1
         if self.runs > 1:
             self._callback()

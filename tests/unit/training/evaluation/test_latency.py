@@ -21,7 +21,7 @@ class SlowRuntime:
         self.busy_runs = busy_runs
         self.runs: dict[int, int] = {}
 
-    def logit(self, token_ids: NDArray[int32]) -> float:
+    def logit(self, token_ids: NDArray[int32], threads: int = 1) -> float:
         length = len(token_ids)
         self.runs[length] = self.runs.get(length, 0) + 1
         self.now_s += (10 if sum(self.runs.values()) <= self.busy_runs else 1) * 1e-4 * length

@@ -2,9 +2,16 @@ from __future__ import annotations
 
 import os
 import uuid
+from time import monotonic
 
 from plumbline.messages import MAX_JOBS
-from worker.pool.in_flight import RECORDS, InFlight, InFlightRecord, InFlightTable
+from worker.pool.in_flight import (
+    IDLE_AFTER_S,
+    RECORDS,
+    InFlight,
+    InFlightRecord,
+    InFlightTable,
+)
 
 
 def make_leases(count: int) -> list[tuple[uuid.UUID, int]]:
@@ -35,6 +42,19 @@ def test_a_finished_text_is_no_longer_recorded_as_being_scored() -> None:
     assert record.read() == InFlight(leases, None)
     record.clear()
     assert record.read() == InFlight([], None)
+
+
+def test_a_sibling_is_busy_with_texts_and_for_a_moment_after_them() -> None:
+    table, now = InFlightTable(), monotonic()
+    assert table.busy_siblings(os.getpid(), now) == 0
+    table.record(0).claim()
+    assert table.busy_siblings(os.getpid() + 1, now) == 0, "it has had no texts yet"
+    table.record(0).record_leases(make_leases(1))
+    assert table.busy_siblings(os.getpid() + 1, now + 1000) == 1
+    assert table.busy_siblings(os.getpid(), now) == 0, "a process is not its own sibling"
+    table.record(0).clear()
+    assert table.busy_siblings(os.getpid() + 1, now) == 1
+    assert table.busy_siblings(os.getpid() + 1, monotonic() + IDLE_AFTER_S) == 0
 
 
 def test_records_do_not_overlap() -> None:

@@ -3,6 +3,8 @@ import uuid
 from pathlib import Path
 
 import pytest
+from numpy import int32
+from numpy.typing import NDArray
 
 from plumbline.messages import ScoreMessage
 from plumbline.settings import Settings
@@ -15,6 +17,7 @@ from scoring.scorer import Scorer
 from storage.jobs.claim import Lease
 from tests.artifacts import write_artifact
 from worker.pool.loaded_models import Scorers
+from worker.pool.process import Guards
 from worker.processing.score_message import Delivery, arriving_jobs, score_leases
 from worker.processing.slices import Slice
 
@@ -70,6 +73,56 @@ def test_each_text_is_scored_by_itself(artifact: Artifact) -> None:
     assert [prediction.id for prediction in outcome.predictions] == [lease.id for lease in leases]
     assert {prediction.fence for prediction in outcome.predictions} == {7}
     assert outcome.rejected == outcome.failed == []
+
+
+def test_texts_are_scored_by_length_and_their_predictions_stay_in_order(artifact: Artifact) -> None:
+    runtime = ConstantRuntime()
+    texts = ["win a prize", "x" * 21, "six", "you", "see you", "at"]
+    leases = [make_lease(text) for text in texts]
+    outcome = score_leases(Scorers(make_scorer(artifact, runtime)), leases)
+    assert [len(window) for window in runtime.seen] == [3, 3, 3, 4, 5]
+    scored = [lease for lease in leases if lease.text != "x" * 21]
+    assert [prediction.id for prediction in outcome.predictions] == [lease.id for lease in scored]
+    assert [lease for lease, _ in outcome.rejected] == [leases[1]]
+
+
+class DrainedBy(ConstantRuntime):
+    """Begins a drain with a text of this many tokens."""
+
+    def __init__(self, guards: Guards, tokens: int) -> None:
+        super().__init__()
+        self.guards, self.tokens = guards, tokens
+        self.positions: list[int | None] = []
+
+    def logit(self, token_ids: NDArray[int32], threads: int = 1) -> float:
+        self.positions.append(self.guards.in_flight.read().scoring)
+        if len(token_ids) == self.tokens:
+            self.guards.drain.begin()
+        return super().logit(token_ids, threads)
+
+
+def test_drain_returns_the_longer_texts_and_the_record_names_the_text_in_flight(
+    artifact: Artifact,
+) -> None:
+    guards = Guards()
+    runtime = DrainedBy(guards, tokens=4)
+    leases = [make_lease(text) for text in ("win a prize", "see you", "six", "at six you see")]
+    guards.in_flight.record_leases([(lease.id, lease.fence) for lease in leases])
+    outcome = score_leases(Scorers(make_scorer(artifact, runtime)), leases, guards)
+    assert runtime.positions == [2, 1]
+    assert [prediction.id for prediction in outcome.predictions] == [leases[1].id, leases[2].id]
+    assert outcome.returned == [leases[0], leases[3]]
+    assert guards.in_flight.read().scoring is None
+
+
+def test_a_text_whose_length_cannot_be_found_affects_no_other(artifact: Artifact) -> None:
+    class Unreadable(Scorer):
+        def window_tokens(self, text: str) -> int:
+            raise MemoryError
+
+    leases = [make_lease("win"), make_lease("six")]
+    outcome = score_leases(Scorers(Unreadable(artifact, ConstantRuntime())), leases)
+    assert [prediction.id for prediction in outcome.predictions] == [lease.id for lease in leases]
 
 
 def test_a_prediction_has_the_fields_of_the_score(artifact: Artifact) -> None:
