@@ -34,11 +34,17 @@ def score(
     text = read_text(STDIN, options.encoding) if text == STDIN else check_argument(text)
     with extra_needed("Scoring on this machine", "worker"):
         from scoring.artifact.artifact import Artifact
+        from scoring.runtime.cores import free_cores
+        from scoring.runtime.options import RuntimeOptions
         from scoring.scorer import Scorer
 
         folder = resolve_model(settings.models_dir, model or settings.model)
         artifact = Artifact.load(folder, known_trust(settings, model_name(folder)))
-        scorer = Scorer(artifact, max_chars=settings.max_text_chars)
+        scorer = Scorer(
+            artifact,
+            max_chars=settings.max_text_chars,
+            options=RuntimeOptions(free_cores=free_cores),
+        )
     try:
         result = scorer.score(text)
     except TextRefused as refusal:
