@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from importlib import metadata
 
 DISTRIBUTION = "plumbline-scoring"
 NAME = re.compile(r"[\w.-]+")
@@ -17,6 +16,9 @@ DISTRIBUTIONS = {"pynvml": "nvidia-ml-py", "minisign": "py-minisign"}
 
 def extra_of(module: str) -> str | None:
     """Return the smallest extra that installs a module; None if no extra does."""
+    # It takes as long to import as all else that a probe needs, and only errors lead here.
+    from importlib import metadata
+
     top = module.partition(".")[0]
     wanted = DISTRIBUTIONS.get(top, top).replace("_", "-").lower()
     members: dict[str, set[str]] = defaultdict(set)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -84,6 +83,9 @@ def _saved(error: Exception) -> str:
     Only this user may read the file. It holds no message of an error from outside, which may quote
     a text or a password.
     """
+    # Only a defect needs it.
+    import tempfile
+
     try:
         descriptor, path = tempfile.mkstemp(prefix="plumbline-", suffix=".traceback")
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:

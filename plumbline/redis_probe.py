@@ -49,7 +49,8 @@ class RedisProbe:
         return self._ask("HMGET", name, *keys)
 
     def _ask(self, *command: str | bytes | float) -> Any:
-        self._connection.sendall(hiredis.pack_command(command))
+        # Its types allow a single argument.
+        self._connection.sendall(hiredis.pack_command(command))  # type: ignore[arg-type]
         while (reply := self._reader.gets()) is False:
             if not (data := self._connection.recv(CHUNK_BYTES)):
                 raise ConnectionError("the connection was closed")
@@ -73,7 +74,7 @@ def open_probe(url: str) -> Iterator[Reader]:
     limit_s = remaining_s(REDIS_TIMEOUT_S)
     try:
         # In a thread, because the resolver knows no time limit.
-        plain = call_within(limit_s, lambda: _connect(server, limit_s), socket.socket.close)
+        plain: Any = call_within(limit_s, lambda: _connect(server, limit_s), socket.socket.close)
         with closing(BoundedSocket(plain, REDIS_TIMEOUT_S)) as bounded:
             probe = RedisProbe(bounded)
             probe.log_in(server)

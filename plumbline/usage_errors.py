@@ -25,7 +25,7 @@ def visible_usage_errors() -> Iterator[None]:
 
 
 class VisibleCommand(TyperCommand):
-    """A command that runs by itself, outside of the groups of `plumbline.cli.app`."""
+    """A command that runs by itself, outside of the groups of `plumbline.cli.command_group`."""
 
     def make_context(self, *args: Any, **extra: Any) -> Any:
         with visible_usage_errors():

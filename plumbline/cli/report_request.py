@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from plumbline.errors import ReportMissing
 from plumbline.queues import REPORT_QUEUE
-from plumbline_client.broker import Publisher
+from plumbline.services import open_publisher
 from plumbline_client.deadline import time_limit
 from plumbline_client.pause import pause
 from plumbline_client.services import Services
@@ -25,7 +25,7 @@ GRACE_S = 5.0
 def send(task: str, arguments: Mapping[str, Any], services: Services) -> str:
     """Send a report task and return its id. Raises BrokerUnavailable."""
     task_id = str(uuid.uuid4())
-    with Publisher(services.broker_url) as publisher:
+    with open_publisher(services.broker_url) as publisher:
         publisher.send(task, dict(arguments), REPORT_QUEUE, task_id)
     return task_id
 

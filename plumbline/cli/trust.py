@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from plumbline.cli.database import database
 from plumbline.cli.output.console import err
-from plumbline.registered_trust import registered_trust
 from plumbline.services import connected
 from plumbline.settings import Settings
 from plumbline_client.errors import ServicesMissing, StorageError
@@ -20,6 +18,10 @@ def known_trust(settings: Settings, model: str) -> Trust:
         services = connected(settings)
     except ServicesMissing:
         return Trust(None, settings.model_public_key)
+    # Without servers the command needs no driver either.
+    from plumbline.cli.database import database
+    from plumbline.registered_trust import registered_trust
+
     try:
         with database(services) as engine, engine.connect() as connection:
             return registered_trust(connection, settings, model)

@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from plumbline.cli.app import app
+from plumbline.cli.command_group import app
 from plumbline_client import Client
 from plumbline_client.results import Result
 from plumbline_client.visible import is_safe

@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from plumbline.cli.app import app
+from plumbline.cli.command_group import app
 from plumbline.settings import PREFIX, Settings
 from plumbline_client.errors import TextRefused
 from scoring.score import Decision

@@ -10,13 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from plumbline.cli.database import database
+from plumbline.cli.json_option import JsonOption
 from plumbline.cli.output.console import (
     column_table,
     format_short_time,
     out,
     printable_text,
 )
-from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.json_output import print_json
 from plumbline.cli.output.rows import row_values
 from plumbline.services import connected
 from plumbline.settings import Settings

@@ -15,9 +15,10 @@ from sqlalchemy import Engine
 from plumbline.backtest.run import Backtest
 from plumbline.cli.database import database
 from plumbline.cli.extras import extra_needed
+from plumbline.cli.json_option import JsonOption
 from plumbline.cli.output.backtest_report import left_out_sentences, print_backtest
 from plumbline.cli.output.console import err, format_time
-from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.json_output import print_json
 from plumbline.cli.output.progress import progress_bar
 from plumbline.cli.times import parse_time
 from plumbline.errors import TextsMissing

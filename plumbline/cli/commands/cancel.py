@@ -6,7 +6,7 @@ import sys
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from sqlalchemy import Connection
@@ -21,11 +21,14 @@ from plumbline.cli.user import current_user
 from plumbline.errors import OptionInvalid
 from plumbline.services import connected, open_client
 from plumbline.settings import Settings
-from plumbline_client import Cancellation
 from plumbline_client.states import JobState
 from plumbline_client.text import storable_error
 from storage.database import absolute_time
 from storage.jobs import cancellation
+
+# The name of a type does not need redis-py.
+if TYPE_CHECKING:
+    from plumbline_client import Cancellation
 
 
 def cancel(

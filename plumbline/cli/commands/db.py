@@ -12,11 +12,12 @@ from rich.text import Text
 
 from plumbline.cli.database import database
 from plumbline.cli.extras import extra_needed
+from plumbline.cli.json_option import JsonOption
 from plumbline.cli.output.console import err, format_time, out
-from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.json_output import print_json
 from plumbline.cli.times import parse_duration
-from plumbline.services import connected
 from plumbline.errors import OptionInvalid
+from plumbline.services import connected
 from plumbline.settings import Settings
 from storage import rejected_messages
 from storage.database import absolute_time
@@ -70,9 +71,10 @@ def purge(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete the texts of jobs that ended long ago. Scores, keys and the texts' hashes stay.
+    """Delete the texts of jobs that ended long ago, or all but their identity.
 
-    The rows of messages that were rejected as long ago are deleted too.
+    Keys, states and the texts' keyed hashes always stay, so that a key remains taken. The rows of
+    messages that were rejected as long ago are deleted too.
     """
     rows_age = parse_duration(rows_older_than, "--rows-older-than") if rows_older_than else None
     age = parse_duration(older_than, "--older-than") if older_than else rows_age
@@ -89,18 +91,16 @@ def purge(
         purged = shown_sum(purge_texts(engine, before), spinner, "texts")
         with engine.begin() as connection:
             rejections = rejected_messages.purge(connection, before)
-    if as_json:
-        document = {"purged": purged, "rejected_messages": rejections, "before": before}
-        print_json(document | {"purged_predictions": predictions, "rows_before": rows_before})
         if rows_before is not None:
             counts = purge_predictions(engine, rows_before)
             predictions = shown_sum(counts, spinner, "predictions")
+    if as_json:
+        document = {"purged": purged, "rejected_messages": rejections, "before": before}
+        print_json(document | {"purged_predictions": predictions, "rows_before": rows_before})
         return
     out.print(f"Deleted {purged:,} texts of jobs that ended before {format_time(before)}.")
     if rejections:
         out.print(f"Deleted {rejections:,} rows of messages that were rejected before then.")
-
-
     if rows_before is not None:
         out.print(
             f"Deleted {predictions:,} predictions made before {format_time(rows_before)}, and the "
@@ -115,6 +115,8 @@ def shown_sum(counts: Iterable[int], spinner: Status, noun: str) -> int:
         total += count
         spinner.update(f"deleting {noun}: {total:,} ...")
     return total
+
+
 def print_wait(sentence: str) -> None:
     err.print(Text(sentence), soft_wrap=True)
 

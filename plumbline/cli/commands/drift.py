@@ -16,6 +16,7 @@ from plumbline.cli import report_request
 from plumbline.cli.commands.drift_accept import accept, accepted, revoke
 from plumbline.cli.commands.drift_request import task_arguments, with_absolute_times
 from plumbline.cli.database import database
+from plumbline.cli.json_option import JsonOption
 from plumbline.cli.output.console import (
     colored_text,
     column_table,
@@ -38,7 +39,7 @@ from plumbline.cli.output.drift_report import (
     read_report_of_task,
 )
 from plumbline.cli.output.drift_traffic import print_traffic, read_traffic, traffic_document
-from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.json_output import print_json
 from plumbline.cli.output.rows import row_values
 from plumbline.cli.times import parse_duration
 from plumbline.errors import OptionInvalid, ReferenceMissing, ReportMissing

@@ -11,6 +11,7 @@ from rich.text import Text
 from sqlalchemy import Connection
 
 from plumbline.cli.database import database
+from plumbline.cli.json_option import JsonOption
 from plumbline.cli.output.console import (
     column_table,
     err,
@@ -21,7 +22,7 @@ from plumbline.cli.output.console import (
     property_table,
 )
 from plumbline.cli.output.drift_report import accepted_values
-from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.json_output import print_json
 from plumbline.cli.times import parse_time
 from plumbline.cli.user import current_user
 from plumbline.errors import OptionInvalid, ReferenceMissing, ReferenceRefused

@@ -21,6 +21,7 @@ from plumbline.cli.commands.serving import (
 )
 from plumbline.cli.commands.signing import keygen, sign
 from plumbline.cli.database import database
+from plumbline.cli.json_option import JsonOption
 from plumbline.cli.output.console import (
     column_table,
     err,
@@ -32,7 +33,7 @@ from plumbline.cli.output.console import (
     property_table,
 )
 from plumbline.cli.output.gate_results import gates_table, version_status
-from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.json_output import print_json
 from plumbline.cli.trust import known_trust
 from plumbline.services import connected
 from plumbline.settings import Settings

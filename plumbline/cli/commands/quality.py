@@ -13,8 +13,9 @@ from rich.text import Text
 
 from plumbline.cli import report_request
 from plumbline.cli.database import database
+from plumbline.cli.json_option import JsonOption
 from plumbline.cli.output.console import column_table, err, out, printable_text
-from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.json_output import print_json
 from plumbline.cli.times import parse_duration
 from plumbline.label_request import labelling_steps
 from plumbline.queues import QUALITY_TASK

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from plumbline.cli.commands.show import find_job
 from plumbline.cli.database import database
+from plumbline.cli.json_option import JsonOption
 from plumbline.cli.output.batch_progress import counted
 from plumbline.cli.output.console import (
     column_table,
@@ -21,13 +22,12 @@ from plumbline.cli.output.console import (
     out,
     printable_text,
 )
-from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.json_output import print_json
 from plumbline.cli.user import current_user
 from plumbline.errors import OptionInvalid
-from plumbline.services import connected
+from plumbline.services import connected, open_publisher
 from plumbline.settings import Settings
 from plumbline_client import wake_ups
-from plumbline_client.broker import Publisher
 from plumbline_client.errors import JobUnknown
 from plumbline_client.states import JobState
 from plumbline_client.wake_ups import QueuedJob
@@ -160,7 +160,7 @@ def publish(broker_url: str, engine: Engine, jobs: Sequence[QueuedJob]) -> bool:
 
     Returns False if Redis is unavailable; the relay then publishes the rest later.
     """
-    with Publisher(broker_url) as publisher:
+    with open_publisher(broker_url) as publisher:
         unsent = publisher.wake_all(wake_ups.suspects(jobs))
     if unsent.ids:
         with engine.begin() as connection:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from plumbline.cli.json_option import JsonOption
 from plumbline.cli.output.console import err
-from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.json_output import print_json
 from plumbline.redis_users import RedisUser, monitor, producer, setuser_command, worker
 
 app = typer.Typer(no_args_is_help=True)

@@ -9,8 +9,9 @@ import typer
 from rich.table import Table
 
 from plumbline.cli.database import database
+from plumbline.cli.json_option import JsonOption
 from plumbline.cli.output.console import column_table, format_short_time, out, printable_text
-from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.json_output import print_json
 from plumbline.services import connected
 from plumbline.settings import Settings
 from storage import rejected_messages

@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from plumbline.cli.database import database
+from plumbline.cli.json_option import JsonOption
 from plumbline.cli.output import exports
 from plumbline.cli.output.console import err, out
-from plumbline.cli.output.json_output import JsonOption
 from plumbline.cli.output.results_table import results_table
 from plumbline.cli.sample import SampleOutput, check_sample, write_sample
 from plumbline.cli.times import parse_time

@@ -9,8 +9,9 @@ import typer
 
 from plumbline.cli.extras import extra_needed
 from plumbline.cli.file_options import EncodingOption
+from plumbline.cli.json_option import JsonOption
 from plumbline.cli.output.console import colored_text, format_number, out, property_table
-from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.json_output import print_json
 from plumbline.cli.trust import known_trust
 from plumbline.files import STDIN, ReadOptions, check_argument, read_text
 from plumbline.settings import Settings

@@ -11,9 +11,10 @@ from sqlalchemy import Connection, Engine
 
 from plumbline.cli.database import database
 from plumbline.cli.extras import extra_needed
+from plumbline.cli.json_option import JsonOption
 from plumbline.cli.output.console import err, format_percent, out
 from plumbline.cli.output.gate_results import gates_failed
-from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.json_output import print_json
 from plumbline.cli.smoke_test import smoke_test
 from plumbline.cli.task_change import check_task
 from plumbline.cli.user import current_user

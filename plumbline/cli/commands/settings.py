@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from rich.text import Text
 
+from plumbline.cli.json_option import JsonOption
 from plumbline.cli.output.console import column_table, out
-from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.json_output import print_json
 from plumbline.settings import PREFIX, Settings
 from plumbline_client.visible import one_line
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from sqlalchemy import Connection
 
 from plumbline.cli.database import database
+from plumbline.cli.json_option import JsonOption
 from plumbline.cli.output.console import (
     colored_text,
     format_number,
@@ -21,14 +22,14 @@ from plumbline.cli.output.console import (
     printable_text,
     property_table,
 )
-from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.json_output import print_json
 from plumbline.cli.output.rows import row_values
 from plumbline.services import connected
 from plumbline.settings import Settings
 from plumbline_client.errors import JobUnknown
 from plumbline_client.review import review_reason
-from storage.jobs import results
 from plumbline_client.states import JobState
+from storage.jobs import results
 from storage.tables import Job, Prediction
 
 PREFIX = re.compile(r"[0-9a-f]{4,32}")
@@ -95,9 +96,9 @@ def job_table(job: Job, predictions: Sequence[Prediction] = ()) -> Table:
     if job.key is not None:
         table.add_row("key", printable_text(job.key, LONGEST_TEXT))
     table.add_row("text", stored_text(job))
-    if job.text_hash is not None:
     if job.state == JobState.SCORED and not predictions:
         table.add_row("predictions", Text("deleted", style="dim"))
+    if job.text_hash is not None:
         table.add_row("keyed hash", job.text_hash.hex())
     elif job.text_sha256 is not None:
         table.add_row("sha256", job.text_sha256.hex())

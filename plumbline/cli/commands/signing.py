@@ -14,8 +14,9 @@ import typer
 from plumbline.atomic_file import translate_write_errors
 from plumbline.cli.commands.serving import ModelArgument, load_verified
 from plumbline.cli.extras import extra_needed
+from plumbline.cli.json_option import JsonOption
 from plumbline.cli.output.console import out
-from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.json_output import print_json
 from plumbline.errors import FileUnwritable, OptionInvalid
 from plumbline.settings import Settings
 from plumbline.shipped import resolve_model

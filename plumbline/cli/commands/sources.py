@@ -10,8 +10,9 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from plumbline.cli.database import database
+from plumbline.cli.json_option import JsonOption
 from plumbline.cli.output.console import column_table, format_short_time, out, printable_text
-from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.json_output import print_json
 from plumbline.cli.user import current_user
 from plumbline.errors import OptionInvalid
 from plumbline.redis_users import producer

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from plumbline.broker import queue_depth
 from plumbline.cli.database import database
+from plumbline.cli.json_option import JsonOption
 from plumbline.cli.output.console import (
     colored_text,
     format_percent,
@@ -21,7 +22,7 @@ from plumbline.cli.output.console import (
     property_table,
 )
 from plumbline.cli.output.drift_overview import alerts_text, drift_text
-from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.json_output import print_json
 from plumbline.cli.output.rows import row_values
 from plumbline.health import running_workers
 from plumbline.redis_users import MONITOR
@@ -29,16 +30,16 @@ from plumbline.services import connected
 from plumbline.settings import Settings
 from plumbline_client.errors import BrokerUnavailable, StorageError
 from plumbline_client.services import Services
-from plumbline_client.visible import one_line
 from plumbline_client.states import JobState
+from plumbline_client.visible import one_line
 from storage.reports.status import Status, snapshot
 from storage.sources import listed_sources
 
 MINUTE_S = 60.0
 LEDGER_KEYS = (
     "counts",
-    "oldest_queued_s",
     "scored_is_estimate",
+    "oldest_queued_s",
     "scored_last_minute",
     "rejected_messages_last_day",
     "live_model",

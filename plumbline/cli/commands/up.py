@@ -12,8 +12,9 @@ from pathlib import Path
 from rich.panel import Panel
 from rich.table import Table
 
+from plumbline.cli.json_option import JsonOption
 from plumbline.cli.output.console import out
-from plumbline.cli.output.json_output import JsonOption, print_json
+from plumbline.cli.output.json_output import print_json
 from plumbline.cli.output.progress import TerminalReporter
 from plumbline.embedded.stack import POLL_S, Stack, stack
 from plumbline.embedded.state_dir import logs_dir

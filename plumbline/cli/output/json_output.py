@@ -1,18 +1,14 @@
-"""The output of `--json`. It imports no Rich, because a probe runs `health` every few seconds."""
+"""The output of `--json`. It imports neither Rich nor typer, because probes print it, too."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from plumbline.standard_streams import data_stream
 from plumbline_client.visible import json_line
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 def print_json(value: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from plumbline.cli.app import app as commands
+from plumbline.cli.command_group import app as commands
 from plumbline.usage_errors import VisibleCommand
 from plumbline_client.visible import is_safe
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.cli.commands.health import print_report, probe_services
+from plumbline.cli.probe import print_report, probe_services
 from plumbline.clocks import Clocks
 from plumbline.health import Health, HealthReport
 from plumbline.heartbeat import Heartbeat, WorkerStatus

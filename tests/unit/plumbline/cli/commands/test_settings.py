@@ -3,7 +3,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from plumbline.cli.app import app
+from plumbline.cli.command_group import app
 from plumbline.settings import Settings
 
 
