@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="a .csv.gz file with the column text")
     parser.add_argument("--models-dir", type=Path, default=CHECKOUT / "models")
     parser.add_argument("--model", default=SHIPPED)
+    parser.add_argument("--sleep-ms", type=float, default=50, help="per text, in growth")
     parser.add_argument("--graphile", type=Path, help="install graphile-worker here and measure it")
     add_output_option(parser)
     arguments = parser.parse_args()
@@ -49,6 +50,7 @@ def main() -> None:
         arguments.models_dir,
         arguments.model,
         usable_graphile(arguments.graphile, console),
+        arguments.sleep_ms,
     )
     # Else a variable of the shell would decide where Celery sends.
     celery_environment.clean(os.environ)

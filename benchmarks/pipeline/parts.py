@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.pipeline import bulk, graphile
 from benchmarks.pipeline.cpu import tree
+from benchmarks.pipeline.fake_scorer import SLEEP_MS
 from benchmarks.pipeline.load import Rates, measure_ledger, measure_plain
 from benchmarks.pipeline.servers import (
     FAKE_APP,
@@ -23,15 +24,16 @@ from benchmarks.pipeline.texts import short_texts
 
 LIST_SIZE = 64
 SHIPPED = "sms-spam"
-# Workers are started up to so many; each sleeps so long per text.
 WORKERS = (1, 2, 4, 8)
-SLEEP_MS = 25
 PLAIN, SINGLE, LISTS = "plain Celery task", "ledger, single texts", "ledger, lists of 64"
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`texts` scales each part; `data` has real texts; `graphile` is the folder of its package."""
+    """`texts` scales each part; `data` has real texts; `graphile` is the folder of its package.
+
+    `sleep_ms` is what a text takes while the number of workers grows.
+    """
 
     texts: int
     rounds: int
@@ -39,6 +41,7 @@ class Options:
     models_dir: Path
     model: str
     graphile: Path | None
+    sleep_ms: float
 
 
 def bulk_part(servers: Servers, options: Options) -> dict[str, Any]:
@@ -98,8 +101,8 @@ def growth_part(servers: Servers, options: Options) -> dict[str, Any]:
         first = 0.0
         for workers in WORKERS:
             rates = Rates()
-            count = workers * options.texts // 20
-            with several_workers(servers, workers):
+            count = max(workers * options.texts // 20, 2 * workers * size)
+            with several_workers(servers, workers, options.sleep_ms):
                 measure_ledger(servers, Rates(), 4 * workers, size)
                 measure_ledger(servers, rates, count, size)
             first = first or rates.per_s[0]
@@ -112,7 +115,7 @@ def growth_part(servers: Servers, options: Options) -> dict[str, Any]:
 
 
 @contextmanager
-def several_workers(servers: Servers, workers: int) -> Iterator[None]:
+def several_workers(servers: Servers, workers: int, sleep_ms: float) -> Iterator[None]:
     with ExitStack() as running:
         for number in range(workers):
             running.enter_context(
@@ -120,8 +123,8 @@ def several_workers(servers: Servers, workers: int) -> Iterator[None]:
                     servers,
                     FAKE_APP,
                     1,
-                    name=f"worker {number}".replace(" ", ""),
-                    extra={"BENCHMARK_SLEEP_MS": SLEEP_MS},
+                    name=f"worker{number}",
+                    extra={SLEEP_MS: sleep_ms},
                 )
             )
         yield

@@ -38,13 +38,49 @@ class Lease:
     arrived: bool = False
 
 
-# `arrived` inserts the texts that the message carries; `taken` leases jobs that the ledger already
-# has. Both see the same snapshot, so no row is touched twice. A text that an earlier release has
-# inserted under a `former` id is that job.
-# A claim takes only queued jobs, because only the sweeper ends another worker's lease. A suspect, a
-# job whose worker died (attempts > 0), is claimed only by a message that names no other job.
-# The commit does not wait for the disk if the ledger already has all the texts: decisions/0012.
-CLAIM = text(f"""
+# Leases jobs that the ledger already has. A claim takes only queued jobs, because only the sweeper
+# ends another worker's lease. A suspect, a job whose worker died (attempts > 0), is claimed only by
+# a message that names no other job. A join of the two would look up each job by the whole list.
+TAKE = f"""
+waiting AS (
+    SELECT id FROM plumbline.jobs AS jobs
+    WHERE id = ANY ({{ids}})
+      AND {QUEUED} AND {IS_DUE} AND (attempts = 0 OR :alone)
+    ORDER BY id FOR UPDATE SKIP LOCKED
+), taken AS (
+    UPDATE plumbline.jobs AS jobs
+    SET state = 'leased', attempts = jobs.attempts + 1, fence = jobs.fence + 1, started_at = now(),
+        lease_until = now() + make_interval(secs => :lease_s)
+    WHERE jobs.id = ANY (ARRAY(SELECT id FROM waiting))
+      AND (jobs.deadline IS NULL OR jobs.deadline > now())
+    RETURNING jobs.id, jobs.fence, jobs.text, jobs.notes, jobs.state,
+              {WAITS_SINCE} AS waits_since, false AS arrived
+)
+"""
+LEASES = f"""
+SELECT leased.id, fence, text, notes, arrived,
+       CAST(1000.0 * extract(epoch FROM now() - waits_since) AS float8) AS queue_ms,
+       serving.model AS live, serving.shadow, serving.canary, serving.canary_share
+FROM {{first}} CROSS JOIN ({{leased}}) AS leased
+LEFT JOIN ({NEWEST_DEPLOYMENT}) AS serving ON true
+WHERE state = 'leased'
+"""
+
+# Most messages name jobs that the ledger has. Their claim does not wait for the disk, because the
+# texts are safe without it: decisions/0012.
+CLAIM_KNOWN = text(
+    "WITH"
+    + TAKE.format(ids="CAST(:known AS uuid[])")
+    + LEASES.format(
+        first="(SELECT set_config('synchronous_commit', 'off', true)) AS commit",
+        leased="SELECT * FROM taken",
+    )
+)
+
+# `arrived` inserts the texts that the message carries. `taken` sees the same snapshot, so no row is
+# touched twice. A text that an earlier release has inserted under a `former` id is that job.
+CLAIM = text(
+    f"""
 WITH arriving AS (
     SELECT *, {keyed_hash("text_sha256")} AS text_hash,
            CASE WHEN error IS NOT NULL THEN 'rejected'
@@ -55,11 +91,6 @@ WITH arriving AS (
     SELECT jobs.id, arriving.id AS arriving_id
     FROM arriving JOIN plumbline.jobs AS jobs ON jobs.id = arriving.former_id
     WHERE jobs.source = arriving.source AND arriving.text_hash = {JOB_HASH}
-), waiting AS (
-    SELECT id FROM plumbline.jobs AS jobs
-    WHERE id = ANY (CAST(:known AS uuid[]) || ARRAY(SELECT id FROM former))
-      AND {QUEUED} AND {IS_DUE} AND (attempts = 0 OR :alone)
-    ORDER BY id FOR UPDATE SKIP LOCKED
 ), arrived AS (
     INSERT INTO plumbline.jobs
         (id, source, key, text, text_hash, notes, deadline, error, state, published_at,
@@ -76,26 +107,12 @@ WITH arriving AS (
     ORDER BY id
     ON CONFLICT (id) DO NOTHING
     RETURNING id, fence, text, notes, state, {WAITS_SINCE} AS waits_since, true AS arrived
-), taken AS (
-    UPDATE plumbline.jobs AS jobs
-    SET state = 'leased', attempts = jobs.attempts + 1, fence = jobs.fence + 1, started_at = now(),
-        lease_until = now() + make_interval(secs => :lease_s)
-    FROM waiting
-    WHERE jobs.id = ANY (CAST(:known AS uuid[]) || ARRAY(SELECT id FROM former))
-      AND jobs.id = waiting.id AND (jobs.deadline IS NULL OR jobs.deadline > now())
-    RETURNING jobs.id, jobs.fence, jobs.text, jobs.notes, jobs.state, {WAITS_SINCE},
-              false
+), """
+    + TAKE.format(ids="CAST(:known AS uuid[]) || ARRAY(SELECT id FROM former)")
+    + LEASES.format(
+        first="(VALUES (1)) AS one", leased="SELECT * FROM arrived UNION ALL SELECT * FROM taken"
+    )
 )
-SELECT leased.id, fence, text, notes, arrived,
-       CAST(1000.0 * extract(epoch FROM now() - waits_since) AS float8) AS queue_ms,
-       serving.model AS live, serving.shadow, serving.canary, serving.canary_share
-FROM (SELECT set_config('synchronous_commit',
-                        CASE WHEN :arrives THEN current_setting('synchronous_commit')
-                             ELSE 'off' END, true)) AS commit
-CROSS JOIN (SELECT * FROM arrived UNION ALL SELECT * FROM taken) AS leased
-LEFT JOIN ({NEWEST_DEPLOYMENT}) AS serving ON true
-WHERE state = 'leased'
-""")
 
 # A statement of its own, because the claim does not see what another transaction inserts meanwhile.
 CONFLICTS = text(f"""
@@ -123,17 +140,14 @@ def claim(
     """
     first = _first_of_each(arriving)
     ids = {*known, *first}
-    claimed = connection.execute(
-        CLAIM,
-        {
-            "jobs": to_document(list(first.values())),
-            "arrives": bool(arriving),
-            "known": uuid_array(ids),
-            "alone": alone and len(ids) == 1,
-            "lease_s": lease_s,
-        },
-    )
-    rows = list(claimed)
+    parameters = {
+        "known": uuid_array(ids),
+        "alone": alone and len(ids) == 1,
+        "lease_s": lease_s,
+    }
+    if arriving:
+        parameters["jobs"] = to_document(list(first.values()))
+    rows = list(connection.execute(CLAIM if arriving else CLAIM_KNOWN, parameters))
     serving = _serving(rows[0]) if rows else None
     return [
         Lease(row.id, row.fence, row.text, tuple(row.notes), row.queue_ms, serving, row.arrived)

@@ -15,7 +15,8 @@ from storage.jobs.leases import LEASED
 from storage.jobs.predictions import NewPrediction
 
 # The fence is compared under the row's lock. If two workers hold the same job, only the one that
-# claimed it last can write its prediction.
+# claimed it last can write its prediction. A join with the answers would compare each job with each
+# answer, because PostgreSQL expects a single row.
 FINISH = text(f"""
 WITH answers AS (
     SELECT * FROM json_to_recordset(CAST(:predictions AS json)) AS answer (
@@ -23,9 +24,9 @@ WITH answers AS (
 ), done AS (
     UPDATE plumbline.jobs AS jobs
     SET state = 'scored', lease_until = NULL, error = NULL, finished_at = now()
-    FROM answers
     WHERE jobs.id = ANY (CAST(:ids AS uuid[])) AND {LEASED}
-      AND jobs.id = answers.id AND jobs.fence = answers.fence
+      AND jobs.fence =
+          (CAST(:fences AS bigint[]))[array_position(CAST(:ids AS uuid[]), jobs.id)]
     RETURNING jobs.id
 )
 {predictions.INSERT}
@@ -55,6 +56,7 @@ def finish(connection: Executor, answers: Sequence[NewPrediction]) -> set[uuid.U
     parameters = {
         "predictions": predictions.to_document(answers),
         "ids": uuid_array(answer.id for answer in answers),
+        "fences": "{" + ",".join(str(answer.fence) for answer in answers) + "}",
     }
     return {row.job_id for row in connection.execute(FINISH, parameters)}
 

@@ -11,7 +11,7 @@ from sqlalchemy.pool import QueuePool
 from storage.database import connect, is_unreachable
 from storage.direct import DirectConnection, PersistentConnection, connect_direct
 from storage.jobs import leases
-from storage.jobs.claim import CLAIM, claim
+from storage.jobs.claim import CLAIM, CLAIM_KNOWN, claim
 from storage.jobs.finish import FINISH, REJECT, finish
 from tests.ledger import Ledger
 from tests.predictions import new_prediction
@@ -124,7 +124,7 @@ def test_statements_of_a_message_are_not_planned_again(
 @pytest.mark.parametrize("analyzed", [False, True])
 @pytest.mark.parametrize(
     "statement",
-    [CLAIM, FINISH, REJECT, leases.RELEASE, leases.RENEW, leases.RETURN_UNSTARTED],
+    [CLAIM, CLAIM_KNOWN, FINISH, REJECT, leases.RELEASE, leases.RENEW, leases.RETURN_UNSTARTED],
 )
 def test_plan_made_while_the_table_is_small_finds_jobs_by_id(
     engine: Engine,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,6 +62,22 @@ def test_worker_with_an_outdated_lease_changes_nothing(ledger: Ledger) -> None:
         reject(connection, outdated, "late")
     assert ledger.row(outdated.id).state == "leased" and count_predictions(ledger.engine) == 0
     assert ledger.finish(prediction(current)) == {current.id}
+
+
+def test_each_job_is_finished_only_under_its_own_fencing_token(ledger: Ledger) -> None:
+    once, twice = ledger.accept_texts(2)
+    (earlier,) = ledger.claim(twice)
+    ledger.change("state = 'queued', attempts = 0, lease_until = NULL", twice)
+    by_id = {lease.id: lease for lease in ledger.claim(once, twice)}
+    exchanged = [
+        prediction(replace(by_id[once], fence=by_id[twice].fence)),
+        prediction(replace(by_id[twice], fence=by_id[once].fence)),
+    ]
+    with ledger.engine.begin() as connection:
+        assert by_id[twice].fence == earlier.fence + 1
+        assert finish(connection, exchanged) == set()
+        assert finish(connection, [prediction(earlier), prediction(by_id[once])]) == {once}
+        assert finish(connection, [prediction(by_id[twice])]) == {twice}
 
 
 def test_only_one_of_several_concurrent_finishes_counts(ledger: Ledger) -> None:
