@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 # Of all questions to both servers together.
 TIMEOUT_S = 10.0
-# Of one statement.
-STATEMENT_S = 4.0
 # Sweeps wait while every worker scores a long text, which takes seconds, not minutes.
 MISSED_SWEEPS = 3
 SWEEP_GRACE_S = 60.0
@@ -156,12 +154,9 @@ def running_workers(broker_url: str) -> list[str]:
 def recent_progress(database_url: str, within_s: float) -> Progress:
     """Return the progress of the last `within_s` seconds. Raises StorageError."""
     from plumbline_client.database import Database
-    from storage.progress import progress
+    from storage.progress import PROBING, progress
 
-    with (
-        closing(Database(database_url)) as database,
-        database.connection(STATEMENT_S) as connection,
-    ):
+    with closing(Database(database_url, PROBING)) as database, database.connection() as connection:
         return progress(connection, within_s)
 
 

@@ -37,7 +37,6 @@ SWEEPING = Limits(statement_s=60.0, lock_s=5.0)
 REPORTING = Limits(statement_s=300.0, lock_s=10.0)
 # Of a command, for which a person waits, and which may write a table's worth of rows.
 COMMAND = Limits(statement_s=300.0, lock_s=30.0)
-PROBING = Limits(statement_s=4.0, lock_s=2.0)
 # An index of a large table takes its time, but nobody may wait behind a migration that waits.
 MIGRATING = Limits(statement_s=3600.0, lock_s=1.0)
 

@@ -13,9 +13,13 @@ from typing import Any
 import psycopg
 from psycopg.rows import namedtuple_row
 
+from plumbline_client.limits import Limits
 from storage.jobs.overdue_leases import NONE_OVERDUE, OVERDUE, OverdueLeases
 from storage.jobs.queue import WAITS_SINCE
 from storage.task_ages import AGES, PeriodicTaskAge
+
+# The server's limits of one statement of a probe, or of a scrape of metrics.
+PROBING = Limits(statement_s=4.0, lock_s=2.0)
 
 # Both conditions use an index and stop at the first row: the oldest job, the newest prediction.
 PROGRESS = f"""

@@ -18,10 +18,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from plumbline_client.deadline import time_limit
-from storage.database import PROBING, connect, is_unreachable, limit_statement_time
+from storage.database import connect, is_unreachable, limit_statement_time
 from storage.jobs.overdue_leases import overdue_leases
 from storage.jobs.quarantine import count_quarantined
 from storage.jobs.queue import queue_length
+from storage.progress import PROBING
 from storage.reports import alerts, quality
 from storage.reports.current_verdicts import current_verdicts
 from storage.reports.quality import LatestQuality

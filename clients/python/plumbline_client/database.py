@@ -15,6 +15,7 @@ from plumbline_client.database_errors import READ_ONLY, storage_error
 from plumbline_client.database_url import DatabaseUrl
 from plumbline_client.deadline import remaining_s
 from plumbline_client.errors import DatabaseRefused, DatabaseUnavailable
+from plumbline_client.limits import DEFAULT, Limits
 from plumbline_client.session import Connection, open_connection
 
 __all__ = ["Connection", "Database", "is_closed_by_server"]
@@ -31,8 +32,8 @@ class Database:
     fails the call at once and with the server's own reason.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = DatabaseUrl.parse(url)
+    def __init__(self, url: str, limits: Limits = DEFAULT) -> None:
+        self._url, self._limits = DatabaseUrl.parse(url), limits
         self._free = Semaphore(MAX_CONNECTIONS)
         self._lock = Lock()
         self._idle: list[Connection] = []
@@ -41,7 +42,7 @@ class Database:
     def connection(self, limit_s: float | None = None) -> Iterator[Connection]:
         """Lend a connection to the block. Each statement commits by itself; rows are named tuples.
 
-        A statement may take `limit_s`, by default `limits.DEFAULT`, but never longer than the
+        A statement may take `limit_s`, by default the pool's limit, but never longer than the
         current time limit. Raises DatabaseUnavailable or DatabaseRefused for every error of
         PostgreSQL in the block.
         """
@@ -53,7 +54,7 @@ class Database:
             )
         connection: Connection | None = None
         try:
-            connection = self._idle_connection() or open_connection(self._url)
+            connection = self._idle_connection() or open_connection(self._url, limits=self._limits)
             connection.limit_call(limit_s)
             yield connection
         except psycopg.Error as error:
