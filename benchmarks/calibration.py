@@ -41,7 +41,7 @@ def main() -> None:
     options = parser.parse_args()
     splits = split_examples(read_examples(options.data), VALIDATION_SHARE)
     scorer = Scorer.load(resolve(options.models_dir, options.model))
-    held_out = predict(scorer, unique([*splits.validation, *splits.test])[: options.most])
+    held_out = predict([scorer], unique([*splits.validation, *splits.test])[: options.most])
     table = Table(
         *("positives", "texts measured", "calibration", "ECE", "accuracy", "log loss", "bias kept"),
         title=f"{scorer.name} on {options.data.parent.name}, {options.trials} trials",

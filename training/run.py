@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,6 @@ from scoring.artifact.manifest import FILE_NAME, Manifest, hashes
 from scoring.artifact.model_ref import ModelRef
 from scoring.artifact.seen_texts import SeenTexts
 from scoring.input.tokenizer import Tokenizer
-from scoring.scorer import Scorer
 from training.data.composition import composition
 from training.data.splits import Splits
 from training.evaluation.baselines import baselines
@@ -29,7 +29,12 @@ from training.evaluation.measurement import (
     measure_version,
 )
 from training.evaluation.plots import TrainingCurves, plot_calibration, plot_training_curves
-from training.evaluation.predictions import predict, predict_both, score_all
+from training.evaluation.predictions import (
+    PairedPredictions,
+    predict,
+    score_all,
+    scorers_of,
+)
 from training.evaluation.saved_model_runtime import SavedModelRuntime
 from training.loop.resource_monitor import ResourceMonitor, ResourceUsage
 from training.loop.schedule import learning_rate
@@ -145,7 +150,7 @@ class VersionDraft:
         return str(self.weights.parent) if self.weights.parent else _newest(self.release)
 
     def write_model(self) -> None:
-        """Write tokenizer, familiarity, seen texts, configuration, SavedModel and int8 model."""
+        """Write tokenizer, familiarity, seen texts, configuration and SavedModel."""
         shape = self.trained.config.model
         self.trained.tokenizer.save(str(self.folder / files.TOKENIZER))
         with step(f"count the words of {len(self.splits.train):,} training texts"):
@@ -161,15 +166,32 @@ class VersionDraft:
         ).write(self.folder / files.CONFIG)
         with step("export the float32 model"):
             export_saved_model(self.trained.model, shape, self.saved_model)
-        with step("convert it to int8"):
-            convert_to_int8(self.saved_model, self.folder / files.MODEL)
+
+    def convert_and_score(self) -> PairedPredictions:
+        """Write the int8 model, and score the test split with both models.
+
+        The conversion is a process of its own, during which the float32 model scores.
+        """
+        artifact, test = self._artifact(), self.splits.test
+        float32 = SavedModelRuntime(self.saved_model)
+        name = f"convert it to int8, and score {len(test):,} test texts with the float32 model"
+        with step(name), ThreadPoolExecutor(1) as executor:
+            conversion = executor.submit(
+                convert_to_int8, self.saved_model, self.folder / files.MODEL
+            )
+            exact = predict(scorers_of(artifact, len(test), float32), test)
+            conversion.result()
+        with step(f"score {len(test):,} test texts with the int8 model"):
+            served = predict(scorers_of(artifact, len(test)), test)
+        tokens = [len(artifact.tokenizer.encode(example.text)) for example in test]
+        return PairedPredictions(int8=served, float32=exact, tokens=tokens)
 
     def measure(self, compared: ComparedAnswers | None) -> Measurement:
         """Calibrate on the validation split, then measure the int8 model that will serve."""
-        artifact = self._artifact()
-        with step(f"score {len(self.splits.validation):,} validation texts with the int8 model"):
-            validation = predict(Scorer(artifact), self.splits.validation)
-        test = predict_both(artifact, SavedModelRuntime(self.saved_model), self.splits.test)
+        test = self.convert_and_score()
+        artifact, held_out = self._artifact(), self.splits.validation
+        with step(f"score {len(held_out):,} validation texts with the int8 model"):
+            validation = predict(scorers_of(artifact, len(held_out)), held_out)
         config = artifact.config
         calibration = calibrate(validation, test.int8, config.window_rule)
         replace(config, temperature=calibration.temperature, bias=calibration.bias).write(
@@ -193,9 +215,9 @@ class VersionDraft:
 
     def write_documentation(self, measured: Measurement, usage: ResourceUsage) -> None:
         """Write the drift reference, the plots and the model card."""
-        scorer = Scorer(self._artifact())
+        held_out = self.splits.validation
         with step("describe the validation texts as the reference of drift"):
-            scores = score_all(scorer, self.splits.validation)
+            scores = score_all(scorers_of(self._artifact(), len(held_out)), held_out)
         build_profile(str(self.ref), "validation", scores).write(self.folder / files.PROFILE)
         plot_training_curves(self.folder / CURVES_PLOT, _curves(self.trained))
         calibration = measured.calibration

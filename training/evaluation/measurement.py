@@ -11,7 +11,6 @@ from scoring.artifact.artifact import Artifact
 from scoring.artifact.config import ScoringConfig
 from scoring.artifact.registry import resolve
 from scoring.runtime.litert import LiteRtRuntime
-from scoring.scorer import Scorer
 from training.data.composition import known_sources
 from training.data.examples import Example
 from training.evaluation.baselines import BaselineResult, Baselines
@@ -39,7 +38,7 @@ from training.evaluation.metrics import (
     confusion_by_length,
     confusion_matrix,
 )
-from training.evaluation.predictions import PairedPredictions, Predictions, predict
+from training.evaluation.predictions import PairedPredictions, Predictions, predict, scorers_of
 from training.evaluation.worst_errors import WorstError, worst_errors
 from training.steps import step
 
@@ -179,13 +178,13 @@ def measure_compared_version(
     models_dir: Path, reference: str, test: Sequence[Example]
 ) -> ComparedAnswers:
     """Measure an earlier version on the test texts; raises ArtifactError if it cannot be read."""
-    scorer = Scorer.load(resolve(models_dir, reference))
-    predictions = predict(scorer, test)
-    probabilities = _probabilities(predictions, scorer.artifact.config)
+    artifact = Artifact.load(resolve(models_dir, reference))
+    predictions = predict(scorers_of(artifact, len(test)), test)
+    probabilities = _probabilities(predictions, artifact.config)
     return ComparedAnswers(
-        ComparedVersion(scorer.name, compute_metrics(predictions.labels, probabilities)),
+        ComparedVersion(artifact.name, compute_metrics(predictions.labels, probabilities)),
         probabilities,
-        known_sources(scorer.artifact.manifest.data),
+        known_sources(artifact.manifest.data),
     )
 
 

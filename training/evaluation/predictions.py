@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from plumbline_client.errors import TextRefused
 from scoring.artifact.artifact import Artifact
@@ -13,7 +13,8 @@ from scoring.runtime.protocol import Runtime
 from scoring.score import Score, calibrated
 from scoring.scorer import Scorer
 from training.data.examples import Example
-from training.steps import step, track
+from training.evaluation.threads import map_in_threads, threads_for
+from training.steps import track
 
 # For each text, the logits of its windows.
 Logits = Sequence[Sequence[float]]
@@ -39,34 +40,35 @@ class PairedPredictions:
     tokens: list[int]
 
 
-def predict(scorer: Scorer, examples: Sequence[Example]) -> Predictions:
+def scorers_of(artifact: Artifact, texts: int, runtime: Runtime | None = None) -> list[Scorer]:
+    """Return a scorer per thread: of the int8 model, or all of a `runtime` that threads share."""
+    return [Scorer(artifact, runtime) for _ in range(threads_for(texts))]
+
+
+def predict(scorers: Sequence[Scorer], examples: Sequence[Example]) -> Predictions:
+    """Score the texts with as many threads as there are scorers; the result is that of one."""
+    logits = map_in_threads(
+        [scorer.window_logits for scorer in scorers], [example.text for example in examples]
+    )
     return Predictions(
         [example.label for example in examples],
-        [scorer.window_logits(example.text) for example in track(examples)],
+        [windows for _, windows in zip(track(examples), logits, strict=True)],
     )
 
 
-def predict_both(
-    artifact: Artifact, float32: Runtime, examples: Sequence[Example]
-) -> PairedPredictions:
-    with step(f"score {len(examples):,} test texts with the int8 model"):
-        served = predict(Scorer(artifact), examples)
-    with step(f"score {len(examples):,} test texts with the float32 model"):
-        exact = predict(Scorer(artifact, float32), examples)
-    return PairedPredictions(
-        int8=served,
-        float32=exact,
-        tokens=[len(artifact.tokenizer.encode(example.text)) for example in examples],
-    )
-
-
-def score_all(scorer: Scorer, examples: Sequence[Example]) -> list[Score]:
+def score_all(scorers: Sequence[Scorer], examples: Sequence[Example]) -> list[Score]:
     """Return the scores that a worker would store; it would reject texts without tokens."""
-    scores = []
-    for example in track(examples):
-        with suppress(TextRefused):
-            scores.append(scorer.score(example.text))
-    return scores
+    scores = map_in_threads(
+        [partial(_score, scorer) for scorer in scorers], [example.text for example in examples]
+    )
+    return [score for _, score in zip(track(examples), scores, strict=True) if score is not None]
+
+
+def _score(scorer: Scorer, text: str) -> Score | None:
+    try:
+        return scorer.score(text)
+    except TextRefused:
+        return None
 
 
 def probabilities(

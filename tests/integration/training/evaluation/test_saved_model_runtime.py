@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from scoring.errors import ScoringError
+from training.evaluation.threads import map_in_threads
 from training.presets import TINY
 
 pytestmark = pytest.mark.slow
@@ -34,3 +35,12 @@ def test_logit_that_is_not_finite_is_refused(
     runtime = tf_modules.saved_model_runtime.SavedModelRuntime(tmp_path)
     with pytest.raises(ScoringError, match=r"returned the logit nan, which is not finite\.$"):
         runtime.logit(np.array([2, 9, 3], np.int32))
+
+
+def test_logits_of_threads_that_share_it_equal_those_of_one(
+    tf_modules: Any, saved_model: tuple[Any, Path]
+) -> None:
+    runtime = tf_modules.saved_model_runtime.SavedModelRuntime(saved_model[1])
+    texts = [np.arange(2, 4 + n % 9, dtype=np.int32) for n in range(40)]
+    alone = [runtime.logit(ids) for ids in texts]
+    assert list(map_in_threads([runtime.logit, runtime.logit], texts)) == alone

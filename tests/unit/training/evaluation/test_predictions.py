@@ -58,4 +58,4 @@ def test_probability_equals_that_of_the_scorer(rule: str, bias: float) -> None:
 
 def test_text_that_a_worker_rejects_has_no_score() -> None:
     examples = [Example(text, 0) for text in ("a b", "\N{REPLACEMENT CHARACTER}", "c")]
-    assert [score.tokens for score in score_all(toy_scorer(ScoringConfig()), examples)] == [2, 1]
+    assert [score.tokens for score in score_all([toy_scorer(ScoringConfig())], examples)] == [2, 1]
