@@ -90,16 +90,16 @@ SELECT id, role, model, p, CASE WHEN p >= 0.5 THEN 'spam' ELSE 'ham' END, greate
 FROM predicted
 """
 
-# Jobs that have not ended: some wait for their time, some lost their wake-up, some are leased.
+# Jobs that have not ended: some are leased, and the others wait for their time.
 UNFINISHED = """
 INSERT INTO plumbline.jobs (id, source, text, state, attempts, fence, lease_until, created_at,
                             published_at, started_at, not_before)
 SELECT CAST(md5('unfinished ' || n) AS uuid), 'source-' || n % 20, 'A text that waits, ' || n,
        CASE WHEN n <= 64 THEN 'leased' ELSE 'queued' END, CAST(n <= 64 AS int),
        CAST(n <= 64 AS int), CASE WHEN n <= 64 THEN now() + interval '1 day' END,
-       now() - make_interval(secs => n % 60), CASE WHEN n % 2 = 0 THEN now() END,
-       CASE WHEN n <= 64 THEN now() END, CASE WHEN n % 2 = 1 THEN now() + interval '2 days' END
-FROM generate_series(1, 2064) AS n
+       now() - make_interval(secs => n % 60), CASE WHEN n <= 64 THEN now() END,
+       CASE WHEN n <= 64 THEN now() END, CASE WHEN n > 64 THEN now() + interval '2 days' END
+FROM generate_series(1, 1064) AS n
 """
 
 # Of each hour: one report on all sources, and one on each of the ten largest.

@@ -13,6 +13,7 @@ INDEXES = {
     "jobs_scored_idx": "plumbline.jobs (source, finished_at) WHERE state = 'scored'",
     # The newest predictions of a version.
     "predictions_model_idx": "plumbline.predictions (model, role, scored_at)",
+    "rejected_messages_rejected_idx": "plumbline.rejected_messages (rejected_at)",
     # The drift reports whose windows overlap a time.
     "drift_reports_window_idx": (
         "plumbline.drift_reports USING gist (tstzrange("

@@ -506,7 +506,10 @@ class RejectedMessage(Base):
     """
 
     __tablename__ = "rejected_messages"
-    __table_args__ = (Index("rejected_messages_message_idx", "message_id"),)
+    __table_args__ = (
+        Index("rejected_messages_message_idx", "message_id"),
+        Index("rejected_messages_rejected_idx", "rejected_at"),
+    )
 
     id: Mapped[int] = mapped_column(BIGINT, Identity(always=True), primary_key=True)
     message_id: Mapped[str | None]

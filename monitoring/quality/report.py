@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 from sqlalchemy import Connection, Engine
 
@@ -49,6 +50,8 @@ from storage.states import Role
 from storage.tables import Metric
 
 log = logging.getLogger(__name__)
+# A run that makes reports for longer delays other reports, and nobody needs the oldest first.
+LIMIT_S = 20.0
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -66,15 +69,19 @@ def make_reports(
     *,
     task_id: str | None = None,
     now: datetime | None = None,
+    limit_s: float = LIMIT_S,
 ) -> ReportCounts | None:
     """Make the reports of every window with predictions or labels newer than its report.
 
+    Of the windows that have none, those that do not fit into `limit_s` are left to the next runs,
+    the oldest last: an installation may have years of predictions before its first report.
     With `task_id` a command waits for the reports: the current window is refreshed even if nothing
     changed, and has an empty report if nothing was scored in it. `now` replaces PostgreSQL's clock,
     which dates the predictions.
     Returns None if another process is making reports. Raises StorageError.
     """
     width_s = settings.quality_window_s
+    ends_at = monotonic() + limit_s
     with translate_errors(engine), engine.begin() as connection:
         if not quality.lock(connection, wait=task_id is not None):
             return None
@@ -83,11 +90,16 @@ def make_reports(
         if task_id is not None:
             starts.add(current)
         calibrations = CalibrationCache(connection, settings)
-        reports = [
-            report
-            for start in sorted(starts)
-            for report in window_reports(connection, start, settings, calibrations)
-        ]
+        reports: list[QualityWindow] = []
+        for start in sorted(starts):
+            reports += window_reports(connection, start, settings, calibrations)
+        for start in quality_counts.unreported_windows(connection, width_s):
+            if monotonic() >= ends_at:
+                log.info("the quality reports of earlier windows are left to the next runs")
+                break
+            if start not in starts:
+                starts.add(start)
+                reports += window_reports(connection, start, settings, calibrations)
         if task_id is not None and not reports:
             model = deployments.live_model(connection) or settings.model
             reports = [empty_report(model, current, width_s)]

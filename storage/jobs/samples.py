@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from itertools import zip_longest
 
 from sqlalchemy import Connection, TextClause, text
@@ -46,7 +47,7 @@ class SampleRequest:
             "size": self.size,
             "seed": str(self.seed),
             "point": str(uuid.UUID(hashlib.md5(str(self.seed).encode()).hexdigest())),
-            "pool": max(POOL_ROWS, self.size),
+            "pool": max(RANDOM_POOL_ROWS if self.by is Sampling.RANDOM else POOL_ROWS, self.size),
             "model": self.model,
             "decision": self.decision,
             "since": self.since,
@@ -73,8 +74,9 @@ class SampledText:
 
 
 # The sample is chosen from so many texts, or from as many as it has if those are more: whatever the
-# tables hold, no more is read.
+# tables hold, no more is read. A random one only needs more so that all orders are equally likely.
 POOL_ROWS = 5_000
+RANDOM_POOL_ROWS = 1_000
 # A text is not drawn again as an uncertain or unfamiliar one if one of the newest labels is its.
 KNOWN_LABELS = 10_000
 
@@ -106,8 +108,7 @@ WHERE results.state = 'scored' AND results.text IS NOT NULL
   AND (CAST(:decision AS text) IS NULL OR live.decision = :decision)
   AND (CAST(:since AS timestamptz) IS NULL OR results.created_at >= :since)
   AND (CAST(:until AS timestamptz) IS NULL OR results.created_at < :until)
-  AND CASE WHEN CAST(:model AS text) IS NOT NULL THEN live.model = :model
-           ELSE coalesce(split_part(live.model, '/', 1) = :task, true) END
+  AND {of_model}
   AND (CAST(:include_labelled AS boolean) OR NOT EXISTS (
       SELECT FROM plumbline.labels WHERE labels.job_id = results.job_id {labelled}))
 """
@@ -119,11 +120,34 @@ UNION ALL
 ({candidates} AND results.job_id < CAST(:point AS uuid) ORDER BY results.job_id LIMIT :pool)
 LIMIT :pool
 """
-# A job is scored when it is finished: the one time has an index for all sources, the other for one.
 _NEWEST_POOL = """
 {candidates} AND {strength} IS NOT NULL
 ORDER BY {newest} DESC, results.job_id LIMIT :pool
 """
+
+
+class Scope(StrEnum):
+    """Whose texts a statement reads. Each has an index, with the newest texts at its end."""
+
+    ALL = "all"
+    MODEL = "model"
+    SOURCE = "source"
+
+
+# A job is scored when it is finished.
+_NEWEST = {
+    Scope.ALL: "live.scored_at",
+    Scope.MODEL: "live.model DESC, live.scored_at",
+    Scope.SOURCE: "results.finished_at",
+}
+_OF_MODEL = {
+    Scope.ALL: "coalesce(split_part(live.model, '/', 1) = :task, true)",
+    # See `storage.jobs.results.NEWEST_OF_MODEL`.
+    Scope.MODEL: "(live.model, live.role, live.scored_at) BETWEEN (CAST(:model AS text), 'live', "
+    "'-infinity') AND (CAST(:model AS text), 'live', 'infinity')",
+    Scope.SOURCE: "CASE WHEN CAST(:model AS text) IS NOT NULL THEN live.model = :model "
+    "ELSE coalesce(split_part(live.model, '/', 1) = :task, true) END",
+}
 
 # A text that was submitted more than once is chosen once.
 _DISTINCT = """
@@ -156,7 +180,7 @@ ORDER BY position
 """
 
 
-def _statement(by: Sampling, of_one_source: bool) -> TextClause:
+def _statement(by: Sampling, scope: Scope) -> TextClause:
     strengths = {
         Sampling.RANDOM: "0",
         Sampling.UNCERTAIN: "-live.confidence",
@@ -167,12 +191,13 @@ def _statement(by: Sampling, of_one_source: bool) -> TextClause:
         strength=strengths[by],
         same_text="NULL" if is_random else "md5(results.text)",
         labelled=f"AND labels.sampling = '{Sampling.RANDOM}'" if is_random else "",
+        of_model=_OF_MODEL[scope],
         role=Role.LIVE,
     )
     pool = (_RANDOM_POOL if is_random else _NEWEST_POOL).format(
         candidates=candidates,
         strength=strengths[by],
-        newest="results.finished_at" if of_one_source else "live.scored_at",
+        newest=_NEWEST[scope],
     )
     return text(
         _SAMPLE.format(
@@ -186,11 +211,7 @@ def _statement(by: Sampling, of_one_source: bool) -> TextClause:
     )
 
 
-STATEMENTS = {
-    (by, of_one_source): _statement(by, of_one_source)
-    for by in Sampling
-    for of_one_source in (False, True)
-}
+STATEMENTS = {(by, scope): _statement(by, scope) for by in Sampling for scope in Scope}
 
 
 def draw(connection: Connection, request: SampleRequest) -> Iterator[SampledText]:
@@ -213,7 +234,10 @@ def draw(connection: Connection, request: SampleRequest) -> Iterator[SampledText
 def _draw(
     connection: Connection, by: Sampling, parameters: Mapping[str, object]
 ) -> Iterator[SampledText]:
-    statement = STATEMENTS[by, parameters["source"] is not None]
+    scope = Scope.MODEL if parameters["model"] is not None else Scope.ALL
+    if parameters["source"] is not None:
+        scope = Scope.SOURCE
+    statement = STATEMENTS[by, scope]
     options = {"stream_results": True, "max_row_buffer": STREAMED_ROWS}
     for row in connection.execute(statement, parameters, execution_options=options):
         yield SampledText(*row)

@@ -12,13 +12,16 @@ from sqlalchemy.orm import Session
 
 from storage.tables import DriftReport, DriftValue
 
-# The order by job_id makes the choice between predictions of the same instant repeatable.
+# The order by job_id makes the choice between predictions of the same instant repeatable. Rows are
+# compared, and not columns, so that only the index of the versions has this order: along that of
+# all predictions, those of later versions would be read first.
 NEWEST_OF_ALL = """
 FROM plumbline.predictions
-WHERE role = 'live' AND model = :model
-  AND (CAST(:since AS timestamptz) IS NULL OR scored_at >= :since)
-  AND (CAST(:until AS timestamptz) IS NULL OR scored_at < :until)
-ORDER BY scored_at DESC, job_id
+WHERE (model, role, scored_at) >= (CAST(:model AS text), 'live',
+                                   coalesce(CAST(:since AS timestamptz), '-infinity'))
+  AND (model, role, scored_at) < (CAST(:model AS text), 'live',
+                                  coalesce(CAST(:until AS timestamptz), 'infinity'))
+ORDER BY model DESC, role DESC, scored_at DESC, job_id
 LIMIT :limit
 """
 # A job is scored when it is finished, and the time of its end has an index for each source.

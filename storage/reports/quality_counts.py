@@ -16,20 +16,42 @@ OVERLAP_S = 3_600.0
 
 # The windows that changed since the newest refresh. That is enough, because one run refreshes all
 # windows that changed before it in one transaction. A refresh in the future was made before
-# PostgreSQL's clock was set back, and hides no later change.
-CHANGED = text("""
-WITH mark AS (
-    SELECT coalesce(max(refreshed_at) - make_interval(secs => :overlap_s), '-infinity') AS at
-    FROM plumbline.quality_reports
-    WHERE window_to - window_from = make_interval(secs => :width_s) AND refreshed_at <= now()
-), changed AS (
-    SELECT scored_at FROM plumbline.predictions, mark WHERE scored_at >= mark.at
+# PostgreSQL's clock was set back, and hides no later change. Windows with predictions are found by
+# one probe of an index each, however many predictions they have.
+WINDOWS = """
+windows (at) AS (
+    (SELECT {start} FROM plumbline.predictions WHERE {since} ORDER BY scored_at LIMIT 1)
     UNION ALL
-    SELECT scored_at FROM mark, plumbline.labels JOIN plumbline.predictions USING (job_id)
+    SELECT (SELECT {start} FROM plumbline.predictions
+            WHERE scored_at >= windows.at + make_interval(secs => :width_s)
+            ORDER BY scored_at LIMIT 1)
+    FROM windows WHERE windows.at IS NOT NULL
+)
+"""
+START = "to_timestamp(floor(extract(epoch FROM scored_at) / :width_s) * :width_s)"
+CHANGED = text(f"""
+WITH RECURSIVE mark AS (
+    SELECT CASE WHEN count(*) > 0 THEN coalesce(
+        max(refreshed_at) FILTER (WHERE refreshed_at <= now())
+        - make_interval(secs => :overlap_s), '-infinity') END AS at
+    FROM plumbline.quality_reports
+    WHERE window_to - window_from = make_interval(secs => :width_s)
+), {WINDOWS.format(start=START, since="scored_at >= (SELECT at FROM mark)")}, labelled AS (
+    SELECT {START} AS at
+    FROM mark, plumbline.labels JOIN plumbline.predictions USING (job_id)
     WHERE labelled_at >= mark.at
 )
-SELECT DISTINCT to_timestamp(floor(extract(epoch FROM scored_at) / :width_s) * :width_s) AS at
-FROM changed ORDER BY at
+SELECT at FROM windows WHERE at IS NOT NULL UNION SELECT at FROM labelled ORDER BY at
+""")
+
+# Those that have no report at all: before the first run, and where one ended early.
+UNREPORTED = text(f"""
+WITH RECURSIVE {WINDOWS.format(start=START, since="true")}
+SELECT at FROM windows
+WHERE at IS NOT NULL AND NOT EXISTS (
+    SELECT FROM plumbline.quality_reports
+    WHERE window_from = windows.at AND window_to = windows.at + make_interval(secs => :width_s))
+ORDER BY at DESC
 """)
 
 # The name under which the smaller sources are reported together.
@@ -112,9 +134,14 @@ class WindowCounts:
 
 
 def changed_windows(connection: Connection, width_s: float) -> list[datetime]:
-    """Return the starts of windows with predictions or labels newer than their report."""
+    """Return the starts of windows that changed since the last run; before the first one, none."""
     rows = connection.execute(CHANGED, {"width_s": width_s, "overlap_s": OVERLAP_S})
     return list(rows.scalars())
+
+
+def unreported_windows(connection: Connection, width_s: float) -> list[datetime]:
+    """Return the starts of windows with predictions and without a report, the newest first."""
+    return list(connection.execute(UNREPORTED, {"width_s": width_s}).scalars())
 
 
 def count(

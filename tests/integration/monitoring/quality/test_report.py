@@ -192,6 +192,21 @@ def test_new_prediction_updates_its_window(serving: Engine) -> None:
     assert [report.window_rows for report in find_windows(serving)] == [2]
 
 
+def test_windows_that_do_not_fit_into_a_run_are_left_to_the_next_newest_first(
+    serving: Engine,
+) -> None:
+    for days in range(3):
+        write(serving, [0.9], scored_at=NOON - days * DAY)
+    midnight = NOON.replace(hour=0)
+    assert make_reports(serving, SETTINGS, now=NOON, limit_s=0.0) == ReportCounts(0, 0)
+    made = make_reports(serving, SETTINGS, now=NOON, task_id="a task", limit_s=0.0)
+    assert made == ReportCounts(windows=1, reports=2), "the current window is made in any case"
+    assert make(serving).windows == 2
+    days = [midnight - days * DAY for days in range(3)]
+    assert [report.window_from for report in find_windows(serving)] == days
+    assert make(serving) == ReportCounts(0, 0)
+
+
 def test_reports_stay_when_retention_deletes_their_predictions(serving: Engine) -> None:
     early = write(serving, [0.9, 0.1], scored_at=NOON - 5 * DAY)
     left = write(serving, [0.9], scored_at=NOON - 5 * DAY + timedelta(hours=1))

@@ -176,7 +176,8 @@ def test_reader_may_draw_a_sample(ledger: Ledger, engine: Engine) -> None:
 def test_sample_is_chosen_from_a_bounded_number_of_the_newest_texts(
     ledger: Ledger, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(samples, "POOL_ROWS", 3)
+    for name in ("POOL_ROWS", "RANDOM_POOL_ROWS"):
+        monkeypatch.setattr(samples, name, 3)
     score(ledger, "old", confidence=0.5)
     score(ledger, "a", "b", "c")
     assert texts(sample(engine, 2, Sampling.UNCERTAIN)) == ["c", "b"]

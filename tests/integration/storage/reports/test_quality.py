@@ -96,8 +96,14 @@ def find_windows(engine: Engine, **conditions: Any) -> list[QualityWindow]:
 
 
 def changed(engine: Engine) -> list[datetime]:
+    """Return the windows to report on: those that changed, and those without a report."""
     with engine.connect() as connection:
-        return quality_counts.changed_windows(connection, DAY_S)
+        return sorted(
+            {
+                *quality_counts.changed_windows(connection, DAY_S),
+                *quality_counts.unreported_windows(connection, DAY_S),
+            }
+        )
 
 
 def count(engine: Engine) -> Sequence[WindowCounts]:
@@ -111,7 +117,9 @@ def test_windows_with_predictions_have_changed_until_they_are_reported(engine: E
     add_prediction(engine, 0.9, MIDNIGHT - DAY)
     assert changed(engine) == [MIDNIGHT - DAY, MIDNIGHT]
     write(engine, window())
-    assert changed(engine) == [], "a refresh covers all windows that changed before it"
+    assert changed(engine) == [MIDNIGHT - DAY], "a refresh covers the changes before it"
+    write(engine, window(MIDNIGHT - DAY))
+    assert changed(engine) == []
     add_label(engine, job, "1")
     assert changed(engine) == [MIDNIGHT], "a late label changes the window of its prediction"
 
