@@ -9,7 +9,6 @@ from time import monotonic
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
@@ -17,11 +16,12 @@ import migrations
 from migrations.indexes_0015 import INDEXES
 from storage.concurrent_indexes import build_indexes
 from storage.database import MIGRATING, statement_limit
-from storage.errors import SchemaOutdated
 from storage.jobs.text_hashes import key_plain_hashes
-from storage.migration_lock import VERSION_TABLE
 from storage.prerequisites import check_creation, check_server
+from storage.schema_version import check, current, newest
 from storage.table_locks import PATIENCE_S, call_when_unlocked
+
+__all__ = ("check", "current", "newest", "upgrade")
 
 # Texts whose hashes are keyed between two reports.
 REPORT_EVERY = 100_000
@@ -87,36 +87,6 @@ def _key_plain_hashes(engine: Engine, report: Callable[[str], None]) -> None:
             report(f"The hashes of {keyed:,} texts are keyed ...")
     if keyed:
         report(f"The hashes of {keyed:,} texts are keyed now.")
-
-
-def check(engine: Engine) -> str:
-    """Return the version of the tables.
-
-    Raises SchemaOutdated if it is not that of this release, and DatabaseUnsuitable.
-    """
-    required = newest()
-    with engine.connect() as connection:
-        check_server(connection)
-        version = current(connection) or "nothing"
-    if version != required:
-        raise SchemaOutdated(
-            f"The database's tables are at version {version} and this release needs {required}; "
-            "run `plumbline db upgrade`."
-        )
-    return version
-
-
-def newest() -> str:
-    """Return the version that this release requires."""
-    return ScriptDirectory.from_config(_config(None)).get_current_head() or "nothing"
-
-
-def current(connection: Connection) -> str | None:
-    """Return the version of the tables; None if there are no tables."""
-    context = MigrationContext.configure(
-        connection, opts={"version_table": VERSION_TABLE, "version_table_schema": "plumbline"}
-    )
-    return context.get_current_revision()
 
 
 def _config(connection: Connection | None) -> Config:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +41,7 @@ from scoring.artifact.registry import model_name
 from scoring.runtime.cores import usable_cores
 from scoring.runtime.options import RuntimeOptions
 from scoring.scorer import Scorer
-from storage import migrate
+from storage import schema_version
 from storage.database import connect, translate_errors
 from storage.patience import call_when_ready
 from storage.prerequisites import check_use
@@ -51,7 +52,7 @@ from worker.broker.source_bindings import follow_bindings, read_bindings
 from worker.celery import app, queue, services, settings
 from worker.pool.forced_exit import schedule_forced_exit
 from worker.pool.memory_limit import check_limit, limit_memory
-from worker.pool.node import shared_weights
+from worker.pool.node import release_free_memory, shared_weights
 from worker.pool.process import (
     DRAIN,
     IN_FLIGHT,
@@ -103,7 +104,7 @@ def check_database(settings: Settings, services: Services) -> tuple[Artifact, li
     engine = connect(services.database_url)
     try:
         with translate_errors(engine):
-            migrate.check(engine)
+            schema_version.check(engine)
             with engine.begin() as connection:
                 check_use(connection)
                 live = deployments.live_model(connection)
@@ -151,6 +152,10 @@ def check_before_start(**_: Any) -> None:
     except Exception as error:
         raise SystemExit(f"The worker does not start: {sentence_of(error)}") from error
     STARTUP.live_model = artifact.name
+    del artifact
+    release_free_memory()
+    # The collector would write to what a child shares with its parent.
+    gc.freeze()
 
 
 def load_on_all_cores(folder: Path) -> Scorer:
@@ -205,6 +210,7 @@ def start_child(**_: Any) -> None:
     if STARTUP.scores_texts:
         limit_memory(settings.child_memory_mb)
         process.load_models()
+        release_free_memory()
     # From here on, heartbeats report the worker as able to score.
     process.guards.in_flight.claim()
     START_COST.seconds = monotonic() - started

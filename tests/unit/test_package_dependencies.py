@@ -43,6 +43,7 @@ MAY_IMPORT = {
 # Single files that may import more than their package.
 EXCEPTIONS = {
     "storage/migrate.py": {"migrations"},
+    "storage/schema_version.py": {"migrations"},
     "worker/tasks.py": {"monitoring"},
 }
 # Only the drift report may import Evidently and pandas, and only when it is made.
@@ -159,7 +160,8 @@ def test_importing_the_worker_loads_no_heavy_library() -> None:
         "import monitoring.drift.report, monitoring.quality.report\n"
         "import monitoring.alerts.evaluation, monitoring.alerts.webhook"
     )
-    assert not loaded & HEAVY.keys()
+    # Alembic is not as heavy, but each process of a worker would hold it.
+    assert not loaded & (HEAVY.keys() | {"alembic"})
 
 
 def test_importing_the_scorer_loads_neither_celery_nor_a_database_driver() -> None:

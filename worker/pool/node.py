@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import logging
 import os
 from functools import partial
@@ -47,6 +49,18 @@ def shared_weights(folder: Path | None, artifact: Artifact) -> Path | None:
         reason = f"{folder} cannot be created: {cause_and_cure(error)}."
     log.warning("the weights of %s are not shared between processes: %s", artifact.name, reason)
     return None
+
+
+def release_free_memory() -> None:
+    """Return to the system what loading a model needed and does not need any more.
+
+    glibc keeps it, and each child inherits what its parent kept.
+    """
+    gc.collect()
+    # Neither musl nor macOS has the function.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def cores_for_a_text(in_flight: InFlightTable) -> int:
