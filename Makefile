@@ -5,13 +5,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 10000
+ROWS ?= 200000
 KILLS ?= 36
 SEED ?= 1
 DATA ?= ../shared/data
 # Where the drift benchmark trains a version if it is missing there.
 MODELS ?= /tmp/plumbline
 
-.PHONY: help setup demo test check chaos bench bench-pipeline bench-drift lock clean
+.PHONY: help setup demo test check chaos bench bench-latency bench-pipeline bench-scale bench-drift lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -51,6 +52,9 @@ lock: ## regenerate requirements/*.txt (needs uv)
 	@requirements/lock
 
 clean: ## remove the environment and the state of local servers
+bench-scale: $(VENV)/.dev ## measure every query with many finished jobs (make bench-scale ROWS=10000000)
+	@$(BIN)/python -m benchmarks.scale --rows $(ROWS) $(if $(OUTPUT),--output $(OUTPUT))
+
 	rm -rf $(VENV) .plumbline .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # The demo does not need TensorFlow, which is most of the download; a full environment serves it too.

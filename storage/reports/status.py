@@ -14,7 +14,7 @@ from storage.rejected_messages import COUNT_REJECTED
 from storage.reports.alerts import open_alerts
 from storage.reports.current_verdicts import CurrentVerdict, current_verdicts, last_reported
 from storage.reports.job_counts import count_jobs
-from storage.serving.deployments import NEWEST_DEPLOYMENT
+from storage.serving.newest import NEWEST_DEPLOYMENT
 from storage.tables import Alert
 
 SNAPSHOT = text(f"""
@@ -34,7 +34,7 @@ LEFT JOIN ({NEWEST_DEPLOYMENT}) AS serving ON true
 class Status:
     """`counts` are by job state; a field is None if there is no such job or version.
 
-    Of a large table the number of scored jobs is an estimate, as `scored_is_estimate` shows.
+    In a large table some of them are estimates: those of the states in `estimated`.
 
     `drift` are the current verdicts, the worst first; `drift_reported_at` is the time of the live
     version's last report, whether or not its verdict is current.
@@ -51,7 +51,7 @@ class Status:
     drift: Sequence[CurrentVerdict] = ()
     drift_reported_at: datetime | None = None
     open_alerts: Sequence[Alert] = ()
-    scored_is_estimate: bool = False
+    estimated: frozenset[JobState] = frozenset()
 
 
 def snapshot(connection: Connection, drift_valid_s: float) -> Status:
@@ -60,7 +60,7 @@ def snapshot(connection: Connection, drift_valid_s: float) -> Status:
     jobs = count_jobs(connection)
     return Status(
         counts=dict(jobs.by_state),
-        scored_is_estimate=jobs.scored_is_estimate,
+        estimated=jobs.estimated,
         oldest_queued_s=row.oldest_queued_s,
         scored_last_minute=row.scored_last_minute,
         live_model=row.live_model,

@@ -30,7 +30,6 @@ from plumbline.services import connected
 from plumbline.settings import Settings
 from plumbline_client.errors import BrokerUnavailable, StorageError
 from plumbline_client.services import Services
-from plumbline_client.states import JobState
 from plumbline_client.visible import one_line
 from storage.reports.status import Status, snapshot
 from storage.sources import listed_sources
@@ -38,7 +37,6 @@ from storage.sources import listed_sources
 MINUTE_S = 60.0
 LEDGER_KEYS = (
     "counts",
-    "scored_is_estimate",
     "oldest_queued_s",
     "scored_last_minute",
     "rejected_messages_last_day",
@@ -143,6 +141,7 @@ def status_document(current: SystemStatus) -> dict[str, Any]:
     return {
         "ok": current.available,
         **{key: getattr(ledger, key, None) for key in LEDGER_KEYS},
+        "estimated_counts": None if ledger is None else sorted(ledger.estimated),
         **drift_document(ledger),
         "open_alerts": None if ledger is None else [row_values(a) for a in ledger.open_alerts],
         "queued_messages": current.queued_messages,
@@ -175,7 +174,7 @@ def status_table(current: SystemStatus) -> Table:
 def add_ledger_rows(table: Table, ledger: Status) -> None:
     counts = Text(", ").join(
         Text.assemble(
-            "about " if state == JobState.SCORED and ledger.scored_is_estimate else "",
+            "about " if state in ledger.estimated else "",
             f"{count:,} ",
             colored_text(state),
         )

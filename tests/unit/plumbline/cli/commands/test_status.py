@@ -5,7 +5,7 @@ from plumbline_client.states import JobState
 from storage.reports.status import Status
 
 KEYS = {
-    "ok", "counts", "oldest_queued_s", "scored_last_minute",
+    "ok", "counts", "estimated_counts", "oldest_queued_s", "scored_last_minute",
     "rejected_messages_last_day", "live_model", "shadow_model",
     "canary_model", "canary_share", "drift_verdict",
     "drift_at", "drift_model", "drift_source", "drift_report", "drift_summary",
