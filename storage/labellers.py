@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from storage.sources import BOUND
-from storage.tables import GranteeKind
+from storage.states import GranteeKind
 
 ALL = text("""
 SELECT name, kind, grantee, granted_by, granted_at FROM plumbline.labellers

@@ -65,3 +65,10 @@ class Sampling(StrEnum):
     RANDOM = "random"
     UNCERTAIN = "uncertain"
     UNFAMILIAR = "unfamiliar"
+
+
+class GranteeKind(StrEnum):
+    """Who may use a labeller's name: the members of a role, or messages in a source's list."""
+
+    ROLE = "role"
+    SOURCE = "source"

@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, BYTEA, DOUBLE_PRECISIO
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from plumbline_client.states import JobState
-from storage.states import DriftVerdict, ReferenceKind, Role, Sampling
+from storage.states import DriftVerdict, GranteeKind, ReferenceKind, Role, Sampling
 
 SCHEMA = "plumbline"
 NAMING = {
@@ -561,13 +561,6 @@ class SourcePolicy(Base):
     closed: Mapped[bool] = mapped_column(server_default=false())
     changed_by: Mapped[str | None]
     changed_at: Mapped[datetime | None]
-
-
-class GranteeKind(StrEnum):
-    """Who may use a labeller's name: the members of a role, or messages in a source's list."""
-
-    ROLE = "role"
-    SOURCE = "source"
 
 
 class Labeller(Base):

@@ -13,7 +13,8 @@ from plumbline_client.new_job import DEADLINE, DOCUMENT_COLUMNS, NewJob, to_docu
 from storage.direct import Executor
 from storage.jobs.queue import IS_DUE, WAITS_SINCE
 from storage.jobs.text_hashes import JOB_HASH, keyed_hash
-from storage.serving.deployments import NEWEST_DEPLOYMENT, Serving
+from storage.serving.deployments import Serving
+from storage.serving.newest import NEWEST_DEPLOYMENT
 
 # PostgreSQL keeps the plan it made while the table was small until the table is next analyzed. No
 # index has this expression, so jobs are looked up by id even then.

@@ -1,4 +1,4 @@
-"""Queries for results: the view `plumbline.results`, and single jobs with all predictions."""
+"""Queries for results: the view `plumbline.results`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import Connection, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, text
 
 from plumbline_client.results import Result, ResultFilter
 from plumbline_client.statements import FIND_RESULTS
 from storage.database import absolute_time
-from storage.tables import Job, Prediction
 
 STREAMED_ROWS = 1_000
 # The results of a version that scored so few texts are looked up one by one.
@@ -79,15 +77,3 @@ def ids_with_prefix(connection: Connection, prefix: str, limit: int = 2) -> list
     """Return at most `limit` jobs whose id begins with these hexadecimal digits."""
     between = {"low": uuid.UUID(prefix.ljust(32, "0")), "high": uuid.UUID(prefix.ljust(32, "f"))}
     return list(connection.execute(STARTING_WITH, between | {"limit": limit}).scalars())
-
-
-def find_job(connection: Connection, job_id: uuid.UUID) -> tuple[Job, list[Prediction]] | None:
-    """Return one job with its predictions, the live one first; None if there is no such job."""
-    with Session(connection) as session:
-        job = session.get(Job, job_id)
-        if job is None:
-            return None
-        predictions = session.scalars(
-            select(Prediction).where(Prediction.job_id == job_id).order_by(Prediction.role)
-        )
-        return job, list(predictions)

@@ -15,7 +15,7 @@ from itertools import zip_longest
 
 from sqlalchemy import Connection, TextClause, text
 
-from storage.serving.deployments import NEWEST_DEPLOYMENT
+from storage.serving.newest import NEWEST_DEPLOYMENT
 from storage.states import Role, Sampling
 from storage.unfamiliarity import UNFAMILIARITY
 

@@ -15,7 +15,7 @@ from itertools import groupby
 from sqlalchemy import Connection, text
 
 from storage.database import now
-from storage.serving.deployments import NEWEST_DEPLOYMENT
+from storage.serving.newest import NEWEST_DEPLOYMENT
 from storage.states import DriftVerdict
 
 COMPARED = f"verdict IN ('{DriftVerdict.STABLE}', '{DriftVerdict.DRIFT}')"

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from storage import locks
 from storage.locks import Lock
-from storage.serving.deployments import NEWEST_DEPLOYMENT
+from storage.serving.newest import NEWEST_DEPLOYMENT
 from storage.states import EstimateStatus
 
 # Older windows are not reported as current quality.

@@ -17,9 +17,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from storage.errors import VersionChanged
 from storage.locks import Lock, lock
+from storage.serving.newest import NEWEST_DEPLOYMENT
 from storage.tables import Action, Deployment, ModelVersion
-
-NEWEST_DEPLOYMENT = "SELECT * FROM plumbline.deployments ORDER BY id DESC LIMIT 1"
 
 # The first deployment after the last one with another live version.
 LIVE_SINCE = text(f"""

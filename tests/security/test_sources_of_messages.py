@@ -31,7 +31,7 @@ from plumbline_client.queues import bound_list, lane
 from storage import labellers, sources
 from storage.database import connect
 from storage.labellers import Grant
-from storage.tables import GranteeKind
+from storage.states import GranteeKind
 from tests.servers import database, redis_server
 from tests.waiting import eventually
 from tests.workers import Worker, start_worker

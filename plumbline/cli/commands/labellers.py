@@ -21,7 +21,7 @@ from plumbline_client.errors import SourceInvalid
 from plumbline_client.identity import LONGEST_SOURCE, invalid_reason
 from storage import labellers as grants
 from storage.labellers import Grant, GrantRecord
-from storage.tables import GranteeKind
+from storage.states import GranteeKind
 
 app = typer.Typer(help="Let roles and sources label under other names than their own.")
 

@@ -29,7 +29,7 @@ from plumbline.settings import Settings
 from plumbline_client.errors import JobUnknown
 from plumbline_client.review import review_reason
 from plumbline_client.states import JobState
-from storage.jobs import results
+from storage.jobs import details, results
 from storage.tables import Job, Prediction
 
 PREFIX = re.compile(r"[0-9a-f]{4,32}")
@@ -68,7 +68,7 @@ def find_job(connection: Connection, name: str) -> tuple[Job, list[Prediction]]:
     ids = results.ids_with_prefix(connection, digits)
     if len(ids) > 1:
         raise JobUnknown(f"Several jobs begin with {name}; give more digits.")
-    row = results.find_job(connection, ids[0]) if ids else None
+    row = details.find_job(connection, ids[0]) if ids else None
     if row is None:
         raise JobUnknown(f"There is no job {name}.")
     return row

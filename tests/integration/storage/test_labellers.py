@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from storage import labellers, sources
 from storage.database import connect
 from storage.labellers import Grant
-from storage.tables import GranteeKind
+from storage.states import GranteeKind
 from tests.roles import grant_use, role
 
 

