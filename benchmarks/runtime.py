@@ -29,7 +29,7 @@ from scoring.runtime.shared_weights import SharedWeights
 from scoring.scorer import Scorer
 
 LENGTHS = (16, 64, 128, 256, 512)
-ROUNDS, RUNS = 5, 3
+ROUNDS, RUNS = 4, 3
 MESSAGE, MESSAGES = 64, 12
 Figures = dict[str, dict[str, float]]
 
@@ -43,7 +43,7 @@ def main() -> None:
     options = parser.parse_args()
     artifact = Artifact.load(resolve(options.models_dir, options.model))
     figures = {"latency": latency(artifact)}
-    show(f"{artifact.name}, one text, median (lowest) ms", figures["latency"])
+    show(f"{artifact.name}, ms by tokens", figures["latency"])
     if options.data:
         figures["order"] = order(Scorer(artifact), short_texts(options.data, MESSAGE * MESSAGES))
         show(f"{artifact.name}, ms of processor time per text", figures["order"])
@@ -100,10 +100,9 @@ def order(scorer: Scorer, texts: list[str]) -> Figures:
 
 
 def show(title: str, figures: Figures) -> None:
-    columns = next(iter(figures.values()))
-    table = Table("", *columns, title=f"{title}; {machine_line()}")
-    for way, values in figures.items():
-        table.add_row(way, *(f"{value:.2f}" for value in values.values()))
+    table = Table("", *figures, title=f"{title}; {machine_line()}")
+    for name in next(iter(figures.values())):
+        table.add_row(name, *(f"{values[name]:.2f}" for values in figures.values()))
     Console().print(table)
 
 

@@ -6,6 +6,8 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
+from math import inf
 from pathlib import Path
 
 # Beyond these, each further core gains less.
@@ -21,7 +23,7 @@ def usable_cores(proc: Path = PROC, cgroups: Path = CGROUPS) -> int:
     # Not on macOS.
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(1, min([cores, *map(int, _quotas(proc, cgroups))]))
+    return max(1, int(min(cores, _quota(proc, cgroups))))
 
 
 def free_cores(proc: Path = PROC, cgroups: Path = CGROUPS) -> int:
@@ -37,7 +39,7 @@ def free_cores(proc: Path = PROC, cgroups: Path = CGROUPS) -> int:
         # A thread that computed the text before may still wait for more work.
         own = sum(_is_running(task) for task in (proc / "self" / "task").iterdir())
         free = (os.cpu_count() or 1) - max(0, running - own)
-        if any(_quotas(proc, cgroups)):
+        if _quota(proc, cgroups) < inf:
             # A quota is shared with the other processes of the container, on any core.
             others = sum(_is_running(path) for path in _processes(proc) if path.name != _pid())
             free = min(free, usable - others)
@@ -59,6 +61,12 @@ def _is_running(folder: Path) -> bool:
     with suppress(OSError):
         return bool(RUNNING.search((folder / "stat").read_text(encoding="utf-8", errors="replace")))
     return False
+
+
+@cache
+def _quota(proc: Path, cgroups: Path) -> float:
+    """Return the limit of this process in cores, as it was at the first call."""
+    return min(_quotas(proc, cgroups), default=inf)
 
 
 def _quotas(proc: Path, cgroups: Path) -> Iterator[float]:

@@ -7,6 +7,7 @@ for itself. Its `CompiledModel` can write them to a file instead (XNNPACK's weig
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -54,13 +55,21 @@ def load(path: Path, weights: Path, threads: int) -> CompiledModel:
     """Load the model with this file of weights, which LiteRT writes if it cannot use it."""
     return CompiledModel.from_file(
         str(path),
-        # The default searches for libraries of accelerators and loads them.
-        environment=Environment.create(options=EnvironmentOptions(runtime_path=os.devnull)),
+        environment=_environment(),
         options=Options(
             hardware_accelerators=HardwareAccelerator.CPU,
             cpu_options=CpuOptions(num_threads=threads, xnnpack_weight_cache_path=str(weights)),
         ),
     )
+
+
+@cache
+def _environment() -> Environment:
+    """Return the one environment of this process: LiteRT prints lines when it ends one.
+
+    The default searches for libraries of accelerators and loads them.
+    """
+    return Environment.create(options=EnvironmentOptions(runtime_path=os.devnull))
 
 
 def _state(path: Path) -> tuple[int, ...] | None:

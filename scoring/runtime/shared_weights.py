@@ -36,6 +36,8 @@ POLL_S = 0.05
 KEPT = 12
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 CPUINFO = Path("/proc/cpuinfo")
+# What LiteRT prints beside errors, also at the end of a process.
+LOG = re.compile(r"INFO|WARNING|\W")
 
 
 class SharedWeights:
@@ -129,7 +131,8 @@ def _run(*arguments: str) -> None:
     except subprocess.TimeoutExpired as error:
         raise WeightsUnavailable(f"building them took longer than {BUILD_LIMIT_S:g} s.") from error
     if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["without a message"])[-1]
+        lines = [line for line in done.stderr.splitlines() if line and not LOG.match(line)]
+        last = (lines or ["without a message"])[-1]
         raise WeightsUnavailable(f"the process that builds them failed: {last}.")
 
 

@@ -1,8 +1,9 @@
 """Latency of the served model: one text at a time, on one thread, without padding.
 
 Other work on the machine only ever makes a run slower, so the lowest of several rounds is closest
-to what the model needs. The clock is the processor time of this thread, on which LiteRT runs: on an
-idle machine it equals the time that passes, and it leaves out the time of other processes.
+to what the model needs. The clock is the processor time of this thread, on which LiteRT runs unless
+it is asked for more threads: on an idle machine it equals the time that passes, and it leaves out
+the time of other processes. A worker with free cores is faster (docs/decisions/0038).
 """
 
 from __future__ import annotations

@@ -63,3 +63,20 @@ def test_only_lines_of_the_block_are_suppressed(capfd: pytest.CaptureFixture[str
 def test_loading_a_model_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     LiteRtRuntime(SHIPPED / MODEL).logit(IDS)
     assert capfd.readouterr().err == ""
+
+
+def threads() -> int:
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+def test_a_window_is_computed_by_the_calling_thread_unless_more_are_asked_for(
+    runtime: LiteRtRuntime,
+) -> None:
+    """The processor time of the calling thread is what the gate on latency measures."""
+    before = threads()
+    one = runtime.logit(IDS)
+    assert threads() == before
+    assert runtime.logit(IDS, threads=2) == one
+    assert threads() == before + 1
+    assert runtime.logit(IDS, threads=3) == one
+    assert threads() == before + 2, "the model for another number of threads is replaced"
