@@ -12,7 +12,7 @@ DATA ?= ../shared/data
 # Where the drift benchmark trains a version if it is missing there.
 MODELS ?= /tmp/plumbline
 
-.PHONY: help setup demo test check chaos bench bench-latency bench-pipeline bench-scale bench-drift lock clean
+.PHONY: help setup demo test check chaos bench bench-latency bench-pipeline bench-scale bench-start bench-drift lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ bench: $(VENV)/.dev ## measure the figures of docs/benchmarks.md
 
 bench-pipeline: $(VENV)/.dev ## measure bulk, single jobs, the ledger alone, more workers and a long run (make bench-pipeline PARTS=)
 	@$(BIN)/python -m benchmarks.pipeline $(PARTS)
+
+bench-start: $(VENV)/.dev ## measure the start of every command (make bench-start)
+	@$(BIN)/python benchmarks/start.py
 
 bench-drift: $(VENV)/.dev ## measure drift detection and estimated quality on real labelled texts (make bench-drift DATA=)
 	@$(BIN)/python benchmarks/drift.py --data $(DATA) --models $(MODELS)
