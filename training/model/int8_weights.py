@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,12 +15,13 @@ from numpy.typing import NDArray
 from scoring.runtime.litert import LiteRtRuntime, quiet_stderr
 from training.errors import InitialWeightsInvalid
 from training.model.architecture import Classifier
+from training.model.serving_graph import SCALED_QUERY
 
 Floats = NDArray[np.float32]
 
 # The converter names a constant after the operation that reads it, or, if it has no name of its
 # own, after its position among the variables: "unknown", "unknown_0", "unknown_1" and so on.
-PREFIX = re.compile(r"^StatefulPartitionedCall/classifier(?:_\d+)*/")
+PREFIX = re.compile(r"^StatefulPartitionedCall/(?:classifier(?:_\d+)*/)?")
 POSITION = re.compile(r"^unknown(?:_(\d+))?$")
 ENDINGS = {
     "Tensordot/MatMul": "kernel",
@@ -42,7 +44,7 @@ def load_int8_model(model: Classifier, path: Path) -> None:
     unless all weights are there and the logits of both models agree.
     """
     names = [weight.path.partition("/")[2] for weight in model.weights]
-    constants = read_constants(path, names)
+    constants = read_constants(path, names, model.backbone.blocks[0].attention.size)
     missing = [name for name in names if name not in constants]
     if missing:
         count = len(names) - len(missing)
@@ -66,7 +68,7 @@ def check_logits(model: Classifier, path: Path) -> None:
             raise _unusable(path, f"its logit is {served:.3f} where theirs is {exact:.3f}")
 
 
-def read_constants(path: Path, names: list[str]) -> Mapping[str, Floats]:
+def read_constants(path: Path, names: list[str], head_size: int) -> Mapping[str, Floats]:
     """Return the constants by the names of weights; `names` are in the order of the model."""
     with quiet_stderr():
         interpreter = Interpreter(model_path=str(path))
@@ -80,7 +82,10 @@ def read_constants(path: Path, names: list[str]) -> Mapping[str, Floats]:
         except ValueError:
             # The result of an operation has no value before the model runs.
             continue
-        constants[name] = as_weight(values, tensor["quantization_parameters"], name)
+        weight = as_weight(values, tensor["quantization_parameters"], name)
+        # Versions since the serving graph hold the query's weights multiplied by the scale.
+        scaled = f"/{SCALED_QUERY}/" in tensor["name"]
+        constants[name] = weight * np.float32(math.sqrt(head_size)) if scaled else weight
     return constants
 
 
@@ -90,7 +95,7 @@ def weight_name(tensor: str, names: list[str]) -> str | None:
         index = int(position[1]) + 1 if position[1] else 0
         return names[index] if index < len(names) else None
     for part in tensor.split(";"):
-        path = PREFIX.sub("", part)
+        path = PREFIX.sub("", part).replace(f"/{SCALED_QUERY}/", "/query/")
         for ending, kind in ENDINGS.items():
             if not path.endswith(f"/{ending}"):
                 continue

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from training.model.architecture import Classifier, build_classifier
+from training.model.serving_graph import serving_logit
 from training.presets import ModelConfig
 
 
@@ -20,7 +21,7 @@ class ServingModule(tf.Module):  # type: ignore[misc]
 
     @tf.function(input_signature=[tf.TensorSpec([1, None], tf.int32, name="token_ids")])  # type: ignore[untyped-decorator]
     def serve(self, token_ids: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"logit": self.model(token_ids, masked=False, training=False)}
+        return {"logit": serving_logit(self.model, token_ids)}
 
 
 def export_saved_model(model: Classifier, config: ModelConfig, folder: Path) -> None:

@@ -36,7 +36,7 @@ def test_converted_model_is_smaller_and_has_almost_the_same_logits(
     expected = [exact.logit(ids) for ids in texts]
     # The logits of different texts differ by much more than the tolerance.
     assert max(expected) - min(expected) > 0.5
-    assert [runtime.logit(ids) for ids in texts] == pytest.approx(expected, abs=0.02)
+    assert [runtime.logit(ids) for ids in texts] == pytest.approx(expected, abs=0.06)
 
 
 def test_xnnpack_runs_the_network_as_one_piece(int8_model: Path) -> None:
