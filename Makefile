@@ -11,6 +11,8 @@ SEED ?= 1
 DATA ?= ../shared/data
 # Where the drift benchmark trains a version if it is missing there.
 MODELS ?= /tmp/plumbline
+# The Python of an environment with the extra `bench`; without it, LiteRT is measured alone.
+PEERS ?= $(BIN)/python
 
 .PHONY: help setup demo test check chaos bench bench-latency bench-pipeline bench-scale bench-start bench-drift lock clean
 
@@ -36,8 +38,10 @@ chaos: $(VENV)/.dev ## prove the promise: 10,000 jobs while everything is killed
 	@$(BIN)/python -m tests.chaos --jobs $(JOBS) --kills $(KILLS) --seed $(SEED)
 
 bench: $(VENV)/.dev ## measure the figures of docs/benchmarks.md
-	@$(BIN)/python benchmarks/latency.py
-	@$(MAKE) --no-print-directory bench-pipeline
+	@$(MAKE) --no-print-directory bench-latency bench-pipeline
+
+bench-latency: $(VENV)/.dev ## measure one text beside other runtimes, from the extra bench (make bench-latency PEERS=PYTHON)
+	@$(BIN)/python benchmarks/latency.py --peers $(PEERS)
 
 bench-pipeline: $(VENV)/.dev ## measure bulk, single jobs, the ledger alone, more workers and a long run (make bench-pipeline PARTS=)
 	@$(BIN)/python -m benchmarks.pipeline $(PARTS)
@@ -51,13 +55,13 @@ bench-drift: $(VENV)/.dev ## measure drift detection and estimated quality on re
 	@$(BIN)/python benchmarks/estimates.py --data $(DATA)/clickbait/data.csv.gz \
 		--shift $(DATA)/clickbait_other/data.csv.gz --model $(MODELS)/clickbait/1.0.0 --most 2500
 
+bench-scale: $(VENV)/.dev ## measure every query with many finished jobs (make bench-scale ROWS=10000000)
+	@$(BIN)/python -m benchmarks.scale --rows $(ROWS) $(if $(OUTPUT),--output $(OUTPUT))
+
 lock: ## regenerate requirements/*.txt (needs uv)
 	@requirements/lock
 
 clean: ## remove the environment and the state of local servers
-bench-scale: $(VENV)/.dev ## measure every query with many finished jobs (make bench-scale ROWS=10000000)
-	@$(BIN)/python -m benchmarks.scale --rows $(ROWS) $(if $(OUTPUT),--output $(OUTPUT))
-
 	rm -rf $(VENV) .plumbline .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # The demo does not need TensorFlow, which is most of the download; a full environment serves it too.

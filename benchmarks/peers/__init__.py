@@ -1,0 +1,1 @@
+"""Other runtimes beside which one text is timed, each in a process of its own."""
