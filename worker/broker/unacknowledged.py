@@ -8,6 +8,7 @@ workers of this one hold, and vice versa. The score in the index is a time of Re
 
 from __future__ import annotations
 
+import json
 import sys
 import uuid
 from collections.abc import Sequence
@@ -53,13 +54,13 @@ local function failed(reply)
 end
 """
 
-# KEYS: hash, index, bells, lists in the order in which they are read. ARGV: length of the key
-# prefix, token of the new tag or '', the size above which only a message's end is returned, the
-# length of that end, number of bells, express queue, bulk queue, the size from which a message of
-# the former belongs to the latter, acknowledged tags. Returns the position of the list, the
-# message's size, and the message or its end. RPOP comes first because a full Redis refuses HSET and
-# ZADD, but not to a script that has written. A bell that is not empty wakes workers; it is emptied
-# once no message waits for them.
+# KEYS: hash, index, bells. ARGV: the key prefix, token of the new tag or '', the size above which
+# only a message's end is returned, the length of that end, the lists in the order in which they are
+# read, express queue, bulk queue, the size from which a message of the former belongs to the
+# latter, acknowledged tags. Returns the list, the message's size, and the message or its end. The
+# lists are one argument, as JSON, because 64 arguments take long to send and to read. RPOP comes
+# first because a full Redis refuses HSET and ZADD, but not to a script that has written. A bell
+# that is not empty wakes workers; it is emptied once no message waits for them.
 _TAKE = (
     _COMMON
     + r"""
@@ -73,7 +74,7 @@ end
 if ARGV[2] == '' then
     return false
 end
-local bells, express, bulk = tonumber(ARGV[5]), ARGV[6], ARGV[7]
+local prefix, express, bulk = ARGV[1], ARGV[6], ARGV[7]
 local function rest_of(list)
     local rest = string.sub(list, #express + 1)
     local separator = string.sub(rest, 1, 1)
@@ -83,24 +84,23 @@ local function rest_of(list)
     end
 end
 -- Whether a message was moved to the bulk queue.
-local function moved(key, list, message)
+local function moved(list, message)
     if #message < tonumber(ARGV[8]) or not rest_of(list) then
         return false
     end
-    local target = string.sub(key, 1, ARGV[1]) .. bulk .. rest_of(list)
+    local target = prefix .. bulk .. rest_of(list)
     if failed(redis.pcall('LPUSH', target, message)) then
         return false
     end
-    redis.pcall('LPUSH', string.sub(key, 1, ARGV[1]) .. bulk .. '#bell', '')
+    redis.pcall('LPUSH', prefix .. bulk .. '#bell', '')
     return true
 end
 local failure = false
-for position = 3 + bells, #KEYS do
-    local key = KEYS[position]
+for _, list in ipairs(cjson.decode(ARGV[5])) do
+    local key = prefix .. list
     local message = redis.pcall('RPOP', key)
-    local list = message and string.sub(key, ARGV[1] + 1)
     local moves = 0
-    while message and not failed(message) and moved(key, list, message) do
+    while message and not failed(message) and moved(list, message) do
         moves = moves + 1
         message = moves < 16 and redis.pcall('RPOP', key)
     end
@@ -117,17 +117,17 @@ for position = 3 + bells, #KEYS do
             redis.call('RPUSH', key, message)
             return redis.error_reply(failed(recorded))
         end
-        for bell = 3, 2 + bells do
+        for bell = 3, #KEYS do
             redis.pcall('LTRIM', KEYS[bell], 0, 0)
         end
         local size = #message
         if size > tonumber(ARGV[3]) then
             message = string.sub(message, -tonumber(ARGV[4]))
         end
-        return {position - 3 - bells, size, message}
+        return {list, size, message}
     end
 end
-for bell = 3, 2 + bells do
+for bell = 3, #KEYS do
     redis.pcall('DEL', KEYS[bell])
 end
 return failure
@@ -275,13 +275,13 @@ class Unacknowledged:
         all lists are empty.
         """
         token = uuid.uuid4().hex
-        keys = [*self._keys, *(self._prefix + name for name in (*bells, *lists))]
-        options = self._options(token, max_bytes, len(bells))
+        keys = [*self._keys, *(self._prefix + name for name in bells)]
+        options = self._options(token, max_bytes, lists)
         reply = self._run(self._take, keys, [*options, *acknowledged])
         if not reply:
             return None
-        position, size, message = reply
-        name = lists[position]
+        list_name, size, message = reply
+        name = list_name.decode()
         return Taken(token + MARK + name, name, message, size)
 
     def acknowledge(self, tags: Sequence[str]) -> None:
@@ -289,10 +289,10 @@ class Unacknowledged:
         self._run(self._take, self._keys, [*self._options(), *tags])
 
     def _options(
-        self, token: str = "", max_bytes: int = sys.maxsize, bells: int = 0
+        self, token: str = "", max_bytes: int = sys.maxsize, lists: Sequence[str] = ()
     ) -> list[int | str]:
-        sizes = [max_bytes, TAIL_BYTES, bells]
-        return [len(self._prefix), token, *sizes, SCORE_QUEUE, BULK_QUEUE, LONG_MESSAGE_BYTES]
+        queues: list[int | str] = [SCORE_QUEUE, BULK_QUEUE, LONG_MESSAGE_BYTES]
+        return [self._prefix, token, max_bytes, TAIL_BYTES, json.dumps(lists), *queues]
 
     def return_to_queues(
         self,
