@@ -20,6 +20,7 @@ from storage.jobs import (
     cancellation,
     claim,
     contradictions,
+    details,
     labelled_texts,
     labels,
     outbox,
@@ -126,7 +127,7 @@ def commands(example: Example) -> dict[str, Run]:
     return {
         "status": lambda c: status.snapshot(c, VALID_S),
         "health": lambda c: progress(c.connection.driver_connection, 600.0),
-        "show ID": lambda c: results.find_job(c, example.job),
+        "show ID": lambda c: details.find_job(c, example.job),
         "show PREFIX": lambda c: results.ids_with_prefix(c, example.job.hex[:8]),
         "rejected list": lambda c: rejected_messages.list_rejected(c),
         "rejected list --source": lambda c: rejected_messages.list_rejected(c, UNKNOWN),
