@@ -110,7 +110,8 @@ WHERE results.state = 'scored' AND results.text IS NOT NULL
   AND (CAST(:until AS timestamptz) IS NULL OR results.created_at < :until)
   AND {of_model}
   AND (CAST(:include_labelled AS boolean) OR NOT EXISTS (
-      SELECT FROM plumbline.labels WHERE labels.job_id = results.job_id {labelled}))
+      -- Without OFFSET, PostgreSQL would read all labels for a few texts.
+      SELECT FROM plumbline.labels WHERE labels.job_id = results.job_id {labelled} OFFSET 0))
 """
 
 # Ids are random, so the texts that follow any point in their order are a random sample of all.
