@@ -31,7 +31,7 @@ PLAIN_QUEUE = "plain.score"
 POLL_S = 0.02
 # Counting rows takes processor time from the workers.
 COUNT_EVERY_S = 0.2
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 300.0
 TIMEOUT_S = 600.0
 
 
