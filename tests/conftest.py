@@ -22,6 +22,8 @@ from tests.servers import database, execute, postgres_server, redis_server, with
 
 # Producers of the tests are plain Celery programs, which would follow the developer's variables.
 celery_environment.clean(os.environ)
+# Hundreds of tests start processes, each of which would compile our modules again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.hookimpl(tryfirst=True)
