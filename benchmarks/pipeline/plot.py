@@ -1,6 +1,6 @@
 """A plot of throughput against the number of workers, from the figures of the part growth.
 
-    .venv/bin/python -m benchmarks.pipeline.plot FIGURES.json docs/throughput.svg
+.venv/bin/python -m benchmarks.pipeline.plot FIGURES.json docs/throughput.svg
 """
 
 from __future__ import annotations
