@@ -15,6 +15,11 @@ from storage.prerequisites import check_server
 # The name of a migration's file begins with its revision.
 REVISION = re.compile(r"(\d{4})_\w+\.py")
 TABLE = f"plumbline.{VERSION_TABLE}"
+# The catalogue answers a role that may not use the schema, and to_regclass does not.
+EXISTS = text("""
+SELECT EXISTS (SELECT FROM pg_class JOIN pg_namespace AS schemas ON schemas.oid = relnamespace
+               WHERE nspname = 'plumbline' AND relname = :table)
+""")
 
 
 def check(engine: Engine) -> str:
@@ -43,7 +48,7 @@ def newest() -> str:
 
 def current(connection: Connection) -> str | None:
     """Return the version of the tables; None if there are no tables."""
-    if connection.execute(text("SELECT to_regclass(:name)"), {"name": TABLE}).scalar() is None:
+    if not connection.execute(EXISTS, {"table": VERSION_TABLE}).scalar_one():
         return None
     version: str | None = connection.execute(text(f"SELECT version_num FROM {TABLE}")).scalar()
     return version

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, inspect, make_url, text
 from storage import migrate
 from storage.database import connect
 from storage.errors import SchemaOutdated
+from storage.migration_lock import VERSION_TABLE
 from storage.serving import deployments
 from storage.tables import Base
 from tests.database import alembic, tables
@@ -44,7 +45,7 @@ def test_migrations_create_the_tables_of_the_models(empty: Engine) -> None:
 def test_downgrade_to_nothing_can_be_upgraded_again(empty: Engine) -> None:
     migrate.upgrade(empty)
     alembic(empty, "downgrade", "base")
-    assert tables(empty) == {migrate.VERSION_TABLE}
+    assert tables(empty) == {VERSION_TABLE}
     assert inspect(empty).get_view_names(schema="plumbline") == []
     with pytest.raises(SchemaOutdated):
         migrate.check(empty)

@@ -20,6 +20,7 @@ from plumbline_client.message import wake_up
 from plumbline_client.results import Result
 from storage.database import connect
 from storage.serving import deployments
+from tests import poison
 from tests.artifacts import PASSED, version_record, write_copy
 from tests.celery_producer import bare_producer, send
 from tests.servers import database, redis_server
@@ -233,12 +234,17 @@ def test_a_draining_worker_finishes_the_text_in_flight(
 ) -> None:
     with (
         Client(database_url, broker_url) as client,
-        start_worker(database_url, broker_url, tmp_path, concurrency=1) as worker,
+        start_worker(
+            database_url, broker_url, tmp_path, app="tests.poison_app", concurrency=1
+        ) as worker,
     ):
         # Short enough to travel together, and each takes less than the 7 s after which a drain
         # returns it, also on a busy machine.
-        ids = [r.job_id for r in client.submit_many(f"{n} {LONG[:4_800]}" for n in range(12))]
+        texts = [f"{poison.SLOW}0.5 {number} {LONG[:4_800]}" for number in range(12)]
+        ids = [receipt.job_id for receipt in client.submit_many(texts)]
         worker.wait_for_leases(engine, 12)
+        # Before that, the worker orders the texts, and a drain returns all of them.
+        worker.wait_for_log("scoring a slow text")
         worker.drain()
         assert worker.process.returncode == 0
         ends = {(row.state, row.attempts) for row in client.results(ids=ids)}
