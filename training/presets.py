@@ -114,11 +114,14 @@ def find_preset(name: str) -> TrainingConfig:
 def fine_tuning_config(config: TrainingConfig, shape: ModelConfig) -> TrainingConfig:
     """Adapt a run to pretrained weights: their shape, a quarter of the rate, half the epochs.
 
-    A run whose learning rate is already that of `spec` or lower changes only its shape.
+    The rate of a preset for a smaller network would destroy what a wider one has learned, so it
+    starts from that of `small` at most. A run whose learning rate is already that of `spec` or
+    lower changes only its shape.
     """
+    rate = config.learning_rate
+    if shape.width > config.model.width:
+        rate = min(rate, SMALL.learning_rate)
     config = replace(config, model=shape)
-    if config.learning_rate <= SPEC.learning_rate:
+    if rate <= SPEC.learning_rate:
         return config
-    return replace(
-        config, learning_rate=config.learning_rate / 4, floor_rate=1e-6, epochs=config.epochs // 2
-    )
+    return replace(config, learning_rate=rate / 4, floor_rate=1e-6, epochs=config.epochs // 2)

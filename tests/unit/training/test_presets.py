@@ -3,7 +3,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from training.errors import TrainingError
-from training.presets import PRESETS, SMALL, SPEC, find_preset, fine_tuning_config
+from training.presets import PRESETS, SMALL, SPEC, TINY, find_preset, fine_tuning_config
 
 
 def test_spec_matches_the_specification() -> None:
@@ -54,6 +54,11 @@ def test_fine_tuning_takes_the_shape_and_lowers_rate_and_epochs() -> None:
     shape = replace(SMALL.model, layers=6)
     tuned = fine_tuning_config(SMALL, shape)
     assert tuned == replace(SMALL, model=shape, learning_rate=1e-4, floor_rate=1e-6, epochs=4)
+
+
+def test_fine_tuning_of_a_wider_network_does_not_take_the_rate_of_a_small_one() -> None:
+    assert fine_tuning_config(TINY, SMALL.model).learning_rate == SMALL.learning_rate / 4
+    assert fine_tuning_config(TINY, TINY.model).learning_rate == TINY.learning_rate / 4
 
 
 def test_fine_tuning_of_spec_changes_only_the_shape() -> None:
