@@ -49,7 +49,7 @@ class SharedWeights:
     def find(self, model_sha256: str) -> Path | None:
         """Return the verified file for the model with this hash; None if there is none.
 
-        A file that is not what its name says is removed. Raises WeightsUnavailable.
+        A file that does not have the hash in its name is removed. Raises WeightsUnavailable.
         """
         self._check_folder()
         key = weights_key(model_sha256)

@@ -82,7 +82,7 @@ def test_the_app_acknowledges_late_and_reads_its_queues_through_our_transport(
     tmp_path: Path,
 ) -> None:
     printed = app(tmp_path)
-    assert "purge" not in printed["schedule"], "nothing is deleted unless a setting says so"
+    assert "purge" not in printed["schedule"], "nothing is deleted unless a setting asks for it"
     names = ["plumbline.upkeep", "plumbline.score", "plumbline.bulk", "plumbline.suspects"]
     assert printed["queues"] == [[name, name, name] for name in names]
     assert printed["transport"] == "worker.broker.transport"
