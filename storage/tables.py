@@ -25,6 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, BYTEA, DOUBLE_PRECISIO
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from plumbline_client.states import JobState
+from storage.index_conditions import SET_ASIDE, UNSCORED
 from storage.states import DriftVerdict, GranteeKind, ReferenceKind, Role, Sampling
 
 SCHEMA = "plumbline"
@@ -76,13 +77,13 @@ class Job(Base):
         Index(
             "jobs_set_aside_idx",
             "finished_at",
-            postgresql_where=sql("state IN ('quarantined', 'rejected', 'expired')"),
+            postgresql_where=sql(SET_ASIDE),
         ),
         Index(
             "jobs_unscored_idx",
             "state",
             "created_at",
-            postgresql_where=sql("state IN ('quarantined', 'rejected', 'expired', 'cancelled')"),
+            postgresql_where=sql(UNSCORED),
         ),
         # A job is scored when it is finished, so these are the newest predictions of a source.
         Index("jobs_scored_idx", "source", "finished_at", postgresql_where=sql("state = 'scored'")),

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from plumbline_client.states import JobState
 from plumbline_client.wake_ups import QueuedJob
+from storage.index_conditions import SET_ASIDE
 
 
 def given_up(reason: str) -> str:
@@ -19,9 +20,9 @@ def given_up(reason: str) -> str:
 
 
 # The second condition is implied by the first; it lets the planner use `jobs_set_aside_idx`.
-COUNT = text("""
+COUNT = text(f"""
 SELECT count(*) FROM plumbline.jobs
-WHERE state = 'quarantined' AND state IN ('quarantined', 'rejected', 'expired')
+WHERE state = 'quarantined' AND {SET_ASIDE}
 """)
 
 LIST = text("""
@@ -39,10 +40,10 @@ FROM plumbline.jobs WHERE id = ANY (CAST(:ids AS uuid[])) FOR UPDATE
 
 # A batch of jobs, so that no transaction holds many rows for long. Those that are given up again
 # after `before` are not replayed for ever.
-SELECTED = """
+SELECTED = f"""
     id IN (
         SELECT id FROM plumbline.jobs
-        WHERE state = 'quarantined' AND state IN ('quarantined', 'rejected', 'expired')
+        WHERE state = 'quarantined' AND {SET_ASIDE}
           AND text IS NOT NULL AND (CAST(:before AS timestamptz) IS NULL OR finished_at <= :before)
           AND (CAST(:ids AS uuid[]) IS NULL OR id = ANY (CAST(:ids AS uuid[])))
           AND (CAST(:source AS text) IS NULL OR source = :source)

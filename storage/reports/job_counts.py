@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from plumbline_client.states import JobState
+from storage.index_conditions import UNSCORED
 
 # Up to here an exact count takes a few milliseconds.
 EXACT_ROWS = 20_000
@@ -35,14 +36,14 @@ WHERE schemaname = 'plumbline' AND tablename = 'jobs' AND attname = 'state'
 """)
 ALL = text("SELECT state, count(*) FROM plumbline.jobs GROUP BY state")
 # The last condition follows from the others; it is that of the index.
-COUNTED = text("""
+COUNTED = text(f"""
 SELECT 'queued' AS state, count(*) FROM plumbline.jobs WHERE state = 'queued'
 UNION ALL
 SELECT 'leased', count(*) FROM plumbline.jobs WHERE state = 'leased'
 UNION ALL
 SELECT state, count(*) FROM plumbline.jobs
 WHERE state = ANY (CAST(:ended AS text[]))
-  AND state IN ('quarantined', 'rejected', 'expired', 'cancelled') GROUP BY state
+  AND {UNSCORED} GROUP BY state
 """)
 
 
