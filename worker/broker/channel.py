@@ -20,18 +20,18 @@ from kombu.transport import redis
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import dumps, loads
 
-from plumbline.messages import MessageRejected
 from plumbline_client.broker import server_answer
 from plumbline_client.broker_connection import TcpConnection, TlsConnection
 from plumbline_client.queues import queue_of
 from storage.rejected_messages import RejectedMessage
 from worker.broker import gate
 from worker.broker.lanes import Lanes
+from worker.broker.merged_wake_ups import WakeUps
 from worker.broker.message import Message
 from worker.broker.qos import QoS
 from worker.broker.refusal import Refusals
 from worker.broker.rejected_messages import WRITER
-from worker.broker.rejection import log_rejection, row_reason
+from worker.broker.rejection import UNREADABLE, log_rejection, row_reason
 from worker.broker.source_bindings import bound_sources
 from worker.broker.unacknowledged import (
     FAILED,
@@ -45,17 +45,6 @@ from worker.broker.unacknowledged import (
 from worker.broker.wakeup import Wakeups
 
 log = logging.getLogger(__name__)
-# What parsing a malformed entry raises: bytes that are not JSON (ValueError), JSON of another shape
-# (the rest). Errors of Redis itself are not among them.
-UNREADABLE = (
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    IndexError,
-    RecursionError,
-    MessageRejected,
-)
 # How often to look for messages without a wake-up: there is none for priorities other than 0.
 POLL_S = 0.75
 # A worker without a prefetch limit must still return to its event loop.
@@ -75,6 +64,7 @@ class Channel(redis.Channel):  # type: ignore[misc]
     def __init__(self, *args: Any, **options: Any) -> None:
         self._acknowledging: set[str] = set()
         self._unacknowledged: Unacknowledged | None = None
+        self._merger: WakeUps | None = None
         self._wakeups: Wakeups | None = None
         self._poll_at = self._paused_until = self._renew_at = 0.0
         self._taking = Refusals(log, "no messages are taken for now")
@@ -119,6 +109,7 @@ class Channel(redis.Channel):  # type: ignore[misc]
         self._unacknowledged = Unacknowledged(
             connection, self.global_keyprefix, self.unacked_key, self.unacked_index_key
         )
+        self._merger = WakeUps(self._unacknowledged, self.max_message_bytes)
         waiting = self._connparams() | {"health_check_interval": 0}
         connect = redis_py.ConnectionPool(**waiting).make_connection
         self._wakeups = Wakeups(connect, self.connection.cycle, self._wake)
@@ -196,6 +187,8 @@ class Channel(redis.Channel):  # type: ignore[misc]
 
     def settled(self, tag: str) -> None:
         """Record that a message is acknowledged or returned."""
+        if self._merger is not None:
+            self._merger.ended(tag, self.lanes.elapsed_s(tag))
         if self.lanes.ended(tag):
             self._poll_at = 0.0
 
@@ -239,13 +232,22 @@ class Channel(redis.Channel):  # type: ignore[misc]
         try:
             message = gate.admit(taken, queue, list_name, self.max_message_bytes)
             taken.message = b""
-            self.connection._deliver(message, queue)
+            self.connection._deliver(self._merge(taken, message, queue), queue)
         except UNREADABLE as error:
             # kombu handles a message in a place where nothing catches the errors, so that one that
             # it cannot handle would end this worker, and after a restart the next one.
+            self.qos.separate(taken.tag)
             self.qos.reject(taken.tag, requeue=False)
             names = gate.names(taken.message) if message is None else gate.Names.of(message)
             self._record_rejection(names, taken.size, queue, error)
+
+    def _merge(self, taken: Taken, message: gate.Admitted, queue: str) -> gate.Admitted:
+        """Return the message, merged with those that follow it if they can be."""
+        assert self._merger is not None
+        processes = self.qos.prefetch_count
+        merged, companions = self._merger.merge(taken, message, queue, processes)
+        self.qos.merge(taken.tag, companions)
+        return merged
 
     def _record_rejection(self, names: gate.Names, size: int, queue: str, error: Exception) -> None:
         log_rejection(names.message_id, error)

@@ -25,6 +25,7 @@ from plumbline.queues import (
     SWEEP_TASK,
     UPKEEP_QUEUE,
 )
+from plumbline_client.message import ALONE_HEADER
 from worker.broker.body import EMBEDDED, Body
 from worker.broker.json_parts import has_more_parts
 from worker.broker.message_times import EXPIRES_HEADER, NOT_BEFORE_HEADER, header_time
@@ -174,6 +175,8 @@ def own_headers(
     for name, value in times.items():
         if value is not None:
             own[name] = header_time("expires" if name == EXPIRES_HEADER else "eta", value)
+    if headers.get(ALONE_HEADER):
+        own[ALONE_HEADER] = True
     if isinstance(headers.get(EVERY_HEADER), int | float):
         own[EVERY_HEADER] = headers[EVERY_HEADER]
     return own

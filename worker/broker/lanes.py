@@ -169,6 +169,11 @@ class Lanes:
         if message := self._messages.get(tag):
             message.extra_s = restart_s
 
+    def elapsed_s(self, tag: str) -> float:
+        """Return how long a process has worked on a message; 0 if none has begun."""
+        message = self._messages.get(tag)
+        return 0.0 if message is None else message.running.elapsed_s(self._clock())
+
     def ended(self, tag: str) -> bool:
         """Record that a message is settled. Return whether that makes another queue readable."""
         message = self._messages.pop(tag, None)

@@ -5,12 +5,24 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from plumbline.messages import MessageRejected
 from plumbline_client.errors import PlumblineError
 from worker.telemetry import metrics
 from worker.telemetry.metrics import ErrorKind
 
 log = logging.getLogger(__name__)
 LONGEST_ID = 200
+# What parsing a malformed entry raises: bytes that are not JSON (ValueError), JSON of another shape
+# (the rest). Errors of Redis itself are not among them.
+UNREADABLE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    RecursionError,
+    MessageRejected,
+)
 
 
 def log_rejection(task_id: Any, error: Exception) -> None:

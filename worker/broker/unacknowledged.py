@@ -57,10 +57,11 @@ end
 # KEYS: hash, index, bells. ARGV: the key prefix, token of the new tag or '', the size above which
 # only a message's end is returned, the length of that end, the lists in the order in which they are
 # read, express queue, bulk queue, the size from which a message of the former belongs to the
-# latter, acknowledged tags. Returns the list, the message's size, and the message or its end. The
-# lists are one argument, as JSON, because 64 arguments take long to send and to read. RPOP comes
-# first because a full Redis refuses HSET and ZADD, but not to a script that has written. A bell
-# that is not empty wakes workers; it is emptied once no message waits for them.
+# latter, acknowledged tags. Returns the list, the message's size, the message or its end, and how
+# many messages the list has left. The lists are one argument, as JSON, because 64 arguments take
+# long to send and to read. RPOP comes first because a full Redis refuses HSET and ZADD, but not to
+# a script that has written. A bell that is not empty wakes workers; it is emptied once no message
+# waits for them.
 _TAKE = (
     _COMMON
     + r"""
@@ -124,13 +125,40 @@ for _, list in ipairs(cjson.decode(ARGV[5])) do
         if size > tonumber(ARGV[3]) then
             message = string.sub(message, -tonumber(ARGV[4]))
         end
-        return {list, size, message}
+        return {list, size, message, redis.call('LLEN', key)}
     end
 end
 for bell = 3, #KEYS do
     redis.pcall('DEL', KEYS[bell])
 end
 return failure
+"""
+)
+
+# KEYS: hash, index, list. ARGV: the list, token of the new tags, the size of each message, how many
+# to take. Returns the messages that follow, up to the first one of another size.
+_TAKE_MORE = (
+    _COMMON
+    + r"""
+local taken = {}
+for number = 1, tonumber(ARGV[4]) do
+    local following = redis.pcall('LRANGE', KEYS[3], -1, -1)
+    if failed(following) or not following[1] or #following[1] ~= tonumber(ARGV[3]) then
+        break
+    end
+    local message, tag = redis.call('RPOP', KEYS[3]), ARGV[2] .. number .. '@' .. ARGV[1]
+    local recorded = redis.pcall('HSET', unacked, tag, '[' .. message .. suffix(ARGV[1]))
+    if not failed(recorded) then
+        recorded = redis.pcall('ZADD', index, now, tag)
+    end
+    if failed(recorded) then
+        redis.pcall('HDEL', unacked, tag)
+        redis.call('RPUSH', KEYS[3], message)
+        break
+    end
+    taken[number] = message
+end
+return taken
 """
 )
 
@@ -224,14 +252,16 @@ return 1
 class Taken:
     """A message as it was in its list. `list_name` is a queue, or one of its priorities.
 
-    Of a message that is too large, `message` is only the end of its `size` bytes. It is emptied
-    once it is read, so that a large message is in memory only once.
+    `left` is how many messages the list had left. Of a message that is too large, `message` is only
+    the end of its `size` bytes. It is emptied once it is read, so that a large message is in memory
+    only once.
     """
 
     tag: str
     list_name: str
     message: bytes
     size: int
+    left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,8 +287,8 @@ class Unacknowledged:
         self._connection = connection
         self._prefix = prefix
         self._keys = [prefix + unacked, prefix + index]
-        self._take, self._return, self._renew, self._replace = (
-            Script(connection, source) for source in (_TAKE, _RETURN, _RENEW, _REPLACE)
+        self._take, self._take_more, self._return, self._renew, self._replace = (
+            Script(connection, source) for source in (_TAKE, _TAKE_MORE, _RETURN, _RENEW, _REPLACE)
         )
 
     def take(
@@ -280,9 +310,19 @@ class Unacknowledged:
         reply = self._run(self._take, keys, [*options, *acknowledged])
         if not reply:
             return None
-        list_name, size, message = reply
+        list_name, size, message, left = reply
         name = list_name.decode()
-        return Taken(token + MARK + name, name, message, size)
+        return Taken(token + MARK + name, name, message, size, left)
+
+    def take_more(self, taken: Taken, most: int) -> list[Taken]:
+        """Take the messages that follow in the same list, up to the first one of another size."""
+        token, name = uuid.uuid4().hex + "-", taken.list_name
+        keys = [*self._keys, self._prefix + name]
+        messages = self._run(self._take_more, keys, [name, token, taken.size, most])
+        return [
+            Taken(f"{token}{number}{MARK}{name}", name, message, len(message))
+            for number, message in enumerate(messages, 1)
+        ]
 
     def acknowledge(self, tags: Sequence[str]) -> None:
         """Forget the messages, which are processed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,7 @@ from plumbline_client.broker_answers import refusal, unreachable
 from plumbline_client.broker_connection import bound_replies
 from plumbline_client.broker_url_parser import parse_broker_url
 from plumbline_client.errors import BrokerUnavailable
-from plumbline_client.message import celery_message, wake_up
+from plumbline_client.message import ALONE_HEADER, NO_HEADERS, celery_message, wake_up
 from plumbline_client.queues import (
     KEY_PREFIX,
     SCORE_TASK,
@@ -114,13 +114,19 @@ class Publisher:
 
 
 def _wake_up(wake: WakeUp) -> tuple[str, str]:
-    return wake.list_name, _message(SCORE_TASK, wake_up(wake.ids), wake.list_name)
+    headers = {ALONE_HEADER: True} if wake.alone else NO_HEADERS
+    return wake.list_name, _message(SCORE_TASK, wake_up(wake.ids), wake.list_name, headers=headers)
 
 
 def _message(
-    task: str, arguments: dict[str, Any], list_name: str, task_id: str | None = None
+    task: str,
+    arguments: dict[str, Any],
+    list_name: str,
+    task_id: str | None = None,
+    headers: Mapping[str, Any] = NO_HEADERS,
 ) -> str:
-    return celery_message(task, arguments, queue_of(list_name), task_id or str(uuid.uuid4()))
+    queue, message_id = queue_of(list_name), task_id or str(uuid.uuid4())
+    return celery_message(task, arguments, queue, message_id, headers)
 
 
 @contextmanager

@@ -17,6 +17,8 @@ VERSION = 1
 # Callbacks and workflows that a Celery message can embed; ours has none.
 EMBEDDED: dict[str, Any] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 PERSISTENT = 2
+# Of a wake-up that a worker must not merge with others.
+ALONE_HEADER = "plumbline_alone"
 NO_HEADERS: Mapping[str, Any] = {}
 
 

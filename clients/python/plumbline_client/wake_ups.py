@@ -26,10 +26,14 @@ class QueuedJob:
 
 @dataclass(frozen=True, slots=True)
 class WakeUp:
-    """One message: the jobs that it names, and the list for it, without the key prefix."""
+    """One message: the jobs that it names, and the list for it, without the key prefix.
+
+    Workers process a message that is `alone` with no other one.
+    """
 
     ids: Sequence[uuid.UUID]
     list_name: str
+    alone: bool = False
 
 
 def group(jobs: Iterable[QueuedJob], message_size: int) -> list[WakeUp]:
@@ -55,7 +59,8 @@ def group(jobs: Iterable[QueuedJob], message_size: int) -> list[WakeUp]:
 def alone(jobs: Iterable[QueuedJob], queue: str | None = None) -> list[WakeUp]:
     """Return one message per job; in the queue for its length, unless another is named."""
     return [
-        WakeUp([job.id], lane(queue or queue_for(1, job.size), lane_of(job.source))) for job in jobs
+        WakeUp([job.id], lane(queue or queue_for(1, job.size), lane_of(job.source)), alone=True)
+        for job in jobs
     ]
 
 
