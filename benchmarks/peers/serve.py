@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.result_file import machine
+
 MAX_TOKENS = 512
 CLOCKS = {"wall": perf_counter, "cpu": process_time}
 
@@ -74,6 +76,9 @@ def pytorch(folder: Path, threads: int, kind: str) -> Logit:
     import torch
     from make_models import read_network
 
+    if kind == "bf16" and not {"avx512_bf16", "amx_bf16"} & set(machine()["flags"]):
+        # PyTorch would convert every product, which takes minutes.
+        raise NotImplementedError("this processor has no bfloat16 instructions")
     torch.set_num_threads(threads)
     network: Any = read_network(folder)
     if kind == "bf16":

@@ -12,15 +12,16 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.pipeline import graphile
 from benchmarks.pipeline.parts import PARTS, SHIPPED, Options
 from benchmarks.pipeline.servers import CHECKOUT, start_servers
+from benchmarks.pipeline.tables import part_table
 from benchmarks.result_file import add_output_option, machine_line, write_result
 from plumbline import celery_environment
 
@@ -56,9 +57,14 @@ def main() -> None:
     celery_environment.clean(os.environ)
     figures: dict[str, Any] = {}
     for name in arguments.parts or PARTS:
-        with tempfile.TemporaryDirectory() as folder, start_servers(Path(folder)) as servers:
+        started = time.monotonic()
+        with (
+            console.status(f"{name} ..."),
+            tempfile.TemporaryDirectory() as folder,
+            start_servers(Path(folder)) as servers,
+        ):
             figures[name] = PARTS[name](servers, options)
-        console.print(figures_table(name, figures[name]))
+        console.print(part_table(name, figures[name], time.monotonic() - started))
         write_result(arguments.output, figures, PACKAGES)
 
 
@@ -70,23 +76,6 @@ def usable_graphile(folder: Path | None, console: Console) -> Path | None:
         console.print(f"graphile-worker is left out: {reason}.")
         return None
     return folder.resolve()
-
-
-def figures_table(part: str, figures: dict[str, Any]) -> Table:
-    """Show a row per case, or per figure if the part has no cases."""
-    table = Table("", "texts/s, median", "CPU ms per text", "by process", title=part)
-    for name, case in figures.items():
-        if not isinstance(case, dict) or "cpu_ms_per_text" not in case:
-            table.add_row(name, str(case)[:120], "", "")
-            continue
-        costs = case["cpu_ms_per_text"]
-        table.add_row(
-            name,
-            f"{case['median_texts_per_s']:,.0f}",
-            f"{sum(costs.values()):.3f}",
-            ", ".join(f"{process} {ms:.3f}" for process, ms in costs.items()),
-        )
-    return table
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -13,7 +12,9 @@ from typing import Any
 
 from benchmarks.pipeline import bare
 from benchmarks.pipeline.cpu import cpu_by_name
+from benchmarks.pipeline.load import Rates
 from benchmarks.pipeline.servers import PLUMBLINE_APP, Servers, celery_worker
+from benchmarks.pipeline.texts import write_lines
 
 SUBMIT = [str(Path(sys.executable).with_name("plumbline")), "submit"]
 
@@ -21,32 +22,25 @@ SUBMIT = [str(Path(sys.executable).with_name("plumbline")), "submit"]
 def measure(
     servers: Servers, texts: list[str], models_dir: Path, model: str, rounds: int, processes: int
 ) -> dict[str, Any]:
-    """Return texts per second of both, in turn, and the CPU milliseconds per text."""
-    file = servers.folder / "texts.txt"
-    file.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+    """Return the rates of both, in turn, and the CPU milliseconds of the pipeline per text."""
+    file = write_lines(servers.folder / "texts.txt", texts)
     settings = {"MODELS_DIR": models_dir, "MODEL": model}
-    rates: dict[str, list[float]] = {"two bare scorers": [], "plumbline submit": []}
-    costs: list[dict[str, float]] = []
+    scorers, pipeline = Rates(), Rates()
     with celery_worker(servers, PLUMBLINE_APP, processes, settings=settings):
-        submit_file(servers, file, len(texts), settings)
+        submit_file(servers, Rates(), file, len(texts), settings)
         for _ in range(rounds):
-            rates["two bare scorers"].append(bare.texts_per_s(texts, models_dir, model, processes))
-            rate, cost = submit_file(servers, file, len(texts), settings)
-            rates["plumbline submit"].append(rate)
-            costs.append(cost)
-    ratios = [a / b for a, b in zip(*reversed(list(rates.values())), strict=True)]
+            scorers.per_s.append(bare.texts_per_s(texts, models_dir, model, processes))
+            submit_file(servers, pipeline, file, len(texts), settings)
     return {
-        "texts": len(texts),
-        "texts_per_s": rates,
-        "ratio": statistics.median(ratios),
-        "cpu_ms_per_text": medians(costs),
+        f"{processes} bare scorers": scorers.document(),
+        "plumbline submit": pipeline.document(),
     }
 
 
 def submit_file(
-    servers: Servers, file: Path, count: int, settings: Mapping[str, object]
-) -> tuple[float, dict[str, float]]:
-    """Return texts per second, from the start of the command to the last row, and CPU ms each."""
+    servers: Servers, rates: Rates, file: Path, count: int, settings: Mapping[str, object]
+) -> None:
+    """Submit a file, and measure from the start of the command to the last row."""
     before, started = cpu_by_name(servers.roots), time.time()
     client = subprocess.Popen(
         [*SUBMIT, str(file)],
@@ -60,12 +54,6 @@ def submit_file(
         raise SystemExit("`plumbline submit` failed.")
     ended = servers.wait_for_rows(count, started)
     after = cpu_by_name(servers.roots)
-    seconds = {name: after[name] - before.get(name, 0.0) for name in after}
-    seconds["client"] = usage.ru_utime + usage.ru_stime
-    return count / (ended - started), {
-        name: 1000.0 * spent / count for name, spent in seconds.items()
-    }
-
-
-def medians(costs: list[dict[str, float]]) -> dict[str, float]:
-    return {name: statistics.median(cost[name] for cost in costs) for name in costs[0]}
+    spent = {name: after[name] - before.get(name, 0.0) for name in after}
+    spent["client"] = usage.ru_utime + usage.ru_stime
+    rates.add(count, ended - started, spent)

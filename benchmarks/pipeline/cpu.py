@@ -52,9 +52,13 @@ def tree(root: int) -> Iterator[Process]:
 
 
 def cpu_by_name(roots: Mapping[str, int]) -> dict[str, float]:
-    """Return the CPU seconds of each tree; those of a worker's children are apart."""
-    seconds = {}
-    for name, root in roots.items():
+    """Return the CPU seconds of each tree; those of a worker's children are apart.
+
+    Workers that differ only in their number are added up.
+    """
+    seconds: dict[str, float] = {}
+    for numbered, root in roots.items():
+        name = numbered.rstrip("0123456789 ")
         for process in tree(root):
             part = f"{name}, children" if process.pid != root and "worker" in name else name
             spent = process.cpu_s + process.reaped_cpu_s

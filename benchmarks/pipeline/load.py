@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +29,11 @@ class Rates:
     per_s: list[float] = field(default_factory=list)
     cpu_ms: list[dict[str, float]] = field(default_factory=list)
 
+    def add(self, count: int, seconds: float, cpu_s: Mapping[str, float]) -> None:
+        """Add a round: how many texts, in which time, with which CPU seconds by process."""
+        self.per_s.append(count / seconds)
+        self.cpu_ms.append({name: 1000.0 * spent / count for name, spent in cpu_s.items()})
+
     def document(self) -> dict[str, Any]:
         names = self.cpu_ms[0] if self.cpu_ms else ()
         return {
@@ -38,10 +43,6 @@ class Rates:
                 name: round(median(round_ms[name] for round_ms in self.cpu_ms), 4) for name in names
             },
         }
-
-    @property
-    def total_cpu_ms(self) -> float:
-        return median(sum(round_ms.values()) for round_ms in self.cpu_ms)
 
 
 @contextmanager
@@ -56,8 +57,7 @@ def measured(servers: Servers, rates: Rates, count: int) -> Iterator[Callable[[f
     client_s = time.process_time() - own
     after = cpu_by_name(servers.roots)
     spent = {name: after[name] - before.get(name, 0.0) for name in after} | {"client": client_s}
-    rates.per_s.append(count / (ended[0] - started))
-    rates.cpu_ms.append({name: 1000.0 * seconds / count for name, seconds in spent.items()})
+    rates.add(count, ended[0] - started, spent)
 
 
 def measure_ledger(
