@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -34,6 +35,8 @@ def run_program(command: Callable[[], None]) -> None:
     except BrokenPipeError:
         standard_streams.discard_output()
         code = 0
+    # Python would search all objects for garbage several times before it exits.
+    gc.freeze()
     raise SystemExit(code)
 
 

@@ -5,6 +5,7 @@ Typer takes longer to import than a probe to run, so the version and `health` do
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -18,6 +19,9 @@ SURROGATE = re.compile("[\udc80-\udcff]")
 
 def main() -> None:
     """Run a command; see `plumbline.program`."""
+    # Imports make more than a hundred thousand objects and no garbage, but Python would search for
+    # it every few hundred objects. `LazyCommand.load` enables the search before a command works.
+    gc.disable()
     if any(not argument.isascii() and SURROGATE.search(argument) for argument in sys.argv):
         restart_in_utf_8()
     run_program(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -30,6 +31,10 @@ class LazyCommand:
         """Import the command; return the Click object that typer makes of it."""
         module, _, attribute = self.location.partition(":")
         target = getattr(import_module(f"plumbline.cli.commands.{module}"), attribute)
+        if not gc.isenabled():
+            # What was imported stays, so the search for garbage may pass over it.
+            gc.freeze()
+            gc.enable()
         parent = typer.Typer(add_completion=False)
         # A parent without a callback and with a single command would become that command.
         parent.callback()(_no_options)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -87,6 +88,17 @@ def libraries_of(name: str) -> set[str]:
 def test_a_command_imports_only_the_libraries_that_it_needs(name: str) -> None:
     location = module.COMMANDS[name].location.partition(":")[0]
     assert libraries_of(f"plumbline.cli.commands.{location}") == LIBRARIES[name]
+
+
+def test_garbage_is_collected_while_a_command_works_but_not_while_it_is_imported() -> None:
+    frozen = gc.get_freeze_count()
+    try:
+        gc.disable()
+        module.COMMANDS["redis"].load("redis")
+        assert gc.isenabled() and gc.get_freeze_count() > frozen
+    finally:
+        gc.unfreeze()
+        gc.enable()
 
 
 @pytest.mark.parametrize("name", module.COMMANDS)
