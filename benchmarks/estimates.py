@@ -41,7 +41,7 @@ from plumbline.settings import Settings
 from plumbline_client.errors import TextRefused
 from scoring.intervals import wilson
 from scoring.scorer import Scorer
-from storage.tables import Metric
+from storage.states import Metric
 from training.release.drift_reference import build_profile
 
 ALPHA = float(Settings.model_fields["drift_alpha"].default)

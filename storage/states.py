@@ -9,12 +9,17 @@ from plumbline_client.states import TERMINAL, JobState
 __all__ = [
     "JOINT_FEATURE",
     "TERMINAL",
+    "Action",
     "DriftVerdict",
     "EstimateStatus",
+    "GranteeKind",
     "JobState",
+    "Metric",
+    "NoticeStatus",
     "ReferenceKind",
     "Role",
     "Sampling",
+    "Severity",
 ]
 
 # The feature name of the drift value that stands for all columns of a report together.
@@ -72,3 +77,33 @@ class GranteeKind(StrEnum):
 
     ROLE = "role"
     SOURCE = "source"
+
+
+class Action(StrEnum):
+    """What a deployment changed compared with the previous one."""
+
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+    SHADOW = "shadow"
+    CANARY = "canary"
+
+
+class Metric(StrEnum):
+    """A metric of a quality report. It rates the predicted label, whatever the decision was."""
+
+    ACCURACY = "accuracy"
+    PRECISION = "precision"
+    RECALL = "recall"
+    F1 = "f1"
+
+
+class Severity(StrEnum):
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class NoticeStatus(StrEnum):
+    """The event that a notice reports."""
+
+    RAISED = "raised"
+    RESOLVED = "resolved"

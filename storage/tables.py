@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -26,7 +25,17 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from plumbline_client.states import JobState
 from storage.index_conditions import SET_ASIDE, UNSCORED
-from storage.states import DriftVerdict, GranteeKind, ReferenceKind, Role, Sampling
+from storage.states import (
+    Action,
+    DriftVerdict,
+    GranteeKind,
+    Metric,
+    NoticeStatus,
+    ReferenceKind,
+    Role,
+    Sampling,
+    Severity,
+)
 
 SCHEMA = "plumbline"
 NAMING = {
@@ -187,15 +196,6 @@ class ModelFault(Base):
     machine: Mapped[str] = mapped_column(primary_key=True)
     reason: Mapped[str]
     last_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-
-class Action(StrEnum):
-    """What a deployment changed compared with the previous one."""
-
-    PROMOTE = "promote"
-    ROLLBACK = "rollback"
-    SHADOW = "shadow"
-    CANARY = "canary"
 
 
 class Deployment(Base):
@@ -370,15 +370,6 @@ class QualityReport(Base):
     refreshed_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class Metric(StrEnum):
-    """A metric of a quality report. It rates the predicted label, whatever the decision was."""
-
-    ACCURACY = "accuracy"
-    PRECISION = "precision"
-    RECALL = "recall"
-    F1 = "f1"
-
-
 class QualityValue(Base):
     """One metric of one quality report, in [0, 1]; None if its denominator is zero."""
 
@@ -432,11 +423,6 @@ class LockRow(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
 
 
-class Severity(StrEnum):
-    WARNING = "warning"
-    CRITICAL = "critical"
-
-
 class Alert(Base):
     """An alert, from when its condition first held until it has been clear for a while."""
 
@@ -466,13 +452,6 @@ class Alert(Base):
     # Since when the condition no longer holds; None while it does.
     clear_since: Mapped[datetime | None]
     resolved_at: Mapped[datetime | None]
-
-
-class NoticeStatus(StrEnum):
-    """The event that a notice reports."""
-
-    RAISED = "raised"
-    RESOLVED = "resolved"
 
 
 class AlertNotice(Base):

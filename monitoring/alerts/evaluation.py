@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Row
 
 from monitoring.alerts.rules import evaluate_rules
 from plumbline.settings import Settings
@@ -14,7 +15,7 @@ from storage.database import translate_errors
 from storage.reports import alerts
 from storage.reports.alert_facts import read_alert_facts
 from storage.reports.alerts import Condition
-from storage.tables import Alert, NoticeStatus
+from storage.states import NoticeStatus
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def evaluate(engine: Engine, settings: Settings) -> AlertCounts | None:
     return AlertCounts(len(raised), len(resolved), len(open_alerts) + len(raised) - len(resolved))
 
 
-def find_changes(open_alerts: Sequence[Alert], conditions: Sequence[Condition]) -> AlertChanges:
+def find_changes(open_alerts: Sequence[Row[Any]], conditions: Sequence[Condition]) -> AlertChanges:
     """Match conditions to open alerts by rule and subject, whatever their values are."""
     open_ids = {(alert.rule, alert.subject): alert.id for alert in open_alerts}
     current = {(condition.rule, condition.subject): condition for condition in conditions}
@@ -87,7 +88,7 @@ def add_notices(
         alerts.add_notices(connection, resolved, NoticeStatus.RESOLVED)
 
 
-def log_changes(opened: Sequence[Condition], resolved: Sequence[Alert]) -> None:
+def log_changes(opened: Sequence[Condition], resolved: Sequence[Row[Any]]) -> None:
     for condition in opened:
         log.warning("alert %s (%s): %s", condition.rule, condition.severity, condition.message)
     for alert in resolved:

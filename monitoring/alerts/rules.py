@@ -16,8 +16,7 @@ from plumbline.settings import Settings
 from storage.reports.alert_facts import AlertFacts
 from storage.reports.alerts import Condition
 from storage.reports.quality import LatestQuality
-from storage.states import DriftVerdict, EstimateStatus, Role
-from storage.tables import Metric, Severity
+from storage.states import DriftVerdict, EstimateStatus, Metric, Role, Severity
 
 Rule = Callable[[AlertFacts, Settings], Iterator[Condition]]
 

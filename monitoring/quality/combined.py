@@ -39,7 +39,7 @@ from monitoring.quality.estimated import (
     with_interval,
 )
 from scoring.intervals import COVERAGE
-from storage.tables import Metric
+from storage.states import Metric
 
 # The prior of Jeffreys, whose interval holds its coverage for shares near 0 and 1 (Brown, Cai and
 # DasGupta, "Interval Estimation for a Binomial Proportion", Statistical Science, 2001).

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from scoring.artifact.profile import Profile
 from scoring.intervals import COVERAGE
-from storage.tables import Metric
+from storage.states import Metric
 
 Floats = NDArray[np.float64]
 DRAWS = 4_000

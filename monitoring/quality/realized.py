@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scoring.intervals import wilson
-from storage.tables import Metric
+from storage.states import Metric
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,8 +46,7 @@ from storage.reports import quality, quality_counts
 from storage.reports.quality import NewMetricValues, QualityWindow
 from storage.reports.quality_counts import OTHER_SOURCES, WindowCounts
 from storage.serving import deployments
-from storage.states import Role
-from storage.tables import Metric
+from storage.states import Metric, Role
 
 log = logging.getLogger(__name__)
 # A run that makes reports for longer delays other reports, and nobody needs the oldest first.

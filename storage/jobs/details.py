@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Row, text
 
-from storage.tables import Job, Prediction
+JOB = text("SELECT * FROM plumbline.jobs WHERE id = :id")
+PREDICTIONS = text("SELECT * FROM plumbline.predictions WHERE job_id = :id ORDER BY role")
 
 
-def find_job(connection: Connection, job_id: uuid.UUID) -> tuple[Job, list[Prediction]] | None:
-    """Return one job with its predictions, the live one first; None if there is no such job."""
-    with Session(connection) as session:
-        job = session.get(Job, job_id)
-        if job is None:
-            return None
-        predictions = session.scalars(
-            select(Prediction).where(Prediction.job_id == job_id).order_by(Prediction.role)
-        )
-        return job, list(predictions)
+def find_job(
+    connection: Connection, job_id: uuid.UUID
+) -> tuple[Row[Any], Sequence[Row[Any]]] | None:
+    """Return one job with its predictions, the live one first; None if there is no such job.
+
+    The columns are those of `storage.tables.Job` and `storage.tables.Prediction`.
+    """
+    job = connection.execute(JOB, {"id": job_id}).one_or_none()
+    if job is None:
+        return None
+    return job, connection.execute(PREDICTIONS, {"id": job_id}).all()

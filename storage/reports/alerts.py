@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, desc, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Row, text
 
 from storage.locks import Lock
 from storage.locks import try_lock as try_advisory_lock
-from storage.tables import Alert, NoticeStatus
+from storage.states import NoticeStatus
+
+OPEN_ALERTS = text("""
+SELECT * FROM plumbline.alerts WHERE resolved_at IS NULL ORDER BY severity, raised_at, id
+""")
+RESOLVED_ALERTS = text("""
+SELECT * FROM plumbline.alerts WHERE resolved_at IS NOT NULL
+ORDER BY resolved_at DESC, id DESC LIMIT :limit
+""")
 
 # clock_timestamp() instead of now(), because the next attempt is due after this one and not after
 # the start of its transaction.
@@ -121,27 +129,17 @@ def try_lock(connection: Connection) -> bool:
     return try_advisory_lock(connection, Lock.EVALUATE_ALERTS)
 
 
-def open_alerts(connection: Connection) -> list[Alert]:
-    """Return the alerts that are not resolved, the critical and oldest first."""
-    with Session(connection) as session:
-        alerts = session.scalars(
-            select(Alert)
-            .where(Alert.resolved_at.is_(None))
-            .order_by(Alert.severity, Alert.raised_at, Alert.id)
-        )
-        return list(alerts)
+def open_alerts(connection: Connection) -> Sequence[Row[Any]]:
+    """Return the alerts that are not resolved, the critical and oldest first.
+
+    The columns are those of `storage.tables.Alert`.
+    """
+    return connection.execute(OPEN_ALERTS).all()
 
 
-def resolved_alerts(connection: Connection, limit: int = 20) -> list[Alert]:
+def resolved_alerts(connection: Connection, limit: int = 20) -> Sequence[Row[Any]]:
     """Return the alerts that were resolved last, the newest first."""
-    with Session(connection) as session:
-        alerts = session.scalars(
-            select(Alert)
-            .where(Alert.resolved_at.is_not(None))
-            .order_by(desc(Alert.resolved_at), desc(Alert.id))
-            .limit(limit)
-        )
-        return list(alerts)
+    return connection.execute(RESOLVED_ALERTS, {"limit": limit}).all()
 
 
 def open_alert(connection: Connection, condition: Condition) -> int | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from plumbline_client.states import JobState
 from storage.jobs.queue import QUEUE_LENGTH
@@ -15,7 +16,6 @@ from storage.reports.alerts import open_alerts
 from storage.reports.current_verdicts import CurrentVerdict, current_verdicts, last_reported
 from storage.reports.job_counts import count_jobs
 from storage.serving.newest import NEWEST_DEPLOYMENT
-from storage.tables import Alert
 
 SNAPSHOT = text(f"""
 SELECT
@@ -50,7 +50,7 @@ class Status:
     rejected_messages_last_day: int = 0
     drift: Sequence[CurrentVerdict] = ()
     drift_reported_at: datetime | None = None
-    open_alerts: Sequence[Alert] = ()
+    open_alerts: Sequence[Row[Any]] = ()
     estimated: frozenset[JobState] = frozenset()
 
 

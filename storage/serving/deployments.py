@@ -6,19 +6,32 @@ Every change is a new row, written under a lock; the newest row is the current d
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, desc, insert, select, text
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Connection, text
 
 from storage.errors import VersionChanged
 from storage.locks import Lock, lock
 from storage.serving.newest import NEWEST_DEPLOYMENT
-from storage.tables import Action, Deployment, ModelVersion
+from storage.states import Action
+
+NEWEST = text(NEWEST_DEPLOYMENT)
+HISTORY = text("""
+SELECT model, deployed_by, reason, deployed_at, forced, action, shadow, canary, canary_share
+FROM plumbline.deployments ORDER BY id DESC LIMIT :limit
+""")
+BY_ID = text("SELECT model, returns_to FROM plumbline.deployments WHERE id = :id")
+DEPLOY = text("""
+INSERT INTO plumbline.deployments
+    (model, shadow, canary, canary_share, action, returns_to, deployed_by, reason, forced)
+VALUES (:model, :shadow, :canary, :canary_share, :action, :returns_to, :deployed_by, :reason,
+        :forced)
+""")
 
 # The first deployment after the last one with another live version.
 LIVE_SINCE = text(f"""
@@ -27,6 +40,17 @@ FROM plumbline.deployments AS same, ({NEWEST_DEPLOYMENT}) AS newest
 WHERE same.model = newest.model AND same.id > coalesce((
     SELECT max(other.id) FROM plumbline.deployments AS other WHERE other.model <> newest.model
 ), 0)
+""")
+
+REGISTERED_SHA256 = text("""
+SELECT manifest_sha256 FROM plumbline.model_versions WHERE model = :model
+""")
+REGISTERED_LABELS = text("SELECT labels FROM plumbline.model_versions WHERE model = :model")
+REGISTER = text("""
+INSERT INTO plumbline.model_versions (model, manifest_sha256, metrics, labels)
+VALUES (:model, :manifest_sha256, CAST(:metrics AS jsonb), :labels)
+ON CONFLICT (model) DO UPDATE SET manifest_sha256 = excluded.manifest_sha256,
+    metrics = excluded.metrics, labels = excluded.labels
 """)
 
 
@@ -115,13 +139,7 @@ def live_since(connection: Connection) -> datetime | None:
 
 def history(connection: Connection, limit: int = 20) -> list[DeploymentRecord]:
     """Return the newest deployments first."""
-    columns = (
-        Deployment.model, Deployment.deployed_by, Deployment.reason, Deployment.deployed_at,
-        Deployment.forced, Deployment.action, Deployment.shadow, Deployment.canary,
-        Deployment.canary_share,
-    )  # fmt: skip
-    rows = connection.execute(select(*columns).order_by(desc(Deployment.id)).limit(limit))
-    return [DeploymentRecord(*row) for row in rows]
+    return [DeploymentRecord(*row) for row in connection.execute(HISTORY, {"limit": limit})]
 
 
 def previous_model(connection: Connection) -> str | None:
@@ -129,8 +147,8 @@ def previous_model(connection: Connection) -> str | None:
     current = _current(connection)
     if current is None or current.returns_to is None:
         return None
-    previous = select(Deployment.model).where(Deployment.id == current.returns_to)
-    return connection.execute(previous).scalar_one()
+    previous: str = connection.execute(BY_ID, {"id": current.returns_to}).one().model
+    return previous
 
 
 def lock_deployments(connection: Connection) -> None:
@@ -140,14 +158,12 @@ def lock_deployments(connection: Connection) -> None:
 
 def registered_sha256(connection: Connection, model: str) -> str | None:
     """Return the hash of the version's manifest when it was registered; None if it never was."""
-    query = select(ModelVersion.manifest_sha256).where(ModelVersion.model == model)
-    return connection.execute(query).scalar_one_or_none()
+    return connection.execute(REGISTERED_SHA256, {"model": model}).scalar_one_or_none()
 
 
 def registered_labels(connection: Connection, model: str) -> tuple[str, str] | None:
     """Return the version's negative and positive class; None if they were never registered."""
-    query = select(ModelVersion.labels).where(ModelVersion.model == model)
-    labels = connection.execute(query).scalar_one_or_none()
+    labels = connection.execute(REGISTERED_LABELS, {"model": model}).scalar_one_or_none()
     return (labels[0], labels[1]) if labels else None
 
 
@@ -164,13 +180,8 @@ def register(connection: Connection, version: VersionRecord, *, replace: bool = 
             "files, or give the new content a version number of its own."
         )
     # psycopg writes a tuple as a composite type, not as an array.
-    values = asdict(version) | {"labels": list(version.labels)}
-    changes = {name: value for name, value in values.items() if name != "model"}
-    connection.execute(
-        upsert(ModelVersion)
-        .values(values)
-        .on_conflict_do_update(index_elements=[ModelVersion.model], set_=changes)
-    )
+    labels, metrics = list(version.labels), json.dumps(version.metrics)
+    connection.execute(REGISTER, asdict(version) | {"labels": labels, "metrics": metrics})
 
 
 def promote(
@@ -194,9 +205,9 @@ def promote(
         returns_to = None
     else:
         returns_to = current.returns_to if current.model == version.model else current.id
-    _insert(
+    _deploy(
         connection,
-        action=Action.PROMOTE,
+        Action.PROMOTE,
         model=version.model,
         returns_to=returns_to,
         deployed_by=deployed_by,
@@ -222,13 +233,10 @@ def roll_back(connection: Connection, *, deployed_by: str, reason: str) -> None:
     lock_deployments(connection)
     current = _require_current(connection)
     assert current.returns_to is not None, "the caller checks previous_model first"
-    target = select(Deployment.model, Deployment.returns_to).where(
-        Deployment.id == current.returns_to
-    )
-    previous = connection.execute(target).one()
-    _insert(
+    previous = connection.execute(BY_ID, {"id": current.returns_to}).one()
+    _deploy(
         connection,
-        action=Action.ROLLBACK,
+        Action.ROLLBACK,
         model=previous.model,
         returns_to=previous.returns_to,
         deployed_by=deployed_by,
@@ -239,7 +247,7 @@ def roll_back(connection: Connection, *, deployed_by: str, reason: str) -> None:
 def set_shadow(connection: Connection, model: str | None, *, deployed_by: str, reason: str) -> None:
     """Make a registered version the shadow, or None to have none; everything else stays."""
     lock_deployments(connection)
-    _change(connection, action=Action.SHADOW, shadow=model, deployed_by=deployed_by, reason=reason)
+    _change(connection, Action.SHADOW, shadow=model, deployed_by=deployed_by, reason=reason)
 
 
 def set_canary(
@@ -258,7 +266,7 @@ def set_canary(
     lock_deployments(connection)
     _change(
         connection,
-        action=Action.CANARY,
+        Action.CANARY,
         canary=model,
         canary_share=share,
         deployed_by=deployed_by,
@@ -268,7 +276,7 @@ def set_canary(
 
 
 def _current(connection: Connection) -> _CurrentDeployment | None:
-    row = connection.execute(text(NEWEST_DEPLOYMENT)).one_or_none()
+    row = connection.execute(NEWEST).one_or_none()
     if row is None:
         return None
     names = _CurrentDeployment.__slots__
@@ -281,11 +289,13 @@ def _require_current(connection: Connection) -> _CurrentDeployment:
     return current
 
 
-def _change(connection: Connection, **changes: Any) -> None:
+def _change(connection: Connection, action: Action, **changes: Any) -> None:
     current = asdict(_require_current(connection))
     del current["id"]
-    _insert(connection, **current | changes)
+    _deploy(connection, action, **current | changes)
 
 
-def _insert(connection: Connection, **values: Any) -> None:
-    connection.execute(insert(Deployment).values(**values))
+def _deploy(connection: Connection, action: Action, **values: Any) -> None:
+    """Insert a deployment; what `values` leave out is not set."""
+    unset = {"shadow": None, "canary": None, "canary_share": None, "forced": False}
+    connection.execute(DEPLOY, unset | values | {"action": str(action)})

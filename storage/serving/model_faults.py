@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, delete, func, select
-from sqlalchemy.dialects.postgresql import insert as upsert
-
-from storage.tables import ModelFault
+from sqlalchemy import Connection, text
 
 # A worker tries again, and records the fault again, several times in this time.
 CURRENT_S = 300.0
+
+RECORD = text("""
+INSERT INTO plumbline.model_faults (model, machine, reason) VALUES (:model, :machine, :reason)
+ON CONFLICT (model, machine) DO UPDATE SET reason = excluded.reason, last_seen_at = now()
+""")
+CLEAR = text("DELETE FROM plumbline.model_faults WHERE model = :model AND machine = :machine")
+CURRENT = text("""
+SELECT model, machine, reason FROM plumbline.model_faults
+WHERE last_seen_at > now() - make_interval(secs => :current_s) ORDER BY model, machine
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,26 +30,14 @@ class Fault:
 
 
 def record(connection: Connection, fault: Fault) -> None:
-    changes = {"reason": fault.reason, "last_seen_at": func.now()}
-    connection.execute(
-        upsert(ModelFault)
-        .values(model=fault.model, machine=fault.machine, reason=fault.reason)
-        .on_conflict_do_update(index_elements=["model", "machine"], set_=changes)
-    )
+    connection.execute(RECORD, asdict(fault))
 
 
 def clear(connection: Connection, model: str, machine: str) -> None:
     """Forget the fault of a version that the machine has loaded since."""
-    connection.execute(
-        delete(ModelFault).where(ModelFault.model == model, ModelFault.machine == machine)
-    )
+    connection.execute(CLEAR, {"model": model, "machine": machine})
 
 
 def current(connection: Connection) -> list[Fault]:
     """Return the faults of the last CURRENT_S, by model and machine."""
-    recent = ModelFault.last_seen_at > func.now() - func.make_interval(0, 0, 0, 0, 0, 0, CURRENT_S)
-    columns = (ModelFault.model, ModelFault.machine, ModelFault.reason)
-    rows = connection.execute(
-        select(*columns).where(recent).order_by(ModelFault.model, ModelFault.machine)
-    )
-    return [Fault(*row) for row in rows]
+    return [Fault(*row) for row in connection.execute(CURRENT, {"current_s": CURRENT_S})]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
+from sqlalchemy import Row
 
 from plumbline.cli.database import database
 from plumbline.cli.json_option import JsonOption
@@ -22,7 +23,6 @@ from plumbline.cli.output.rows import row_values
 from plumbline.services import connected
 from plumbline.settings import Settings
 from storage.reports.alerts import open_alerts, resolved_alerts
-from storage.tables import Alert
 
 STYLES = {"critical": "red", "warning": "yellow"}
 
@@ -45,7 +45,7 @@ def alerts(
         out.print(alerts_table([*firing, *resolved]))
 
 
-def alerts_table(alerts: Sequence[Alert]) -> Table:
+def alerts_table(alerts: Sequence[Row[Any]]) -> Table:
     table = column_table("since", "until", "rule", "", "message")
     for column in table.columns[:3]:
         column.no_wrap = True

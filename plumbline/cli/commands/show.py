@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from plumbline.cli.database import database
 from plumbline.cli.json_option import JsonOption
@@ -30,7 +30,6 @@ from plumbline_client.errors import JobUnknown
 from plumbline_client.review import review_reason
 from plumbline_client.states import JobState
 from storage.jobs import details, results
-from storage.tables import Job, Prediction
 
 PREFIX = re.compile(r"[0-9a-f]{4,32}")
 EXAMPLE_ID = uuid.UUID(int=0x1234 << 112)
@@ -54,7 +53,7 @@ def show(
         out.print(prediction_table(prediction))
 
 
-def find_job(connection: Connection, name: str) -> tuple[Job, list[Prediction]]:
+def find_job(connection: Connection, name: str) -> tuple[Row[Any], Sequence[Row[Any]]]:
     """Return the job with this id or unique prefix of an id, and its predictions.
 
     Raises JobUnknown if no job or several jobs match, or if `name` cannot be part of an id.
@@ -74,7 +73,7 @@ def find_job(connection: Connection, name: str) -> tuple[Job, list[Prediction]]:
     return row
 
 
-def job_document(job: Job, predictions: list[Prediction]) -> dict[str, Any]:
+def job_document(job: Row[Any], predictions: Sequence[Row[Any]]) -> dict[str, Any]:
     """Return every column of the job, and in `predictions` every column of each prediction.
 
     A prediction also has its `review_reason`.
@@ -83,11 +82,11 @@ def job_document(job: Job, predictions: list[Prediction]) -> dict[str, Any]:
     return row_values(job) | {"predictions": documents}
 
 
-def review_reason_of(prediction: Prediction) -> str | None:
+def review_reason_of(prediction: Row[Any]) -> str | None:
     return review_reason(prediction.decision, prediction.notes)
 
 
-def job_table(job: Job, predictions: Sequence[Prediction] = ()) -> Table:
+def job_table(job: Row[Any], predictions: Sequence[Row[Any]] = ()) -> Table:
     table = property_table(f"job {job.id}")
     table.add_row("state", colored_text(job.state))
     if job.error:
@@ -111,7 +110,7 @@ def job_table(job: Job, predictions: Sequence[Prediction] = ()) -> Table:
     return table
 
 
-def stored_text(job: Job) -> Text:
+def stored_text(job: Row[Any]) -> Text:
     if job.text is None:
         return Text("deleted", style="dim")
     text = printable_text(job.text, LONGEST_TEXT)
@@ -120,7 +119,7 @@ def stored_text(job: Job) -> Text:
     return text
 
 
-def prediction_table(prediction: Prediction) -> Table:
+def prediction_table(prediction: Row[Any]) -> Table:
     table = property_table(f"{prediction.role} prediction of {prediction.model}")
     confidence = format_number(prediction.confidence, 4)
     table.add_row("decision", colored_text(prediction.decision))

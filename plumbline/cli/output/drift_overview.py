@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from plumbline.cli.output.console import (
     colored_text,
@@ -20,7 +20,6 @@ from plumbline.cli.output.rows import row_values
 from storage.reports.alerts import open_alerts
 from storage.reports.current_verdicts import CurrentVerdict, current_verdicts, last_reported
 from storage.serving.deployments import live_model
-from storage.tables import Alert
 
 # More lines of one kind do not help anybody who looks at a whole system.
 MAX_LINES = 5
@@ -38,7 +37,7 @@ class DriftOverview:
     live_model: str | None
     reported: bool
     current: Sequence[CurrentVerdict]
-    alerts: Sequence[Alert]
+    alerts: Sequence[Row[Any]]
 
 
 def read_overview(connection: Connection, valid_s: float) -> DriftOverview:
@@ -99,7 +98,7 @@ def subject_text(report: CurrentVerdict) -> Text:
     return printable_text(f"{report.model}, {source}", LONGEST_SUBJECT)
 
 
-def alerts_text(alerts: Sequence[Alert]) -> Text:
+def alerts_text(alerts: Sequence[Row[Any]]) -> Text:
     """Return how many alerts are open and how severe the worst is, then what they are about."""
     if not alerts:
         return Text("none is open")

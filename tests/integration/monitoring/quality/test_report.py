@@ -24,8 +24,7 @@ from storage.reports import quality
 from storage.reports.quality import LatestQuality, MetricValues, QualityWindow
 from storage.serving import deployments
 from storage.serving.deployments import VersionRecord
-from storage.states import Sampling
-from storage.tables import Metric
+from storage.states import Metric, Sampling
 from tests.paths import MODELS
 
 MODEL, SHADOW = "sms-spam/1.0.0", "sms-spam/1.1.0"

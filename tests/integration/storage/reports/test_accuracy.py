@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Engine, insert
 
 from storage.reports.accuracy import Accuracy, newest_accuracy
-from storage.tables import DriftReport, Metric, QualityReport, QualityValue
+from storage.states import Metric
+from storage.tables import DriftReport, QualityReport, QualityValue
 
 MODEL = "m/1.0.0"
 HOUR = timedelta(hours=1)

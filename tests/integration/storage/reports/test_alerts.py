@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from storage.reports import alerts
 from storage.reports.alerts import Condition, Notice
-from storage.tables import NoticeStatus
+from storage.states import NoticeStatus
 
 DAY_S = 86_400.0
 

@@ -23,7 +23,7 @@ from monitoring.quality.estimated import (
     estimated_metrics,
 )
 from scoring.intervals import wilson
-from storage.tables import Metric
+from storage.states import Metric
 
 ROWS, LABELS, TRIALS = 500, 50, 100
 # 700 validation texts with as many errors as their probabilities predict.

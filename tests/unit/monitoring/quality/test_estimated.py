@@ -14,7 +14,7 @@ from monitoring.quality.estimated import (
     with_noise,
 )
 from scoring.artifact.profile import Profile
-from storage.tables import Metric
+from storage.states import Metric
 
 VALIDATION = {"rows": 700, "positives": 100, "accuracy": 0.99, "recall": 0.96}
 

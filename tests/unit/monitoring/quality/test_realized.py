@@ -9,7 +9,7 @@ from monitoring.quality.realized import (
     realized_metrics,
 )
 from scoring.intervals import wilson
-from storage.tables import Metric
+from storage.states import Metric
 
 
 def share(hits: int, rows: int) -> Share:

@@ -23,22 +23,18 @@ DATABASE = {"psycopg", "sqlalchemy"}
 # With the classes of the tables, which take as long again as the rest of SQLAlchemy.
 TABLES = DATABASE | {"sqlalchemy.orm"}
 # Which of them the module of a command imports, before the command needs more.
-LIBRARIES = {name: TABLES for name in module.COMMANDS} | {
+LIBRARIES = {name: DATABASE for name in module.COMMANDS} | {
+    "db": TABLES,
     "demo": TABLES | {"plotext", "redis"},
+    "drift": TABLES,
     "health": set(),
-    "label": DATABASE,
-    "labellers": DATABASE,
     "models": TABLES | {"numpy"},
-    "quality": DATABASE,
     "redis": set(),
-    "rejected": DATABASE,
-    "results": DATABASE,
     "score": set(),
     "settings": set(),
-    "sources": DATABASE,
-    "status": TABLES | {"redis"},
+    "status": DATABASE | {"redis"},
     "submit": {"psycopg", "redis"},
-    "up": TABLES | {"redis"},
+    "up": DATABASE | {"redis"},
 }
 
 
