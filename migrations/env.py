@@ -11,7 +11,8 @@ from plumbline_client.limits import Limits
 from plumbline_client.session import SAFE_SEARCH_PATH
 from storage.database import MIGRATING, connect
 from storage.migration_lock import VERSION_TABLE, lock_migrations
-from storage.tables import SCHEMA, Base
+from storage.schema import SCHEMA
+from storage.tables import Base
 
 # Set again, because a session behind a connection pooler cannot.
 TRANSACTION = text(f"""

@@ -8,7 +8,7 @@ import psycopg
 from sqlalchemy import Connection, Engine, text
 
 from storage.migration_lock import lock_migrations
-from storage.tables import SCHEMA
+from storage.schema import SCHEMA
 
 # An interrupted build leaves an index that PostgreSQL does not use.
 STATE = text("""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from storage.tables import SCHEMA
+from storage.schema import SCHEMA
 
 VERSION_TABLE = "schema_version"
 # As Alembic creates it, which would do so after the turn is taken.

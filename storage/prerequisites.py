@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from plumbline_client.database_errors import quoted
 from plumbline_client.errors import DatabaseNotReady
 from storage.errors import DatabaseUnsuitable, RightsMissing
-from storage.tables import SCHEMA, Base
+from storage.schema import SCHEMA, TABLES
 
 # `CREATE FUNCTION ... BEGIN ATOMIC` came with 14.
 OLDEST_MAJOR_VERSION = 14
@@ -127,8 +127,7 @@ def check_use(connection: Connection) -> None:
     Raises RightsMissing, and DatabaseNotReady on a standby.
     """
     check_writable(connection)
-    names = [table.name for table in Base.metadata.sorted_tables]
-    denied = connection.execute(MISSING_RIGHTS, {"tables": names}).first()
+    denied = connection.execute(MISSING_RIGHTS, {"tables": list(TABLES)}).first()
     if denied is None:
         return
     role = quoted(denied.role)

@@ -25,6 +25,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from plumbline_client.states import JobState
 from storage.index_conditions import SET_ASIDE, UNSCORED
+from storage.schema import SCHEMA
 from storage.states import (
     Action,
     DriftVerdict,
@@ -37,7 +38,6 @@ from storage.states import (
     Severity,
 )
 
-SCHEMA = "plumbline"
 NAMING = {
     "ix": "%(table_name)s_%(column_0_N_name)s_idx",
     "uq": "%(table_name)s_%(column_0_N_name)s_key",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from monitoring.drift.request import DriftReportRequest
 from monitoring.drift.window import Columns, window_columns
@@ -16,7 +17,6 @@ from scoring.errors import ArtifactInvalid
 from storage.reports import drift
 from storage.reports.drift import Observation, Window
 from storage.states import ReferenceKind
-from storage.tables import AcceptedReference
 
 # The reason of an accepted reference has this much room in a summary and in a title.
 LONGEST_REASON = 80
@@ -80,7 +80,7 @@ def window_reference(connection: Connection, window: Window, with_texts: bool) -
     )
 
 
-def accepted_reference(accepted: AcceptedReference, columns: Columns) -> Reference:
+def accepted_reference(accepted: Row[Any], columns: Columns) -> Reference:
     """Return the reference that somebody accepted; `columns` are those of the report's source."""
     reason = accepted.reason
     if len(reason) > LONGEST_REASON:

@@ -5,17 +5,14 @@ A copy of the predictions' numbers is kept, and no text, so that the reference o
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, desc, insert, or_, select, text, update
-from sqlalchemy.orm import Session
-
-from storage.database import now
-from storage.tables import AcceptedReference
+from sqlalchemy import Connection, Row, text
 
 # More rows make a reference no better, only larger: 5,000 rows are about 1 MB of JSON.
 MAX_ROWS = 5_000
@@ -32,6 +29,31 @@ WHERE role = 'live' AND model = :model AND scored_at >= :since
   AND (CAST(:until AS timestamptz) IS NULL OR scored_at < :until)
   AND (CAST(:source AS text) IS NULL OR jobs.source = :source)
 ORDER BY md5(CAST(predictions.job_id AS text)) LIMIT :limit
+""")
+
+
+ACCEPT = text("""
+INSERT INTO plumbline.accepted_references
+    (model, source, window_from, window_to, rows, columns, reason, accepted_by)
+VALUES (:model, :source, :window_from, :window_to, :rows, CAST(:columns AS jsonb), :reason,
+        :accepted_by)
+RETURNING *
+""")
+FIND = text("SELECT * FROM plumbline.accepted_references WHERE id = :id")
+LIST = text("SELECT * FROM plumbline.accepted_references ORDER BY id DESC LIMIT :limit")
+IN_FORCE = text("""
+SELECT id FROM plumbline.accepted_references
+WHERE model = :model AND revoked_at IS NULL AND (source IS NULL OR source = :source)
+ORDER BY id DESC
+""")
+HAS_ACCEPTED = text("""
+SELECT EXISTS (SELECT FROM plumbline.accepted_references
+                WHERE model = :model AND revoked_at IS NULL)
+""")
+REVOKE = text("""
+UPDATE plumbline.accepted_references
+SET revoked_at = now(), revoked_by = :revoked_by, revoked_reason = :reason
+WHERE id = :id AND revoked_at IS NULL
 """)
 
 
@@ -87,46 +109,39 @@ def accept(
     source: str | None,
     reason: str,
     accepted_by: str,
-) -> AcceptedReference:
-    """Make the traffic the reference of the version's reports, and return the row."""
-    statement = insert(AcceptedReference).values(
-        model=model,
-        source=source,
-        window_from=traffic.window_from,
-        window_to=traffic.window_to,
-        rows=traffic.rows,
-        columns=traffic.columns,
-        reason=reason,
-        accepted_by=accepted_by,
-    )
-    accepted_id = connection.execute(statement.returning(AcceptedReference.id)).scalar_one()
-    accepted = find_accepted(connection, accepted_id)
-    assert accepted is not None, "this transaction has written it"
-    return accepted
+) -> Row[Any]:
+    """Make the traffic the reference of the version's reports, and return the row.
+
+    The columns are those of `storage.tables.AcceptedReference`.
+    """
+    values = {
+        "model": model,
+        "source": source,
+        "window_from": traffic.window_from,
+        "window_to": traffic.window_to,
+        "rows": traffic.rows,
+        "columns": json.dumps(traffic.columns),
+        "reason": reason,
+        "accepted_by": accepted_by,
+    }
+    return connection.execute(ACCEPT, values).one()
 
 
-def find_accepted(connection: Connection, accepted_id: int) -> AcceptedReference | None:
-    with Session(connection) as session:
-        return session.get(AcceptedReference, accepted_id)
+def find_accepted(connection: Connection, accepted_id: int) -> Row[Any] | None:
+    return connection.execute(FIND, {"id": accepted_id}).one_or_none()
 
 
 def in_force(
     connection: Connection, model: str, source: str | None, min_rows: int
-) -> tuple[AcceptedReference, dict[str, list[Any]]] | None:
+) -> tuple[Row[Any], dict[str, list[Any]]] | None:
     """Return the accepted reference of reports on this source, and its columns.
 
     It is the newest one about the source or about all sources, of which the rows of the source are
     used if there are at least `min_rows`. A `source` of None has only those about all sources.
     """
-    everything = AcceptedReference.source.is_(None)
-    about = everything if source is None else or_(everything, AcceptedReference.source == source)
     # One by one, because each contains thousands of numbers, and the newest is mostly enough.
-    newest_first = (
-        select(AcceptedReference.id)
-        .where(AcceptedReference.model == model, AcceptedReference.revoked_at.is_(None), about)
-        .order_by(desc(AcceptedReference.id))
-    )
-    for accepted_id in connection.execute(newest_first).scalars().all():
+    newest_first = connection.execute(IN_FORCE, {"model": model, "source": source})
+    for accepted_id in newest_first.scalars().all():
         accepted = find_accepted(connection, accepted_id)
         assert accepted is not None, "no row is ever deleted"
         columns = columns_of(accepted.columns, source)
@@ -137,10 +152,7 @@ def in_force(
 
 def has_accepted(connection: Connection, model: str) -> bool:
     """Return whether traffic of this version is accepted, and not revoked."""
-    accepted = select(AcceptedReference.id).where(
-        AcceptedReference.model == model, AcceptedReference.revoked_at.is_(None)
-    )
-    return connection.execute(accepted.limit(1)).first() is not None
+    return bool(connection.execute(HAS_ACCEPTED, {"model": model}).scalar_one())
 
 
 def columns_of(columns: Mapping[str, Sequence[Any]], source: str | None) -> dict[str, list[Any]]:
@@ -153,23 +165,17 @@ def columns_of(columns: Mapping[str, Sequence[Any]], source: str | None) -> dict
     }
 
 
-def rows_by_source(accepted: AcceptedReference) -> list[tuple[str, int]]:
+def rows_by_source(accepted: Row[Any]) -> list[tuple[str, int]]:
     """Return how many rows each source has, the largest first."""
     return Counter(accepted.columns[SOURCE]).most_common()
 
 
-def list_accepted(connection: Connection, limit: int = 20) -> list[AcceptedReference]:
+def list_accepted(connection: Connection, limit: int = 20) -> Sequence[Row[Any]]:
     """Return the newest first, those that were revoked as well."""
-    statement = select(AcceptedReference).order_by(desc(AcceptedReference.id)).limit(limit)
-    with Session(connection) as session:
-        return list(session.scalars(statement))
+    return connection.execute(LIST, {"limit": limit}).all()
 
 
 def revoke(connection: Connection, accepted_id: int, *, reason: str, revoked_by: str) -> bool:
     """Mark an accepted reference as revoked; return False if it already was, or does not exist."""
-    statement = (
-        update(AcceptedReference)
-        .where(AcceptedReference.id == accepted_id, AcceptedReference.revoked_at.is_(None))
-        .values(revoked_at=now(connection), revoked_by=revoked_by, revoked_reason=reason)
-    )
-    return connection.execute(statement).rowcount == 1
+    values = {"id": accepted_id, "reason": reason, "revoked_by": revoked_by}
+    return connection.execute(REVOKE, values).rowcount == 1

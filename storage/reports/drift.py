@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, desc, func, insert, select, text
-from sqlalchemy.orm import Session
-
-from storage.tables import DriftReport, DriftValue
+from sqlalchemy import Connection, Row, TextClause, text
 
 # The order by job_id makes the choice between predictions of the same instant repeatable. Rows are
 # compared, and not columns, so that only the index of the versions has this order: along that of
@@ -50,6 +48,40 @@ GROUP BY jobs.source HAVING count(*) >= :min_rows
 ORDER BY count(*) DESC, jobs.source
 LIMIT :max_sources
 """
+
+ADD_REPORT = text("""
+INSERT INTO plumbline.drift_reports (
+    model, source, verdict, summary, window_from, window_to, window_rows, reference, reference_from,
+    reference_to, reference_rows, alpha, html_path, task_id, took_ms, accepted_id, profile_verdict,
+    scheduled, chosen_window, chosen_reference
+) VALUES (
+    :model, :source, :verdict, :summary, :window_from, :window_to, :window_rows, :reference,
+    :reference_from, :reference_to, :reference_rows, :alpha, :html_path, :task_id, :took_ms,
+    :accepted_id, :profile_verdict, :scheduled, :chosen_window, :chosen_reference
+) RETURNING id
+""")
+ADD_VALUE = text("""
+INSERT INTO plumbline.drift_values
+    (report_id, feature, method, value, threshold, drifted, histogram)
+VALUES (:report_id, :feature, :method, :value, :threshold, :drifted, CAST(:histogram AS jsonb))
+""")
+
+FIND_REPORTS = text("""
+SELECT * FROM plumbline.drift_reports
+WHERE (CAST(:source AS text) IS NULL OR source = :source)
+  AND (CAST(:verdict AS text) IS NULL OR verdict = :verdict)
+  AND (NOT CAST(:with_page AS bool) OR html_path IS NOT NULL)
+ORDER BY id DESC LIMIT :limit
+""")
+REPORT = text("SELECT * FROM plumbline.drift_reports WHERE id = :id")
+# Drift scores of different methods have different units; ratios to the threshold do not.
+VALUES = text("""
+SELECT * FROM plumbline.drift_values WHERE report_id = :id
+ORDER BY drifted DESC, value / nullif(threshold, 0) DESC, feature
+""")
+REPORT_OF_TASK = text("""
+SELECT id FROM plumbline.drift_reports WHERE task_id = :task_id ORDER BY id DESC LIMIT 1
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +176,14 @@ def add_report(
     connection: Connection, report: NewDriftReport, values: Sequence[NewDriftValue]
 ) -> int:
     """Write a report with all its values in the caller's transaction; return its id."""
-    statement = insert(DriftReport).values(asdict(report)).returning(DriftReport.id)
-    report_id = connection.execute(statement).scalar_one()
+    report_id: int = connection.execute(ADD_REPORT, asdict(report)).scalar_one()
     if values:
         connection.execute(
-            insert(DriftValue), [{"report_id": report_id, **asdict(value)} for value in values]
+            ADD_VALUE,
+            [
+                asdict(value) | {"report_id": report_id, "histogram": json.dumps(value.histogram)}
+                for value in values
+            ],
         )
     return report_id
 
@@ -160,43 +195,29 @@ def find_reports(
     verdict: str | None = None,
     with_page: bool = False,
     limit: int = 20,
-) -> list[DriftReport]:
+) -> Sequence[Row[Any]]:
     """Return the newest reports first; None sets no condition.
 
-    `with_page` selects the reports that were written with an HTML page.
+    `with_page` selects the reports that were written with an HTML page. The columns are those of
+    `storage.tables.DriftReport`.
     """
-    statement = select(DriftReport).order_by(desc(DriftReport.id)).limit(limit)
-    if source is not None:
-        statement = statement.where(DriftReport.source == source)
-    if verdict is not None:
-        statement = statement.where(DriftReport.verdict == verdict)
-    if with_page:
-        statement = statement.where(DriftReport.html_path.is_not(None))
-    with Session(connection) as session:
-        return list(session.scalars(statement))
+    conditions = {"source": source, "verdict": verdict, "with_page": with_page, "limit": limit}
+    return connection.execute(FIND_REPORTS, conditions).all()
 
 
 def find_report(
     connection: Connection, report_id: int
-) -> tuple[DriftReport, list[DriftValue]] | None:
-    """Return a report and its values, the drifted and highest first; None if there is none."""
-    with Session(connection) as session:
-        report = session.get(DriftReport, report_id)
-        if report is None:
-            return None
-        # Drift scores of different methods have different units; ratios to the threshold do not.
-        ratio = DriftValue.value / func.nullif(DriftValue.threshold, 0)
-        values = session.scalars(
-            select(DriftValue)
-            .where(DriftValue.report_id == report_id)
-            .order_by(desc(DriftValue.drifted), desc(ratio), DriftValue.feature)
-        )
-        return report, list(values)
+) -> tuple[Row[Any], Sequence[Row[Any]]] | None:
+    """Return a report and its values, the drifted and highest first; None if there is none.
+
+    The columns are those of `storage.tables.DriftReport` and `storage.tables.DriftValue`.
+    """
+    report = connection.execute(REPORT, {"id": report_id}).one_or_none()
+    if report is None:
+        return None
+    return report, connection.execute(VALUES, {"id": report_id}).all()
 
 
 def report_id_of_task(connection: Connection, task_id: str) -> int | None:
     """Return the id of the newest report that a Celery task made; None while there is none."""
-    statement = select(DriftReport.id).where(DriftReport.task_id == task_id)
-    return connection.execute(
-        statement.order_by(desc(DriftReport.id)).limit(1)
-    ).scalar_one_or_none()
+    return connection.execute(REPORT_OF_TASK, {"task_id": task_id}).scalar_one_or_none()

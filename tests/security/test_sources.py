@@ -22,8 +22,9 @@ from plumbline_client.identity import keyed_id
 from storage import labellers, sources
 from storage.database import connect
 from storage.labellers import Grant
+from storage.schema import SCHEMA
 from storage.states import GranteeKind
-from storage.tables import SCHEMA, Base
+from storage.tables import Base
 from tests.roles import role
 from tests.servers import database, execute
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from plumbline.cli import report_request
 from plumbline.cli.commands.drift_accept import accept, accepted, revoke
@@ -50,7 +50,6 @@ from storage.reports.accepted_references import in_force
 from storage.reports.drift import find_reports
 from storage.serving.deployments import live_model
 from storage.states import DriftVerdict, ReferenceKind
-from storage.tables import DriftReport
 
 app = typer.Typer(help="Compare recent texts and predictions with validation texts.")
 
@@ -228,7 +227,7 @@ def check_accepted(connection: Connection, source: str | None, min_rows: int) ->
         )
 
 
-def print_kept_verdict(report: DriftReport, overview: DriftOverview) -> None:
+def print_kept_verdict(report: Row[Any], overview: DriftOverview) -> None:
     """Print a notice if the report does not end an alarming verdict on the same texts."""
     if report.verdict in (DriftVerdict.DRIFT, DriftVerdict.FAILED):
         return
@@ -257,7 +256,7 @@ def worst_report(overview: DriftOverview) -> int | None:
     )
 
 
-def print_list(reports: list[DriftReport], live_model: str | None) -> None:
+def print_list(reports: Sequence[Row[Any]], live_model: str | None) -> None:
     """Print a row per report; those of versions that are not live are history, and dim."""
     history = any(report.model != live_model for report in reports)
     names = ["id", "created", "source", "reference", "verdict", "summary"]
@@ -281,7 +280,7 @@ def print_list(reports: list[DriftReport], live_model: str | None) -> None:
     out.print(table)
 
 
-def find_page(report: DriftReport) -> Path:
+def find_page(report: Row[Any]) -> Path:
     """Return the report's HTML file. Raises ReportMissing with the reason why it is missing."""
     hint = f"`plumbline drift show {report.id}` prints its values"
     if report.html_path is None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from plumbline.cli.database import database
 from plumbline.cli.json_option import JsonOption
@@ -32,7 +33,6 @@ from storage.database import absolute_time
 from storage.reports import accepted_references
 from storage.reports.accepted_references import Traffic, rows_by_source
 from storage.serving import deployments
-from storage.tables import AcceptedReference
 
 # docs/benchmarks.md has the rates: with fewer rows than MIN_ROWS, a report finds hardly any change;
 # with fewer than MANY_ROWS, it misses most changes of a fifth of the texts.
@@ -176,7 +176,7 @@ def check_enough(
     )
 
 
-def accepted_table(accepted: AcceptedReference, traffic: Traffic) -> Table:
+def accepted_table(accepted: Row[Any], traffic: Traffic) -> Table:
     table = property_table(f"accepted reference {accepted.id}")
     table.add_row("model", accepted.model)
     table.add_row("source", printable_text(accepted.source or "all sources"))
@@ -190,7 +190,7 @@ def accepted_table(accepted: AcceptedReference, traffic: Traffic) -> Table:
     return table
 
 
-def sources_text(accepted: AcceptedReference) -> Text:
+def sources_text(accepted: Row[Any]) -> Text:
     """Return the share of each source, so that nobody accepts one without noticing."""
     sources = rows_by_source(accepted)
     lines = [printable_text(f"{rows / accepted.rows:.1%} {source}") for source, rows in sources][
@@ -201,7 +201,7 @@ def sources_text(accepted: AcceptedReference) -> Text:
     return Text("\n").join(lines)
 
 
-def consequences(accepted: AcceptedReference) -> str:
+def consequences(accepted: Row[Any]) -> str:
     about = "all sources and on each of them that it contains"
     scope = about if accepted.source is None else f"source {accepted.source} alone"
     return (
@@ -214,7 +214,7 @@ def consequences(accepted: AcceptedReference) -> str:
 
 
 def reference_states(
-    connection: Connection, rows: list[AcceptedReference], min_rows: int
+    connection: Connection, rows: Sequence[Row[Any]], min_rows: int
 ) -> dict[int, str]:
     """Return for each row whether it is the reference now, or why not."""
     live = deployments.live_model(connection)
@@ -231,7 +231,7 @@ def reference_states(
     return states
 
 
-def list_table(rows: list[AcceptedReference], states: dict[int, str]) -> Table:
+def list_table(rows: Sequence[Row[Any]], states: dict[int, str]) -> Table:
     table = column_table("id", "accepted", "model", "source", "texts", "state", "by and reason")
     for column in table.columns[:-1]:
         column.no_wrap = True

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from plumbline.cli.output.console import (
     colored_text,
@@ -30,7 +30,6 @@ from plumbline_client.visible import one_line
 from storage.reports.accepted_references import find_accepted
 from storage.reports.drift import find_report, find_reports, report_id_of_task
 from storage.states import JOINT_FEATURE, ReferenceKind
-from storage.tables import AcceptedReference, DriftReport, DriftValue
 
 MAX_PLOT_WIDTH = 100
 MAX_DRAWN = 6
@@ -43,9 +42,9 @@ TEXT_METHODS = "text_content_drift"
 class ReportWithValues:
     """A report, its values, the drifted and highest first, and its accepted reference."""
 
-    report: DriftReport
-    values: list[DriftValue]
-    accepted: AcceptedReference | None = None
+    report: Row[Any]
+    values: Sequence[Row[Any]]
+    accepted: Row[Any] | None = None
 
 
 def read_report(connection: Connection, report_id: int | None) -> ReportWithValues:
@@ -105,7 +104,7 @@ def print_report(
         out.print(histograms(drawn[0], min(out.width, MAX_PLOT_WIDTH)))
 
 
-def values_to_draw(report: ReportWithValues, feature: str | None) -> list[DriftValue]:
+def values_to_draw(report: ReportWithValues, feature: str | None) -> Sequence[Row[Any]]:
     """Return the requested feature, by default those that drifted, else the highest.
 
     Raises ReportMissing.
@@ -125,7 +124,7 @@ def values_to_draw(report: ReportWithValues, feature: str | None) -> list[DriftV
     )
 
 
-def write_picture(report: ReportWithValues, drawn: list[DriftValue], path: Path) -> None:
+def write_picture(report: ReportWithValues, drawn: Sequence[Row[Any]], path: Path) -> None:
     if not drawn:
         raise ReportMissing(
             f"Report {report.report.id} has nothing to draw: {report.report.summary}."
@@ -134,7 +133,7 @@ def write_picture(report: ReportWithValues, drawn: list[DriftValue], path: Path)
     err.print(f"Wrote {path}.", markup=False)
 
 
-def summary_table(report: DriftReport, accepted: AcceptedReference | None = None) -> Table:
+def summary_table(report: Row[Any], accepted: Row[Any] | None = None) -> Table:
     table = property_table(f"drift report {report.id}")
     table.add_row("verdict", colored_text(report.verdict))
     table.add_row("", printable_text(report.summary, 1_000))
@@ -160,11 +159,11 @@ def summary_table(report: DriftReport, accepted: AcceptedReference | None = None
     return table
 
 
-def format_reference(report: DriftReport) -> str:
+def format_reference(report: Row[Any]) -> str:
     return f"{report.reference_rows:,} {reference_name(report)}"
 
 
-def accepted_text(accepted: AcceptedReference) -> Text:
+def accepted_text(accepted: Row[Any]) -> Text:
     """Return who accepted the reference and why, and how to reverse it."""
     by = printable_text(f"by {accepted.accepted_by}, {format_time(accepted.accepted_at)}")
     revoked = accepted.revoked_at is not None
@@ -172,7 +171,7 @@ def accepted_text(accepted: AcceptedReference) -> Text:
     return Text("\n").join([printable_text(accepted.reason, 300), by, Text(state)])
 
 
-def accepted_values(accepted: AcceptedReference) -> dict[str, Any]:
+def accepted_values(accepted: Row[Any]) -> dict[str, Any]:
     """Return the row without its columns, which are thousands of numbers."""
     return {name: value for name, value in row_values(accepted).items() if name != "columns"}
 
@@ -183,7 +182,7 @@ def format_page(html_path: str) -> Text:
     return Text("removed; only the newest pages are kept" if removed else one_line(html_path))
 
 
-def values_table(values: list[DriftValue]) -> Table:
+def values_table(values: Sequence[Row[Any]]) -> Table:
     table = column_table("feature", "", "value", "threshold", "method")
     for value in values:
         table.add_row(

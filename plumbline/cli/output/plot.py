@@ -9,9 +9,9 @@ from typing import Any
 from plotext import figure, marker
 from rich.style import Style
 from rich.text import Text
+from sqlalchemy import Row
 
 from plumbline_client.visible import one_line
-from storage.tables import DriftValue
 
 # Lines: two panels, each with a title, a frame, an axis and eight rows of bars.
 HEIGHT = 24
@@ -19,7 +19,7 @@ MIN_WIDTH = 40
 SIDES = (("reference", "cyan"), ("window", "magenta"))
 
 
-def histograms(value: DriftValue, width: int) -> Text:
+def histograms(value: Row[Any], width: int) -> Text:
     """Draw the reference above the recent window, on the same axes, `width` columns wide.
 
     Bars are shares of texts, so that a reference and a window of different sizes can be compared.

@@ -10,11 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Row
+
 from plumbline.atomic_file import replacing, translate_write_errors
 from plumbline.cli.extras import extra_needed
 from plumbline.cli.output.console import printable_text
 from plumbline.cli.output.reference_name import reference_name
-from storage.tables import DriftReport, DriftValue
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +37,7 @@ BAR_WIDTH = 0.38
 MAX_HORIZONTAL_LABELS = 4
 
 
-def save_png(report: DriftReport, values: Sequence[DriftValue], path: Path) -> None:
+def save_png(report: Row[Any], values: Sequence[Row[Any]], path: Path) -> None:
     """Write the PNG whole or not at all. Raises ExtraMissing, FileUnwritable."""
     # The user's backend is for windows, and matplotlib fails if it cannot be imported.
     os.environ["MPLBACKEND"] = "agg"
@@ -52,7 +53,7 @@ def save_png(report: DriftReport, values: Sequence[DriftValue], path: Path) -> N
         picture.savefig(partial, format="png", dpi=DPI, metadata=METADATA, facecolor="white")
 
 
-def report_figure(report: DriftReport, values: Sequence[DriftValue]) -> Figure:
+def report_figure(report: Row[Any], values: Sequence[Row[Any]]) -> Figure:
     """Draw one panel per value, in up to three columns. Each value must have a histogram."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -74,7 +75,7 @@ def report_figure(report: DriftReport, values: Sequence[DriftValue]) -> Figure:
     return figure
 
 
-def _draw_legend(figure: Figure, report: DriftReport) -> None:
+def _draw_legend(figure: Figure, report: Row[Any]) -> None:
     from matplotlib.patches import Patch
 
     legend = figure.legend(
@@ -91,12 +92,12 @@ def _draw_legend(figure: Figure, report: DriftReport) -> None:
     legend.get_title().set_color(INK)
 
 
-def reference_label(report: DriftReport) -> str:
+def reference_label(report: Row[Any]) -> str:
     period = _format_period(report.reference_from, report.reference_to)
     return f"reference: {report.reference_rows:,} {reference_name(report)}{period}"
 
 
-def window_label(report: DriftReport) -> str:
+def window_label(report: Row[Any]) -> str:
     source = f" from {_escape(report.source)}" if report.source else ""
     period = _format_period(report.window_from, report.window_to)
     return f"window: {report.window_rows:,} texts{source}{period}"
@@ -111,7 +112,7 @@ def _escape(text: str) -> str:
     return printable_text(text).plain.replace("$", r"\$")
 
 
-def _draw_panel(axes: Axes, value: DriftValue) -> None:
+def _draw_panel(axes: Axes, value: Row[Any]) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axes.set_title(value.feature, loc="left", color=INK, fontsize=10.5, fontweight="bold", pad=19)

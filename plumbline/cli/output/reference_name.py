@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from sqlalchemy import Row
+
 from storage.states import ReferenceKind
-from storage.tables import DriftReport
 
 
-def reference_name(report: DriftReport) -> str:
+def reference_name(report: Row[Any]) -> str:
     """Return "validation texts" and the version, or which traffic the texts are from."""
     if report.reference == ReferenceKind.PROFILE:
         return f"validation texts of {report.model}"

@@ -8,13 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, Row, text
 
 from monitoring.alerts.evaluation import AlertCounts, evaluate
 from monitoring.alerts.webhook import GIVE_UP_S, NotDelivered, deliver
 from plumbline.settings import Settings
 from storage.reports import alerts
-from storage.tables import Alert
 
 CLEAR_S = 120.0
 SETTINGS = Settings(
@@ -69,7 +68,7 @@ def evaluate_alone(engine: Engine, settings: Settings = SETTINGS) -> AlertCounts
     return counts
 
 
-def open_alerts(engine: Engine) -> Sequence[Alert]:
+def open_alerts(engine: Engine) -> Sequence[Row[Any]]:
     with engine.connect() as connection:
         return alerts.open_alerts(connection)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,7 +29,6 @@ from storage.reports import accepted_references, drift
 from storage.reports.drift import Window
 from storage.serving import deployments
 from storage.states import JOINT_FEATURE, ReferenceKind
-from storage.tables import DriftReport, DriftValue
 from tests.artifacts import write_artifact
 from tests.paths import MODELS
 from tests.traffic import write_traffic
@@ -68,7 +67,7 @@ def make(engine: Engine, settings: Settings, **request: Any) -> int:
     return report_id
 
 
-def read(engine: Engine, report_id: int) -> tuple[DriftReport, dict[str, DriftValue]]:
+def read(engine: Engine, report_id: int) -> tuple[Any, dict[str, Any]]:
     with engine.connect() as connection:
         row = drift.find_report(connection, report_id)
     assert row is not None
@@ -484,7 +483,7 @@ def test_task_writes_the_report_to_the_database(
     publisher.close()
 
 
-def all_reports(engine: Engine, count: int) -> list[DriftReport]:
+def all_reports(engine: Engine, count: int) -> Sequence[Any]:
     """Return all reports once there are `count`, and none before."""
     with engine.connect() as connection:
         reports = drift.find_reports(connection)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Row
 
 from storage.reports import accepted_references
 from storage.reports.accepted_references import Traffic, rows_by_source
-from storage.tables import AcceptedReference
 from tests.traffic import write_traffic
 
 MODEL = "m/1.0.0"
@@ -30,7 +30,7 @@ def read(engine: Engine, source: str | None = None, limit: int = 100) -> Traffic
         )
 
 
-def accept(engine: Engine, source: str | None = None) -> AcceptedReference:
+def accept(engine: Engine, source: str | None = None) -> Row[Any]:
     traffic = read(engine, source)
     with engine.begin() as connection:
         return accepted_references.accept(
@@ -78,7 +78,7 @@ def test_reference_of_a_source_has_its_rows_of_the_newest_acceptance(engine: Eng
     assert [row.id for row in list_ids(engine)] == [everything.id, shop.id]
 
 
-def list_ids(engine: Engine) -> list[AcceptedReference]:
+def list_ids(engine: Engine) -> Sequence[Row[Any]]:
     with engine.connect() as connection:
         return accepted_references.list_accepted(connection)
 

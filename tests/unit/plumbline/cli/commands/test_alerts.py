@@ -3,9 +3,9 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from plumbline.cli.commands.alerts import alerts_table
-from storage.tables import Alert
+from tests.rows import row
 
-ALERT = Alert(
+ALERT = row(
     id=7,
     rule="queue_age",
     subject="everything",

@@ -1,15 +1,17 @@
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import Row
 
 from plumbline.cli.commands.show import job_document, prediction_table
-from storage.tables import Job, Prediction
+from tests.rows import row
 
 
-def prediction(decision: str, *notes: str) -> Prediction:
-    return Prediction(
+def prediction(decision: str, *notes: str) -> Row[Any]:
+    return row(
         role="live",
         model="m/1.0.0",
         probability=0.1,
@@ -50,7 +52,7 @@ def test_sure_decision_has_neither_reason_nor_notes(decision: str) -> None:
 
 def test_document_has_the_reason_of_each_prediction() -> None:
     live, shadow = prediction("review", "long_word_unread"), prediction("negative")
-    documents = job_document(Job(), [live, shadow])["predictions"]
+    documents = job_document(row(id=7), [live, shadow])["predictions"]
     assert [entry["notes"] for entry in documents] == [["long_word_unread"], []]
     assert documents[0]["review_reason"] == "the model cannot read a long word of the text"
     assert documents[1]["review_reason"] is None

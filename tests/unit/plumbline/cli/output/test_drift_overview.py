@@ -3,7 +3,7 @@ from typing import Any
 
 from plumbline.cli.output.drift_overview import alerts_text, drift_text, no_verdict
 from storage.reports.current_verdicts import CurrentVerdict
-from storage.tables import Alert
+from tests.rows import row
 
 AT = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 
@@ -40,7 +40,7 @@ def test_missing_verdict_is_explained() -> None:
 
 def test_open_alerts_are_counted_and_named() -> None:
     assert alerts_text([]).plain == "none is open"
-    alerts = [Alert(rule="drift", subject=f"m, source {n}", severity="warning") for n in range(7)]
+    alerts = [row(rule="drift", subject=f"m, source {n}", severity="warning") for n in range(7)]
     lines = alerts_text(alerts).plain.split("\n")
     assert lines[0] == "7 open, the worst: warning; see `plumbline alerts`"
     assert lines[1] == "drift: m, source 0"

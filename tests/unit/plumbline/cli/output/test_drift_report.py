@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
+from sqlalchemy import Row
 
 from plumbline.cli.output.drift_report import (
     ReportWithValues,
@@ -16,7 +18,6 @@ from plumbline.cli.output.drift_report import (
     write_picture,
 )
 from plumbline.errors import ReportMissing
-from storage.tables import DriftValue
 from tests.drift_rows import AT, drift_report, drift_value
 
 
@@ -28,7 +29,7 @@ def render(*parts: Any) -> str:
     return file.getvalue()
 
 
-def names(values: list[DriftValue]) -> list[str]:
+def names(values: Sequence[Row[Any]]) -> list[str]:
     return [value.feature for value in values]
 
 

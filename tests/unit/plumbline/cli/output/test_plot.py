@@ -1,8 +1,10 @@
+from typing import Any
+
 import pytest
 from rich.style import Style
+from sqlalchemy import Row
 
 from plumbline.cli.output.plot import histograms
-from storage.tables import DriftValue
 from tests.drift_rows import drift_value
 
 NUMBERS = {
@@ -17,7 +19,7 @@ LABELS = {
 }
 
 
-def value(feature: str, histogram: dict[str, list[object]]) -> DriftValue:
+def value(feature: str, histogram: dict[str, list[object]]) -> Row[Any]:
     return drift_value(feature, histogram=histogram)
 
 

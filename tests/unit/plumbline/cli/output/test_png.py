@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Row
 
 from plumbline.cli.output import png
 from plumbline.errors import ExtraMissing, FileUnwritable
-from storage.tables import DriftValue
 from tests.drift_rows import AT, drift_report, drift_value
 
 NUMBERS = {"edges": [0.0, 10.0, 20.0, 30.0], "reference": [0.9, 0.1, 0.0], "window": [0, 0, 1.0]}
 LABELS = {"labels": ["no", "yes"], "reference": [0.8, 0.2], "window": [0.1, 0.9]}
 
 
-def value(feature: str, histogram: dict[str, Any], *, drifted: bool = True) -> DriftValue:
+def value(feature: str, histogram: dict[str, Any], *, drifted: bool = True) -> Row[Any]:
     return drift_value(feature, threshold=3.1, drifted=drifted, histogram=histogram)
 
 
