@@ -22,6 +22,8 @@ def main() -> None:
     # Imports make more than a hundred thousand objects and no garbage, but Python would search for
     # it every few hundred objects. `LazyCommand.load` enables the search before a command works.
     gc.disable()
+    # No command uses plugins of pydantic, for which it would read the metadata of every package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     if any(not argument.isascii() and SURROGATE.search(argument) for argument in sys.argv):
         restart_in_utf_8()
     run_program(run)

@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 import subprocess
@@ -21,17 +22,17 @@ from plumbline.cli.app import main
 sys.argv = ["plumbline", *sys.argv[1:]]
 main()
 """
-
-
+# Makes a search for plugins fail.
+NO_ENTRY_POINTS = "import importlib.metadata; importlib.metadata.entry_points = None"
 NOWHERE = {
     "PLUMBLINE_DATABASE_URL": "postgresql://127.0.0.1:1/x",
     "PLUMBLINE_BROKER_URL": "redis://127.0.0.1:1/0",
 }
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, script: str = SCRIPT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", SCRIPT, *arguments],
+        [sys.executable, "-c", script, *arguments],
         capture_output=True,
         text=True,
         env=os.environ | NOWHERE,
@@ -64,6 +65,12 @@ def test_probe_of_this_machine_imports_no_library_but_hiredis() -> None:
     assert "hiredis" in imported(done)
 
 
+def test_command_does_not_look_for_plugins_of_pydantic() -> None:
+    done = run("settings", "--json", script=f"{NO_ENTRY_POINTS}{SCRIPT}")
+    assert done.returncode == 0
+    assert "pydantic.plugin._loader" in imported(done)
+
+
 def test_what_the_probe_does_not_read_is_left_to_typer() -> None:
     done = run("health", "--stalled-after", "0.5")
     assert done.returncode == 2
@@ -75,9 +82,11 @@ def test_invalid_setting_is_reported_in_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PLUMBLINE_MESSAGE_SIZE", "many")
+    monkeypatch.setenv("PYDANTIC_DISABLE_PLUGINS", "__all__")
     monkeypatch.setattr(sys, "argv", ["plumbline", "settings", "--json"])
     with pytest.raises(SystemExit) as ended:
         module.main()
+    gc.unfreeze()
     printed = capsys.readouterr()
     assert ended.value.code == 1
     assert printed.out == ""
