@@ -27,8 +27,10 @@ from worker.broker.rejection import UNREADABLE
 from worker.broker.unacknowledged import Taken, Unacknowledged
 
 MOST = 16
-# A score waits for those of the texts that it is merged with.
+# A score waits so long for those of the texts that it is merged with, or for one of a text that
+# takes longer. A slow text waits for nothing.
 LONGEST_S = 0.05
+SLOW_S = 0.2
 # Of a list, so many messages for each message that is merged are left to every process.
 LEFT_PER_PROCESS = 4
 # The weight of the latest message in the estimate for the next one.
@@ -70,9 +72,15 @@ class WakeUps:
             self._estimates_s[list_name] = known_s + LATEST * (text_s - known_s)
 
     def most(self, list_name: str) -> int:
-        """Return how many texts of a list are scored in `LONGEST_S`: one until that is known."""
+        """Return how many texts of a list are scored in `LONGEST_S`: at least two, if not slow.
+
+        The time of a message that has one text is mostly that of its claim and its finish if the
+        machine is busy, so only merging shows how little a text takes.
+        """
         estimate_s = self._estimates_s.get(list_name, LONGEST_S)
-        return max(1, min(MOST, int(LONGEST_S / estimate_s)))
+        if estimate_s > SLOW_S:
+            return 1
+        return max(2, min(MOST, int(LONGEST_S / estimate_s)))
 
     def _take_more(self, taken: Taken, queue: str, processes: int) -> dict[str, str]:
         """Take wake-ups that follow; return the jobs that they name, by tag."""

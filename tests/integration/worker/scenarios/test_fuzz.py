@@ -35,7 +35,7 @@ SEED = 20_260_401
 TEXTS = 2_000
 ARGUMENTS = 400
 ENVELOPES = 400
-MAX_CHARS = 600
+MAX_CHARS = 250
 ALPHABETS = (
     "abcdefghij .,!?0123456789",
     "\0\x01\x07\x1b\x7f\x85\xa0\t\r\n",

@@ -100,7 +100,7 @@ def test_wake_ups_of_a_long_list_become_one_message() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text_s", "texts"), [(None, 1), (0.2, 1), (LONGEST_S, 1), (LONGEST_S / 5, 5), (1e-6, MOST)]
+    ("text_s", "texts"), [(None, 2), (0.3, 1), (0.1, 2), (LONGEST_S / 5, 5), (1e-6, MOST)]
 )
 def test_as_many_are_merged_as_are_scored_in_a_short_time(text_s: float | None, texts: int) -> None:
     first, following = long_list()
