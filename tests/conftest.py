@@ -55,8 +55,8 @@ def postgres_server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     checkpoint. Tests that kill a PostgreSQL start their own.
     """
     with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
-        for setting in ("fsync", "full_page_writes"):
-            execute(url, f"ALTER SYSTEM SET {setting} = off")
+        for setting in ("fsync = off", "full_page_writes = off", "file_copy_method = clone"):
+            execute(url, f"ALTER SYSTEM SET {setting}")
         execute(url, "SELECT pg_reload_conf()")
         yield url
 

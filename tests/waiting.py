@@ -10,7 +10,7 @@ T = TypeVar("T")
 POLL_S = 0.05
 
 
-def eventually(condition: Callable[[], T], timeout_s: float = 60.0, otherwise: str = "") -> T:
+def eventually(condition: Callable[[], T], timeout_s: float = 120.0, otherwise: str = "") -> T:
     """Return the condition's first true value; fail the test after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while True:
