@@ -10,9 +10,6 @@ import re
 import stat
 from pathlib import Path
 
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
-
 from plumbline.byte_order_marks import marked_encoding
 from plumbline.errors import SettingsInvalid
 from plumbline.system_errors import cause_and_cure
@@ -28,6 +25,12 @@ def read_env_file(path: Path, prefix: str) -> dict[str, str]:
     never quotes a value.
     """
     text = _decode(_read(path), path)
+    if not text:
+        return {}
+    # Every command reads the settings, and most folders have no such file.
+    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
+
     for binding in parse_stream(io.StringIO(text)):
         if binding.error and prefix in binding.original.string.upper():
             raise SettingsInvalid(
