@@ -32,6 +32,7 @@ from training.evaluation.gates import parse_gate
 from training.model.huggingface import HUB, check_checkpoint
 from training.presets import PRESETS, RunOptions, TrainingConfig, find_preset
 from training.quiet_import import quiet_import
+from training.release.publish import check_version_is_free
 from training.run_summary import print_summary
 from training.task import is_pretrained_folder, resolve_task
 
@@ -166,7 +167,7 @@ def retrain(
     splits = split_examples(read_labelled_files(data, source, report), config.validation_share)
     # Importing TensorFlow takes eight seconds, so invalid input is reported first.
     if version is not None:
-        ModelRef.parse(f"{task.name}/{version}")
+        check_version_is_free(models_dir, ModelRef.parse(f"{task.name}/{version}"))
     if from_pretrained and not from_pretrained.startswith(HUB):
         check_checkpoint(Path(from_pretrained))
     if from_version and is_pretrained_folder(from_version):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from scoring.scorer import Scorer
 
 pytestmark = pytest.mark.slow
 
+STEPS_PER_EPOCH = 11
 SHARED_WORDS = ["the", "a", "of", "and", "to", "it", "is", "on", "we", "you", "at", "for", "with"]
 OWN_WORDS = (
     ["garden", "river", "bread", "window", "quiet", "winter", "letter", "walk", "kettle"],
@@ -47,7 +49,7 @@ def command(*arguments: object) -> list[str]:
 
 def retrain(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(*arguments), capture_output=True, text=True, check=False, timeout=200
+        command(*arguments), capture_output=True, text=True, check=False, timeout=400
     )
 
 
@@ -159,20 +161,6 @@ def test_model_card_contains_the_metrics(artifact: Artifact) -> None:
     assert artifact.manifest.data["fingerprint"] in card
 
 
-def test_same_command_trains_the_same_model(artifact: Artifact, folder: Path, data: Path) -> None:
-    again = retrain(
-        *("--data", data, "--preset", "tiny", "--name", "toy", "--labels", "letter,advert"),
-        *("--models-dir", folder / "again", "--no-saved-model", "--json"),
-        *("--run-dir", folder / "runs-again"),
-    )
-    assert again.returncode == 0, again.stderr
-    manifest = Manifest.read(folder / "again" / "toy" / "1.0.0")
-    assert manifest.files["tokenizer.json"] == artifact.manifest.files["tokenizer.json"]
-    assert manifest.files["model.int8.tflite"] == artifact.manifest.files["model.int8.tflite"]
-    assert not (folder / "again" / "toy" / "1.0.0" / "saved_model").exists()
-    manifest.verify(folder / "again" / "toy" / "1.0.0")
-
-
 @pytest.mark.parametrize(
     ("rows", "options", "sentence"),
     [
@@ -238,7 +226,7 @@ def test_more_data_gives_a_minor_version_compared_with_its_parent(
         # The version to start from has the name and the labels.
         *("--data", data, "--data", more, "--preset", "tiny", "--from", "toy"),
         *("--models-dir", folder / "models", "--epochs", 2),
-        *("--run-dir", folder / "runs", "--gate", "f1>=1.01", "--json"),
+        *("--run-dir", folder / "runs", "--gate", "f1>=1.01", "--no-saved-model", "--json"),
     )
     # A gate failed, and the version is saved.
     assert process.returncode == 3, process.stderr
@@ -251,50 +239,111 @@ def test_more_data_gives_a_minor_version_compared_with_its_parent(
     assert child.manifest.parent == "toy/1.0.0"
     assert child.manifest.files["tokenizer.json"] == artifact.manifest.files["tokenizer.json"]
     assert [sentence for sentence in failed_gates(child.manifest) if "f1" in sentence]
+    assert not (child.folder / "saved_model").exists()
+    child.manifest.verify(child.folder)
 
 
-def test_full_disk_leaves_no_version(tmp_path: Path) -> None:
-    """A limit on the file size stands in for a full disk: the write fails in the same way."""
-    data = write_data(tmp_path / "data.jsonl")
-    arguments = ("--data", data, "--preset", "tiny", "--name", "toy", "--epochs", 1)
-    arguments += ("--labels", "letter,advert")
-    arguments += ("--models-dir", tmp_path / "m", "--run-dir", tmp_path / "runs")
-    failed = subprocess.run(
-        ["bash", "-c", 'ulimit -f 300; exec "$@"', "sh", *command(*arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=200,
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """A run that was stopped by everything that can happen to it, and given again each time."""
+
+    killed: list[subprocess.CompletedProcess[str]]
+    full_disk: subprocess.CompletedProcess[str]
+    last: subprocess.CompletedProcess[str]
+    # What each attempt left under the folder of the models.
+    left: list[list[Path]]
+    version: Path
+    run_dir: Path
+
+
+@pytest.fixture(scope="module")
+def interrupted(folder: Path, data: Path) -> Interrupted:
+    """Give the command of `process` until a version is published."""
+    models, runs = folder / "interrupted", folder / "runs-interrupted"
+    options = ("--data", data, "--preset", "tiny", "--name", "toy", "--labels", "letter,advert")
+    places = ("--models-dir", models, "--run-dir", runs)
+    each_step = ("--checkpoint-every", 0)
+    left: list[list[Path]] = []
+
+    def attempt(*words: object, until: Path | None = None) -> subprocess.CompletedProcess[str]:
+        ended = run(*words, *options, *places, until=until)
+        left.append(list(models.rglob("*")))
+        return ended
+
+    def killed_at(saves: int) -> subprocess.CompletedProcess[str]:
+        module = "tests.integration.training.loop.killed_at"
+        return attempt(sys.executable, "-m", module, saves, *each_step)
+
+    first_epoch = killed_at(3)
+    # A limit on the file size stands in for a full disk: the write fails in the same way.
+    full_disk = attempt("bash", "-c", 'ulimit -f 300; exec "$@"', "sh", *command(*each_step))
+    # The end of an epoch saves the state once more.
+    second_epoch = killed_at(STEPS_PER_EPOCH)
+    while_saving = attempt(*command(), until=models / "toy")
+    return Interrupted(
+        killed=[first_epoch, second_epoch, while_saving],
+        full_disk=full_disk,
+        last=run(*command(*options, *places)),
+        left=left,
+        version=models / "toy" / "1.0.0",
+        run_dir=runs,
     )
-    assert failed.returncode == 1
-    assert "Traceback" not in failed.stderr
-    assert "could not be saved" in failed.stderr
-    assert registry.versions(tmp_path / "m") == []
-    assert not list((tmp_path / "m").glob("*/*"))
 
 
-def test_kill_while_saving_leaves_no_version(tmp_path: Path) -> None:
-    data, models = write_data(tmp_path / "data.jsonl"), tmp_path / "models"
-    arguments = ("--data", data, "--preset", "tiny", "--name", "toy", "--epochs", 1)
-    arguments += ("--labels", "letter,advert")
-    arguments += ("--run-dir", tmp_path / "runs")
+def run(*words: object, until: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, or kill it once `until` has a part of a version."""
     with subprocess.Popen(
-        command(*arguments, "--models-dir", models),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        [str(word) for word in words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         start_new_session=True,
     ) as process:
-        wait_for_partial(models / "toy", process)
-        os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
-    assert registry.versions(models) == []
-    assert not (models / "toy" / "1.0.0").exists()
+        if until is not None:
+            wait_for_partial(until, process)
+            os.killpg(process.pid, signal.SIGKILL)
+        output, errors = process.communicate(timeout=400)
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
-def wait_for_partial(folder: Path, process: subprocess.Popen[bytes]) -> None:
+def wait_for_partial(folder: Path, process: subprocess.Popen[str]) -> None:
     """Wait for the first file of an incomplete version."""
     deadline = time.monotonic() + 90
     while not any(folder.glob(".*.partial/*")):
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.01)  # the interval between two checks
+
+
+def test_kill_in_training_and_while_saving_leaves_no_version(interrupted: Interrupted) -> None:
+    for killed in interrupted.killed:
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+    *in_training, while_saving = interrupted.left
+    assert in_training == [[], [], []]
+    assert "1.0.0" not in {path.name for path in while_saving}
+
+
+def test_full_disk_leaves_no_version(interrupted: Interrupted) -> None:
+    failed = interrupted.full_disk
+    assert failed.returncode == 1
+    assert "Traceback" not in failed.stderr
+    assert "could not be saved" in failed.stderr
+    assert interrupted.left[1] == []
+
+
+def test_interrupted_run_ends_in_the_same_version(
+    interrupted: Interrupted, artifact: Artifact
+) -> None:
+    """So does a second run with the same command, of which this one is the harder case."""
+    assert interrupted.last.returncode == 0, interrupted.last.stderr
+    for resumed in (*interrupted.killed[1:], interrupted.last):
+        assert "resuming from step" in resumed.stderr
+    first, second = artifact.manifest, Manifest.read(interrupted.version)
+    assert second.version == "1.0.0"
+    second.verify(interrupted.version)
+    variables = "saved_model/variables/variables.data-00000-of-00001"
+    assert first.training_files[variables] == second.training_files[variables]
+    for name in ("tokenizer.json", "model.int8.tflite"):
+        assert first.files[name] == second.files[name]
+    assert first.metrics["int8"] == second.metrics["int8"]
+    assert not list(interrupted.run_dir.glob("*/state.npz"))
