@@ -51,6 +51,8 @@ WITH old AS MATERIALIZED (
 SELECT (SELECT count(*) FROM deleted), scored_at, job_id
 FROM old ORDER BY scored_at DESC, job_id DESC LIMIT 1
 """)
+# A batch that a crash of the server undoes is deleted by the next run.
+NO_WAIT_FOR_DISK = text("SET LOCAL synchronous_commit = off")
 
 
 def purge_texts(engine: Engine, before: datetime, batch: int = BATCH) -> Iterator[int]:
@@ -93,6 +95,7 @@ def purge_predictions(engine: Engine, before: datetime, batch: int = BATCH) -> I
     while True:
         parameters = {"before": before, "after": after, "after_id": after_id, "batch": batch}
         with engine.begin() as connection:
+            connection.execute(NO_WAIT_FOR_DISK)
             row = connection.execute(PURGE_PREDICTIONS, parameters).one_or_none()
         if row is None:
             return
