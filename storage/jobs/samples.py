@@ -76,9 +76,9 @@ class SampledText:
 # The sample is chosen from so many texts, or from as many as it has if those are more: whatever the
 # tables hold, no more is read. A random one only needs more so that all orders are equally likely.
 POOL_ROWS = 5_000
-RANDOM_POOL_ROWS = 1_000
+RANDOM_POOL_ROWS = 300
 # A text is not drawn again as an uncertain or unfamiliar one if one of the newest labels is its.
-KNOWN_LABELS = 10_000
+KNOWN_LABELS = 2_000
 
 # The name of the live model, whose versions all do the same task.
 TASK = text(f"SELECT split_part(model, '/', 1) FROM ({NEWEST_DEPLOYMENT}) AS newest")
