@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -22,14 +23,15 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, Engine, event, text
 
-from benchmarks import result_file
+from benchmarks import result_file, scale_plans
 from benchmarks.scale_queries import Query, find_example, queries
 from benchmarks.scale_rows import fill, is_filled
 from monitoring.quality.report import make_reports
 from plumbline.embedded.postgres import postgres_server
 from plumbline.settings import Settings
 from storage import migrate
-from storage.database import MIGRATING, open_engine
+from storage.database import MIGRATING, now, open_engine
+from storage.jobs.retention import purge_predictions
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 LIMIT_MS = 50.0
@@ -61,6 +63,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="keep the PostgreSQL here")
     parser.add_argument("--runs", type=int, default=20, help="runs of each query (20)")
     parser.add_argument("--only", default="", help="only queries with this in their name")
+    parser.add_argument("--purge-days", type=float, help="at the end, delete what is so old")
+    parser.add_argument("--plans", type=Path, help="write the plans here, as a page")
     parser.add_argument("--show", type=int, default=25, help="rows of the table (25)")
     result_file.add_output_option(parser)
     options = parser.parse_args()
@@ -74,14 +78,30 @@ def main() -> None:
         ]
         with engine.connect() as connection:
             sizes = [dict(row._mapping) for row in connection.execute(SIZES)]
+        purge = None
+        if options.purge_days is not None:
+            purge = measure_purge(engine, timedelta(days=options.purge_days), console)
     print_timings(console, timings, options.show)
+    if options.plans is not None:
+        write_plans(options.plans, timings, options.rows)
     figures = {
         "rows": options.rows,
         "tables": sizes,
         "quality_reports_s": quality_s,
+        "purge": purge,
         "queries": [asdict(timing) for timing in timings],
     }
     result_file.write_result(options.output, figures, ("sqlalchemy", "psycopg"))
+
+
+def write_plans(path: Path, timings: list[Timing], rows: int) -> None:
+    title = f"Query plans with {rows:,} finished jobs"
+    heading = (
+        f"{result_file.machine_line()}. Of each query the slowest statement: the nodes that take "
+        f"at least {scale_plans.SHARE:.0%} of its time, with the time until their last row. "
+        f"Written by `python -m benchmarks.scale --rows {rows} --plans docs/{path.name}`."
+    )
+    path.write_text(scale_plans.page(timings, title, heading), encoding="utf-8")
 
 
 def first_quality_reports(engine: Engine, console: Console) -> float:
@@ -91,6 +111,23 @@ def first_quality_reports(engine: Engine, console: Console) -> float:
     assert made is not None, "nobody else makes reports here"
     console.print(f"{made.reports:,} quality reports of {made.windows} windows, {elapsed_s:.2f} s")
     return elapsed_s
+
+
+def measure_purge(engine: Engine, age: timedelta, console: Console) -> dict[str, float]:
+    """Delete predictions and labels of that age, as `plumbline db purge --rows-older-than` does."""
+    with engine.connect() as connection:
+        before = now(connection) - age
+    rows, longest_s, started = 0, 0.0, perf_counter()
+    ended = started
+    for count in purge_predictions(engine, before):
+        rows, began, ended = rows + count, ended, perf_counter()
+        longest_s = max(longest_s, ended - began)
+    elapsed_s = ended - started
+    console.print(
+        f"{rows:,} predictions older than {age.days} days deleted in {elapsed_s:.1f} s, "
+        f"{rows / max(elapsed_s, 1e-9):,.0f} per second, the longest batch in {longest_s:.2f} s"
+    )
+    return {"rows": rows, "seconds": elapsed_s, "longest_batch_s": longest_s}
 
 
 @contextmanager

@@ -21,7 +21,6 @@ from storage.jobs import (
     claim,
     contradictions,
     details,
-    labelled_texts,
     labels,
     outbox,
     overdue_leases,
@@ -31,7 +30,7 @@ from storage.jobs import (
     samples,
     sweep,
 )
-from storage.jobs.labelled_texts import LabelSelection
+from storage.jobs.labelled_texts import LabelledTexts, LabelSelection
 from storage.jobs.labels import LabelEntry
 from storage.jobs.samples import SampleRequest
 from storage.progress import progress
@@ -45,6 +44,7 @@ from storage.reports import (
     drift,
     quality,
     quality_counts,
+    quality_samples,
     status,
     window_texts,
 )
@@ -153,12 +153,9 @@ def commands(example: Example) -> dict[str, Run]:
             c, "person", example.ago(minutes=10)
         ),
         "retrain (labelled texts, all)": lambda c: take(
-            labelled_texts.labelled_texts(c, everything), 1_000
+            iter(LabelledTexts(c, everything)), 1_000
         ),
-        "retrain (labelled texts, one day)": lambda c: list(
-            labelled_texts.labelled_texts(c, recent)
-        ),
-        "retrain (left out)": lambda c: labelled_texts.labels_left_out(c, everything),
+        "retrain (labelled texts, one day)": lambda c: list(LabelledTexts(c, recent)),
         "backtest --since 7d --limit 1000": lambda c: backtest.scored_texts(c, selection, 1_000),
         "backtest --since 7d (left out)": lambda c: backtest.left_out_texts(c, selection),
         "backtest --since 1h --limit 1000": lambda c: backtest.scored_texts(c, lately, 1_000),
@@ -277,7 +274,7 @@ def quality_calls(example: Example) -> dict[str, Run]:
         "quality run (wait)": lambda c: quality.find_windows(c, task_id="a task"),
         "latest": lambda c: quality.latest(c, 30, max_sources=50),
         "changed windows": lambda c: quality_counts.changed_windows(c, DAY_S),
-        "counts of a day": lambda c: quality_counts.count(c, before, start, 50),
+        "counts of a day": lambda c: quality_samples.count(c, before, start, 50),
     }
 
 

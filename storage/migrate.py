@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
 import migrations
-from migrations.indexes_0015 import INDEXES
+from migrations import indexes_0015, indexes_0017
 from storage.concurrent_indexes import build_indexes
 from storage.database import MIGRATING, statement_limit
 from storage.jobs.text_hashes import key_plain_hashes
@@ -25,8 +25,8 @@ __all__ = ("check", "current", "newest", "upgrade")
 
 # Texts whose hashes are keyed between two reports.
 REPORT_EVERY = 100_000
-# The migration whose indexes are built before it, without stopping anybody.
-LARGE_INDEXES = "0015"
+# The migrations whose indexes are built before them, without stopping anybody.
+LARGE_INDEXES = {"0015": indexes_0015.INDEXES, "0017": indexes_0017.INDEXES}
 
 
 def upgrade(
@@ -53,9 +53,9 @@ def upgrade(
             check_creation(connection)
     ends_at = monotonic() + patience_s
     for step in _steps(version, revision):
-        if step == LARGE_INDEXES and version is not None:
+        if step in LARGE_INDEXES and version is not None:
             with statement_limit(MIGRATING):
-                build_indexes(engine, INDEXES, report)
+                build_indexes(engine, LARGE_INDEXES[step], report)
         call_when_unlocked(engine, partial(_run, engine, step), report, ends_at)
     if revision == "head":
         _key_plain_hashes(engine, report)

@@ -95,7 +95,14 @@ class Job(Base):
             postgresql_where=sql(UNSCORED),
         ),
         # A job is scored when it is finished, so these are the newest predictions of a source.
-        Index("jobs_scored_idx", "source", "finished_at", postgresql_where=sql("state = 'scored'")),
+        # Ids are random, so a range of them is a sample, which the index selects by itself.
+        Index(
+            "jobs_scored_id_idx",
+            "source",
+            "finished_at",
+            "id",
+            postgresql_where=sql("state = 'scored'"),
+        ),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
@@ -129,7 +136,7 @@ class Prediction(Base):
         CheckConstraint(one_of("role", Role), name="role"),
         CheckConstraint(one_of("decision", ("positive", "negative", "review")), name="decision"),
         Index("predictions_scored_idx", "scored_at"),
-        Index("predictions_model_idx", "model", "role", "scored_at"),
+        Index("predictions_version_idx", "model", "role", "scored_at", "job_id"),
     )
 
     job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey(Job.id), primary_key=True)
@@ -351,6 +358,8 @@ class QualityReport(Base):
     window_rows: Mapped[int] = mapped_column(BIGINT)
     labelled_rows: Mapped[int] = mapped_column(BIGINT)
     positive_share: Mapped[float | None]
+    # From how many of the predictions the estimates and counts are made; None: from all of them.
+    sampled_rows: Mapped[int | None] = mapped_column(BIGINT)
     # Texts that the version's calibration was measured on. If None, it is unknown, and the
     # intervals leave its error out.
     calibration_rows: Mapped[int | None]

@@ -17,7 +17,7 @@ Everything is computed from sums, so that a window of any size is one query.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 
@@ -35,7 +35,7 @@ from monitoring.quality.estimated import (
     ObservedErrors,
     WindowSums,
     draw_errors,
-    metrics_from_counts,
+    metrics_with_intervals,
     with_interval,
 )
 from scoring.intervals import COVERAGE
@@ -98,15 +98,20 @@ class Side:
             self.all.rows - labelled.rows,
             max(0.0, self.all.wrong - labelled.wrong),
             max(0.0, self.all.squares - labelled.squares),
+            self.all.variance,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """The rows of one source, by predicted label. The sample is random within a source."""
+    """The rows of one source, by predicted label. The sample is random within a source.
+
+    `positives_variance` is that of WindowSums.
+    """
 
     positive: Side
     negative: Side
+    positives_variance: float = 0.0
 
     @classmethod
     def of(
@@ -125,15 +130,23 @@ class Stratum:
         )
 
     def __add__(self, other: Stratum) -> Stratum:
-        return Stratum(self.positive + other.positive, self.negative + other.negative)
+        return Stratum(
+            self.positive + other.positive,
+            self.negative + other.negative,
+            self.positives_variance + other.positives_variance,
+        )
 
     @property
     def both(self) -> Side:
-        return self.positive + self.negative
+        both = self.positive + self.negative
+        positive, negative = self.positive.all, self.negative.all
+        difference = positive.wrong / max(1, positive.rows) - negative.wrong / max(1, negative.rows)
+        variance = both.all.variance + self.positives_variance * difference**2
+        return replace(both, all=replace(both.all, variance=variance))
 
     @property
     def window(self) -> WindowSums:
-        return WindowSums(self.positive.all, self.negative.all)
+        return WindowSums(self.positive.all, self.negative.all, self.positives_variance)
 
 
 def combined_metrics(
@@ -154,7 +167,7 @@ def combined_metrics(
     )
     false_positives = _sampled_errors([stratum.positive for stratum in strata], random)
     false_negatives = _sampled_errors([stratum.negative for stratum in strata], random)
-    metrics = _metrics(window, false_positives, false_negatives, coverage)
+    metrics = metrics_with_intervals(window, false_positives, false_negatives, random, coverage)
     return metrics | {Metric.ACCURACY: accuracy}
 
 
@@ -174,20 +187,7 @@ def calibrated_metrics(
         return undefined
     false_positives = _calibrated_errors(total.positive, calibration.positive, random)
     false_negatives = _calibrated_errors(total.negative, calibration.negative, random)
-    return _metrics(total.window, false_positives, false_negatives, coverage)
-
-
-def _metrics(
-    window: WindowSums,
-    false_positives: tuple[float, Floats],
-    false_negatives: tuple[float, Floats],
-    coverage: float,
-) -> dict[Metric, EstimatedMetric]:
-    values = metrics_from_counts(
-        window, np.array([false_positives[0]]), np.array([false_negatives[0]])
-    )
-    drawn = metrics_from_counts(window, false_positives[1], false_negatives[1])
-    return {metric: with_interval(values[metric][0], drawn[metric], coverage) for metric in Metric}
+    return metrics_with_intervals(total.window, false_positives, false_negatives, random, coverage)
 
 
 def _calibrated_errors(
@@ -232,7 +232,7 @@ def _sampled_errors(sides: Sequence[Side], random: np.random.Generator) -> tuple
     slope, unexplained = _slope(sides)
     expected = sum(_unlabelled_errors(side, slope) for side in sides)
     share = expected / unlabelled
-    size = _sample_size(sides, share, unexplained)
+    size = _sample_size(sides, share, slope, unexplained)
     shares = random.beta(size * share + PRIOR, size * (1.0 - share) + PRIOR, DRAWS)
     return known + expected, known + random.binomial(unlabelled, shares).astype(np.float64)
 
@@ -276,10 +276,11 @@ def _unlabelled_errors(side: Side, slope: float) -> float:
     return min(float(unlabelled.rows), max(0.0, expected))
 
 
-def _sample_size(sides: Sequence[Side], share: float, unexplained: float) -> float:
+def _sample_size(sides: Sequence[Side], share: float, slope: float, unexplained: float) -> float:
     """Return the size of a simple random sample of the same variance as the stratified one.
 
     With one side it is the number of labels, and larger if the probabilities explain some variance.
+    It is smaller if the sums of all rows are estimated as well.
     """
     labels = sum(side.labelled.rows for side in sides)
     if not labels:
@@ -292,5 +293,6 @@ def _sample_size(sides: Sequence[Side], share: float, unexplained: float) -> flo
         own = (side.labelled.errors + pooled) / (side.labelled.rows + 1)
         alike += weight * pooled * (1.0 - pooled)
         unlike += weight * own * (1.0 - own)
+    estimated = slope**2 * sum(side.all.variance for side in sides) / unlabelled**2
     # Of few labels per side the second is often too low.
-    return pooled * (1.0 - pooled) / (max(alike, unlike) * unexplained)
+    return pooled * (1.0 - pooled) / (max(alike, unlike) * unexplained + estimated)

@@ -32,12 +32,14 @@ class ErrorSums:
     """Sums over the rows of one predicted label.
 
     `wrong` is the sum of the probabilities that a row is wrong: the expected number of errors.
-    `squares` is the sum of the squares of these probabilities.
+    `squares` is the sum of the squares of these probabilities. `variance` is that of `wrong` if it
+    is estimated from a sample of the rows.
     """
 
     rows: int
     wrong: float
     squares: float
+    variance: float = 0.0
 
     @classmethod
     def of(cls, error_probabilities: Floats) -> ErrorSums:
@@ -49,16 +51,24 @@ class ErrorSums:
 
     def __add__(self, other: ErrorSums) -> ErrorSums:
         return ErrorSums(
-            self.rows + other.rows, self.wrong + other.wrong, self.squares + other.squares
+            self.rows + other.rows,
+            self.wrong + other.wrong,
+            self.squares + other.squares,
+            self.variance + other.variance,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class WindowSums:
-    """The sums of a window by predicted label, at probability 0.5. CBPE needs nothing else."""
+    """The sums of a window by predicted label, at probability 0.5. CBPE needs nothing else.
+
+    If they are estimated from a sample, `positives_variance` is that of the number of rows
+    predicted positive, and those of the errors are for a given number of them.
+    """
 
     positive: ErrorSums
     negative: ErrorSums
+    positives_variance: float = 0.0
 
     @classmethod
     def of(cls, probabilities: Floats) -> WindowSums:
@@ -69,7 +79,11 @@ class WindowSums:
         )
 
     def __add__(self, other: WindowSums) -> WindowSums:
-        return WindowSums(self.positive + other.positive, self.negative + other.negative)
+        return WindowSums(
+            self.positive + other.positive,
+            self.negative + other.negative,
+            self.positives_variance + other.positives_variance,
+        )
 
     @property
     def rows(self) -> int:
@@ -174,25 +188,56 @@ def estimated_metrics(
     false_negatives, drawn_false_negatives = draw_errors(
         sums.negative, calibration.negative if calibration else None, random
     )
-    values = metrics_from_counts(sums, np.array([false_positives]), np.array([false_negatives]))
-    drawn = metrics_from_counts(sums, drawn_false_positives, drawn_false_negatives)
+    return metrics_with_intervals(
+        sums,
+        (false_positives, drawn_false_positives),
+        (false_negatives, drawn_false_negatives),
+        random,
+        coverage,
+    )
+
+
+def metrics_with_intervals(
+    sums: WindowSums,
+    false_positives: tuple[float, Floats],
+    false_negatives: tuple[float, Floats],
+    random: np.random.Generator,
+    coverage: float,
+) -> dict[Metric, EstimatedMetric]:
+    """Return the metrics of expected numbers of errors, with the intervals of drawn ones."""
+    positives = float(sums.positive.rows)
+    values = metrics_from_counts(
+        sums.rows, positives, np.array([false_positives[0]]), np.array([false_negatives[0]])
+    )
+    drawn_positives = draw_positives(sums, random)
+    drawn = metrics_from_counts(
+        sums.rows,
+        drawn_positives,
+        false_positives[1] * (drawn_positives / max(1.0, positives)),
+        false_negatives[1] * ((sums.rows - drawn_positives) / max(1, sums.negative.rows)),
+    )
     return {metric: with_interval(values[metric][0], drawn[metric], coverage) for metric in Metric}
 
 
+def draw_positives(sums: WindowSums, random: np.random.Generator) -> float | Floats:
+    """Return drawn numbers of the rows predicted positive; the number itself if it is known."""
+    if not sums.positives_variance:
+        return float(sums.positive.rows)
+    drawn = random.normal(sums.positive.rows, np.sqrt(sums.positives_variance), DRAWS)
+    return np.clip(drawn, 0.0, sums.rows)
+
+
 def metrics_from_counts(
-    sums: WindowSums, false_positives: Floats, false_negatives: Floats
+    rows: int, predicted_positive: float | Floats, false_positives: Floats, false_negatives: Floats
 ) -> dict[Metric, Floats]:
     """Return each metric for each pair of counts; NaN if its denominator is zero."""
-    predicted_positive, predicted_negative = sums.positive.rows, sums.negative.rows
-    tp, tn = predicted_positive - false_positives, predicted_negative - false_negatives
+    tp, tn = predicted_positive - false_positives, rows - predicted_positive - false_negatives
     # Below 1e-9 these sums are rounding errors, not counts.
     actual = np.where(tp + false_negatives > 1e-9, tp + false_negatives, np.nan)
     f1_base = np.where(predicted_positive + actual > 1e-9, predicted_positive + actual, np.nan)
     return {
-        Metric.ACCURACY: (tp + tn) / sums.rows,
-        Metric.PRECISION: (
-            tp / predicted_positive if predicted_positive else np.full_like(tp, np.nan)
-        ),
+        Metric.ACCURACY: (tp + tn) / rows,
+        Metric.PRECISION: tp / np.where(predicted_positive, predicted_positive, np.nan),
         Metric.RECALL: tp / actual,
         Metric.F1: 2 * tp / f1_base,
     }
@@ -204,11 +249,13 @@ def draw_errors(
     """Return the expected number of errors of one predicted label, and `DRAWS` drawn numbers.
 
     The number is Poisson binomial. A binomial of the same mean and variance approximates it (Ehm,
-    1991) and needs only two sums. With `observed` the mean is drawn as well.
+    1991) and needs only two sums. With `observed`, or sums of a sample, the mean is drawn as well.
     """
     means = np.full(DRAWS, sums.wrong)
+    if sums.variance:
+        means = np.maximum(0.0, random.normal(sums.wrong, np.sqrt(sums.variance), DRAWS))
     if observed is not None and observed.rows and observed.expected:
-        means = _expected_errors(sums, observed.noise(observed.draw_ratios(random)))
+        means = _expected_errors(sums.rows, means, observed.noise(observed.draw_ratios(random)))
         sums = with_noise(sums, observed.noise(observed.ratio))
     if sums.wrong <= 0.0:
         return 0.0, np.zeros(DRAWS)
@@ -217,16 +264,16 @@ def draw_errors(
     return sums.wrong, drawn.astype(np.float64)
 
 
-def _expected_errors(sums: ErrorSums, noise: Any) -> Any:
+def _expected_errors(rows: int, wrong: Any, noise: Any) -> Any:
     """Return the mean if a share of labels is flipped: w becomes w (1 - noise) + (1 - w) noise."""
-    return np.clip(sums.wrong + noise * (sums.rows - 2.0 * sums.wrong), 0.0, sums.rows)
+    return np.clip(wrong + noise * (rows - 2.0 * wrong), 0.0, rows)
 
 
 def with_noise(sums: ErrorSums, noise: float) -> ErrorSums:
     """Return the sums if the share `noise` of labels is flipped."""
     keep = 1.0 - 2.0 * noise
     squares = keep**2 * sums.squares + 2.0 * noise * keep * sums.wrong + noise**2 * sums.rows
-    return ErrorSums(sums.rows, float(_expected_errors(sums, noise)), squares)
+    return ErrorSums(sums.rows, float(_expected_errors(sums.rows, sums.wrong, noise)), squares)
 
 
 def with_interval(value: np.float64, drawn: Floats, coverage: float) -> EstimatedMetric:

@@ -42,7 +42,7 @@ from scoring.artifact.registry import resolve
 from scoring.errors import ScoringError
 from storage.database import now as database_now
 from storage.database import translate_errors
-from storage.reports import quality, quality_counts
+from storage.reports import quality, quality_counts, quality_samples
 from storage.reports.quality import NewMetricValues, QualityWindow
 from storage.reports.quality_counts import OTHER_SOURCES, WindowCounts
 from storage.serving import deployments
@@ -122,7 +122,7 @@ def window_reports(
     If retention has deleted predictions of the window, its reports stay as they are.
     """
     end = start + timedelta(seconds=settings.quality_window_s)
-    counts = quality_counts.count(connection, start, end, settings.max_sources)
+    counts = quality_samples.count(connection, start, end, settings.max_sources)
     stored = sum(row.rows for row in counts if row.source is None)
     if stored < quality.reported_rows(connection, start, end):
         return []
@@ -220,7 +220,14 @@ def make_report(
         labelled_sources=named_sources(labelled) if counts.source is None else None,
         labelled_share=share_of_rows(labelled, counts),
         combined_share=share_of_rows(sampled, counts),
+        sampled_rows=sampled_rows(counts),
     )
+
+
+def sampled_rows(counts: WindowCounts) -> int | None:
+    """Return from how many rows the sums are estimated; None if from all of them."""
+    read = counts.sampled_rows
+    return read if read is not None and read < counts.rows else None
 
 
 def confusion(counts: WindowCounts) -> ConfusionCounts:
@@ -242,13 +249,21 @@ def share_of_rows(part: Sequence[WindowCounts], counts: WindowCounts) -> float |
 
 
 def window_sums(counts: WindowCounts) -> WindowSums:
+    of_positives, of_wrong_positives, of_wrong_negatives = counts.variances
     return WindowSums(
-        ErrorSums(counts.positives, counts.wrong_positives, counts.wrong_positives_squared),
+        ErrorSums(
+            counts.positives,
+            counts.wrong_positives,
+            counts.wrong_positives_squared,
+            of_wrong_positives,
+        ),
         ErrorSums(
             counts.rows - counts.positives,
             counts.wrong_negatives,
             counts.wrong_negatives_squared,
+            of_wrong_negatives,
         ),
+        of_positives,
     )
 
 
@@ -257,6 +272,7 @@ def stratum(counts: WindowCounts) -> Stratum:
     return Stratum(
         Side(sums.positive, labelled_sums(counts.random_positives)),
         Side(sums.negative, labelled_sums(counts.random_negatives)),
+        sums.positives_variance,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -96,45 +97,47 @@ LEFT JOIN plumbline.model_versions AS versions ON versions.model = live.model
 WHERE CAST(:job_source AS text) IS NULL OR jobs.source = :job_source
 """
 
+# Of labels that are left out, only the reason is read.
 LABELLED = text(f"""
-SELECT text, label, job_id, source FROM ({_NEWEST}) AS labelled
-WHERE text IS NOT NULL AND other_task IS NULL
+SELECT CASE WHEN other_task IS NULL THEN text END AS text, label, job_id, source,
+       CASE WHEN other_task IS NOT NULL THEN other_task
+            WHEN text IS NULL THEN '{LeftOutReason.TEXT_DELETED}' END AS reason, model, classes
+FROM ({_NEWEST}) AS labelled
 ORDER BY job_id
 """)
 
-LEFT_OUT = text(f"""
-SELECT coalesce(other_task, '{LeftOutReason.TEXT_DELETED}') AS reason, model, classes,
-       count(*) AS labels
-FROM ({_NEWEST}) AS labelled
-WHERE text IS NULL OR other_task IS NOT NULL
-GROUP BY 1, 2, 3
-ORDER BY labels DESC, reason, model
-""")
 
-
-def labelled_texts(
-    connection: Connection, selection: LabelSelection | None = None
-) -> Iterator[LabelledText]:
-    """Yield each selected text that is still stored with its newest label.
+class LabelledTexts:
+    """The selected texts that are still stored, each with its newest label.
 
     The rows come from a server-side cursor, so memory does not grow with their number.
     """
-    parameters = (selection or LabelSelection()).parameters()
-    rows = connection.execution_options(stream_results=True, max_row_buffer=STREAMED_ROWS).execute(
-        LABELLED, parameters
-    )
-    for row in rows:
-        yield LabelledText(*row)
 
+    def __init__(self, connection: Connection, selection: LabelSelection | None = None) -> None:
+        self._connection = connection
+        self._selection = selection or LabelSelection()
+        self._left_out: Counter[tuple[str, str | None, tuple[str, ...] | None]] = Counter()
 
-def labels_left_out(connection: Connection, selection: LabelSelection) -> list[LeftOut]:
-    """Return how many labels of the time and source `labelled_texts` leaves out, most first."""
-    return [
-        LeftOut(
-            LeftOutReason(row.reason),
-            row.model,
-            None if row.classes is None else tuple(row.classes),
-            row.labels,
+    def __iter__(self) -> Iterator[LabelledText]:
+        self._left_out.clear()
+        options = {"stream_results": True, "max_row_buffer": STREAMED_ROWS}
+        rows = self._connection.execute(
+            LABELLED, self._selection.parameters(), execution_options=options
         )
-        for row in connection.execute(LEFT_OUT, selection.parameters())
-    ]
+        for text_, label, job_id, source, reason, model, classes in rows:
+            if reason is None:
+                yield LabelledText(text_, label, job_id, source)
+            else:
+                named = None if classes is None else tuple(classes)
+                self._left_out[reason, model, named] += 1
+
+    def left_out(self) -> list[LeftOut]:
+        """Return how many labels of the time and source were left out, most first.
+
+        They are counted while the texts are read.
+        """
+        counted = [
+            LeftOut(LeftOutReason(reason), model, classes, labels)
+            for (reason, model, classes), labels in self._left_out.items()
+        ]
+        return sorted(counted, key=lambda each: (-each.labels, each.reason, each.model or ""))

@@ -19,17 +19,33 @@ MAX_ROWS = 5_000
 # The column with each row's source, next to those that are compared.
 SOURCE = "source"
 
-# The hash of the job id makes the choice random and repeatable.
-TRAFFIC = text("""
-SELECT scored_at, jobs.source, probability, confidence, decision, features,
-       count(*) OVER () AS total
-FROM plumbline.predictions AS predictions
-JOIN plumbline.jobs AS jobs ON jobs.id = predictions.job_id
-WHERE role = 'live' AND model = :model AND scored_at >= :since
-  AND (CAST(:until AS timestamptz) IS NULL OR scored_at < :until)
-  AND (CAST(:source AS text) IS NULL OR jobs.source = :source)
-ORDER BY md5(CAST(predictions.job_id AS text)) LIMIT :limit
-""")
+# Rows are compared so that the index of the versions, which contains the ids, is read alone.
+OF_ALL = """
+    SELECT job_id FROM plumbline.predictions
+    WHERE (model, role, scored_at) >= (CAST(:model AS text), 'live', CAST(:since AS timestamptz))
+      AND (model, role, scored_at) < (CAST(:model AS text), 'live',
+                                      coalesce(CAST(:until AS timestamptz), 'infinity'))
+"""
+OF_SOURCE = """
+    SELECT job_id FROM plumbline.predictions
+    JOIN plumbline.jobs AS jobs ON jobs.id = predictions.job_id
+    WHERE role = 'live' AND model = :model AND scored_at >= :since
+      AND (CAST(:until AS timestamptz) IS NULL OR scored_at < :until) AND jobs.source = :source
+"""
+# Ids are random, so the first of them are a random sample, and always the same one. OFFSET makes
+# PostgreSQL read the window and look the rows of its sample up; it cannot know how few these are.
+TRAFFIC = """
+WITH drawn AS MATERIALIZED (
+    SELECT job_id FROM ({texts} OFFSET 0) AS texts ORDER BY job_id LIMIT :limit)
+SELECT predictions.scored_at, jobs.source, probability, confidence, decision, features,
+       (SELECT count(*) FROM ({texts}) AS texts) AS total
+FROM drawn
+CROSS JOIN LATERAL (
+    SELECT * FROM plumbline.predictions
+    WHERE job_id = drawn.job_id AND role = 'live' OFFSET 0) AS predictions
+CROSS JOIN LATERAL (SELECT source FROM plumbline.jobs WHERE id = drawn.job_id OFFSET 0) AS jobs
+ORDER BY drawn.job_id
+"""
 
 
 ACCEPT = text("""
@@ -87,7 +103,8 @@ def read_traffic(
     parameters = {
         "model": model, "since": since, "until": until, "source": source, "limit": limit,
     }  # fmt: skip
-    rows = connection.execute(TRAFFIC, parameters).all()
+    statement = text(TRAFFIC.format(texts=OF_ALL if source is None else OF_SOURCE))
+    rows = connection.execute(statement, parameters).all()
     if not rows:
         return Traffic(0, None, None, {})
     times = [row.scored_at for row in rows]

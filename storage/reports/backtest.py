@@ -6,12 +6,16 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
 from storage.jobs.labels import NEWEST_LABEL
+from storage.reports.text_samples import DRAWN, NEVER, count_texts, stratify
 from storage.states import Role
 
+# Of more texts, those that are left out are counted in a sample of as many.
+EXACT_TEXTS = 2_000
 # Texts are read in batches, so that no transaction stays open while a batch is scored.
 BATCH = 500
 
@@ -57,13 +61,14 @@ class LeftOutTexts:
     """Texts of the selected time and sources that a backtest cannot use.
 
     The text is deleted, or, if `classes` is set, `model` scored it, whose classes are those; empty
-    if they were never registered.
+    if they were never registered. With `estimated`, the number follows from a random sample.
     """
 
     source: str
     model: str
     classes: tuple[str, ...] | None
     texts: int
+    estimated: bool = False
 
 
 _SCORED = f"""
@@ -97,6 +102,21 @@ GROUP BY 1, 2, 3
 ORDER BY texts DESC, jobs.source, live.model
 """)
 
+SAMPLED_LEFT_OUT = text(f"""
+WITH {DRAWN}
+SELECT drawn.stratum AS source, live.model,
+       CASE WHEN {_OTHER_CLASSES} THEN coalesce(versions.labels, '{{}}') END AS classes,
+       count(*) AS texts, max(drawn.texts) AS drawn
+FROM drawn
+CROSS JOIN LATERAL (SELECT text FROM plumbline.jobs WHERE id = drawn.id OFFSET 0) AS jobs
+CROSS JOIN LATERAL (
+    SELECT model FROM plumbline.predictions
+    WHERE job_id = drawn.id AND role = '{Role.LIVE}' OFFSET 0) AS live
+LEFT JOIN plumbline.model_versions AS versions ON versions.model = live.model
+WHERE jobs.text IS NULL OR {_OTHER_CLASSES}
+GROUP BY 1, 2, 3
+""")
+
 TEXTS = text("SELECT id, text FROM plumbline.jobs WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 
@@ -108,14 +128,39 @@ def scored_texts(
     return [ScoredText(*row) for row in rows]
 
 
-def left_out_texts(connection: Connection, selection: BacktestSelection) -> list[LeftOutTexts]:
-    """Return how many texts `scored_texts` leaves out, most first."""
-    return [
-        LeftOutTexts(
-            row.source, row.model, None if row.classes is None else tuple(row.classes), row.texts
-        )
-        for row in connection.execute(LEFT_OUT, selection.parameters())
+def left_out_texts(
+    connection: Connection, selection: BacktestSelection, exact_texts: int = EXACT_TEXTS
+) -> list[LeftOutTexts]:
+    """Return how many texts `scored_texts` leaves out, most first.
+
+    If more than `exact_texts` were scored, these are estimates.
+    """
+    texts_of = count_texts(connection, selection.since)
+    if selection.sources:
+        texts_of = {name: texts_of[name] for name in selection.sources if name in texts_of}
+    strata = stratify(texts_of, {source: source for source in texts_of}, exact_texts)
+    if sum(texts_of.values()) <= exact_texts:
+        return [
+            _left_out(row, row.texts)
+            for row in connection.execute(LEFT_OUT, selection.parameters())
+        ]
+    parameters = {
+        "window_from": selection.since,
+        "window_to": NEVER,
+        "classes": list(selection.classes),
+        **strata.parameters(),
+    }
+    rows = connection.execute(SAMPLED_LEFT_OUT, parameters)
+    left_out = [
+        _left_out(row, round(row.texts * texts_of[row.source] / row.drawn), estimated=True)
+        for row in rows
     ]
+    return sorted(left_out, key=lambda texts: (-texts.texts, texts.source, texts.model))
+
+
+def _left_out(row: Any, texts: int, *, estimated: bool = False) -> LeftOutTexts:
+    classes = None if row.classes is None else tuple(row.classes)
+    return LeftOutTexts(row.source, row.model, classes, texts, estimated)
 
 
 def with_texts(

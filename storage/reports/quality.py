@@ -36,15 +36,15 @@ WITH made AS (
         model text, role text, source text, window_from timestamptz, window_to timestamptz,
         window_rows int8, labelled_rows int8, positive_share float8, calibration_rows int,
         scored_from timestamptz, scored_to timestamptz, random_rows int8, labelled_sources text[],
-        labelled_share float8, combined_share float8, metrics jsonb)
+        labelled_share float8, combined_share float8, sampled_rows int8, metrics jsonb)
 ), written AS (
     INSERT INTO plumbline.quality_reports AS reports
         (model, role, source, window_from, window_to, window_rows, labelled_rows, positive_share,
          calibration_rows, scored_from, scored_to, random_rows, labelled_sources, labelled_share,
-         combined_share, task_id)
+         combined_share, sampled_rows, task_id)
     SELECT model, role, source, window_from, window_to, window_rows, labelled_rows,
            positive_share, calibration_rows, scored_from, scored_to, random_rows, labelled_sources,
-           labelled_share, combined_share, CAST(:task_id AS text)
+           labelled_share, combined_share, sampled_rows, CAST(:task_id AS text)
     FROM made
     ON CONFLICT (window_from, window_to, model, role, coalesce(source, '')) DO UPDATE
     SET window_rows = excluded.window_rows, labelled_rows = excluded.labelled_rows,
@@ -52,6 +52,7 @@ WITH made AS (
         scored_from = excluded.scored_from, scored_to = excluded.scored_to,
         random_rows = excluded.random_rows, labelled_sources = excluded.labelled_sources,
         labelled_share = excluded.labelled_share, combined_share = excluded.combined_share,
+        sampled_rows = excluded.sampled_rows,
         task_id = coalesce(excluded.task_id, reports.task_id), refreshed_at = now()
     RETURNING id, model, role, source, window_from, window_to
 )
@@ -200,6 +201,7 @@ class QualityWindow:
     labelled_share: float | None = None
     combined_share: float | None = None
     estimate_status: EstimateStatus = EstimateStatus.UNCHECKED
+    sampled_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +315,7 @@ def find_windows(
             row.labelled_share,
             row.share_of_combined,
             EstimateStatus(row.estimate_status or EstimateStatus.UNCHECKED),
+            row.sampled_rows,
         )
         for row in rows
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -64,27 +64,17 @@ RANDOM_SUMS = """ARRAY[
            coalesce(sum(wrong * wrong) FILTER (WHERE random AND {side}), 0),
            coalesce(sum(wrong) FILTER (WHERE random AND {side} AND error), 0)]"""
 
+# The columns of a prediction that are summed up; without a label, the last three are empty.
+PREDICTED = """model, role, scored_at, probability >= 0.5 AS positive,
+           least(probability, 1 - probability) AS wrong"""
+# If several sources labelled a job, the newest label wins: see `storage.jobs.labels`.
+LABELLED = "newest.label, newest.random, (newest.label = 1) <> (probability >= 0.5) AS error"
+NEWEST = f"CROSS JOIN LATERAL ({NEWEST_LABEL.format(job_id='predictions.job_id')}) AS newest"
+
 # `wrong_positives` and the like are sums, over the rows of one predicted label, of the probability
-# that the label is wrong and of its square, all that `monitoring.quality.estimated` needs. If
-# several sources labelled a job, the newest label wins: see `storage.jobs.labels`.
-COUNT = text(f"""
-WITH scored AS (
-    SELECT model, role, jobs.source, scored_at, probability AS p, probability >= 0.5 AS positive,
-           newest.label, newest.random,
-           (newest.label = 1) <> (probability >= 0.5) AS error,
-           least(probability, 1 - probability) AS wrong
-    FROM plumbline.predictions
-    JOIN plumbline.jobs AS jobs ON jobs.id = job_id
-    CROSS JOIN LATERAL ({NEWEST_LABEL.format(job_id="predictions.job_id")}) AS newest
-    WHERE scored_at >= :window_from AND scored_at < :window_to
-), largest AS (
-    SELECT source FROM scored GROUP BY source ORDER BY count(*) DESC, source LIMIT :max_sources
-), named AS (
-    SELECT scored.*, coalesce(largest.source, :other) AS reported_source
-    FROM scored LEFT JOIN largest ON largest.source = scored.source
-)
-SELECT model, role, reported_source AS source, count(*) AS rows,
-       count(*) FILTER (WHERE positive) AS positives,
+# that the label is wrong and of its square, all that `monitoring.quality.estimated` needs.
+SUMS = f"""
+       count(*) AS rows, count(*) FILTER (WHERE positive) AS positives,
        coalesce(sum(wrong) FILTER (WHERE positive), 0) AS wrong_positives,
        coalesce(sum(wrong * wrong) FILTER (WHERE positive), 0) AS wrong_positives_squared,
        coalesce(sum(wrong) FILTER (WHERE NOT positive), 0) AS wrong_negatives,
@@ -96,6 +86,25 @@ SELECT model, role, reported_source AS source, count(*) AS rows,
        min(scored_at) AS scored_from, max(scored_at) AS scored_to,
        {RANDOM_SUMS.format(side="positive")} AS random_positives,
        {RANDOM_SUMS.format(side="NOT positive")} AS random_negatives
+"""
+COUNT = text(f"""
+WITH scored AS (
+    SELECT {PREDICTED}, {LABELLED}, jobs.source
+    FROM plumbline.predictions
+    JOIN plumbline.jobs AS jobs ON jobs.id = job_id
+    {NEWEST}
+    WHERE scored_at >= :window_from AND scored_at < :window_to
+      AND (CAST(:model AS text) IS NULL OR (model = :model AND role = :role))
+), largest AS (
+    SELECT unnest(CAST(:named AS text[])) AS source
+    UNION ALL
+    (SELECT source FROM scored WHERE CAST(:named AS text[]) IS NULL
+     GROUP BY source ORDER BY count(*) DESC, source LIMIT :max_sources)
+), named AS (
+    SELECT scored.*, coalesce(largest.source, :other) AS reported_source
+    FROM scored LEFT JOIN largest ON largest.source = scored.source
+)
+SELECT model, role, reported_source AS source, {SUMS}
 FROM named
 GROUP BY GROUPING SETS ((model, role), (model, role, reported_source))
 ORDER BY model, role, reported_source NULLS FIRST
@@ -112,6 +121,10 @@ class WindowCounts:
     that were drawn at random to be labelled, by predicted label: their number, the number of wrong
     ones, the sum of the probabilities of being wrong, that of its squares, and that of the wrong
     ones.
+
+    With `sampled_rows`, all but `rows` and the numbers about labels are estimates from so many
+    rows; the `variances` of their errors are those of `positives`, `wrong_positives` and
+    `wrong_negatives`, the latter two for a given number of positives.
     """
 
     model: str
@@ -131,6 +144,8 @@ class WindowCounts:
     scored_to: datetime | None = None
     random_positives: Sequence[float] = (0.0,) * 5
     random_negatives: Sequence[float] = (0.0,) * 5
+    sampled_rows: int | None = None
+    variances: Sequence[float] = (0.0,) * 3
 
 
 def changed_windows(connection: Connection, width_s: float) -> list[datetime]:
@@ -154,7 +169,34 @@ def count(
     parameters = {
         "window_from": window_from,
         "window_to": window_to,
+        "model": None,
+        "role": None,
+        "named": None,
         "max_sources": max_sources,
-        "other": OTHER_SOURCES,
     }
-    return [WindowCounts(*row) for row in connection.execute(COUNT, parameters)]
+    return _count(connection, parameters)
+
+
+def count_version(
+    connection: Connection,
+    window_from: datetime,
+    window_to: datetime,
+    version: tuple[str, str],
+    named: Sequence[str],
+) -> list[WindowCounts]:
+    """Count one version and role like `count`, where the `named` sources are the largest."""
+    model, role = version
+    parameters = {
+        "window_from": window_from,
+        "window_to": window_to,
+        "model": model,
+        "role": role,
+        "named": list(named),
+        "max_sources": 0,
+    }
+    return _count(connection, parameters)
+
+
+def _count(connection: Connection, parameters: Mapping[str, object]) -> list[WindowCounts]:
+    rows = connection.execute(COUNT, {**parameters, "other": OTHER_SOURCES})
+    return [WindowCounts(*row) for row in rows]

@@ -145,6 +145,7 @@ def format_window(window: QualityWindow) -> Text:
         printable_text(window.model),
         dim(window.source or "all sources"),
         *([dim("shadow")] if window.role == Role.SHADOW else []),
+        *([] if window.sampled_rows is None else [dim(f"from {window.sampled_rows:,} of")]),
         dim(f"{window.window_rows:,} texts"),
     ]
     if window.labelled_rows:

@@ -29,7 +29,7 @@ from plumbline.shipped import resolve_model
 from scoring.artifact.registry import resolve
 from scoring.errors import ArtifactMissing
 from storage.database import absolute_time, now
-from storage.jobs.labelled_texts import LabelSelection, labelled_texts, labels_left_out
+from storage.jobs.labelled_texts import LabelledTexts, LabelSelection
 from storage.serving import deployments
 
 REQUIRED_PACKAGES = ("training", "tensorflow", "keras")
@@ -112,12 +112,11 @@ def label_arguments(
             task.name,
             task.labels,
         )
-        left_out = labels_left_out(connection, selection)
-        labelled = labelled_texts(connection, selection)
+        labelled = LabelledTexts(connection, selection)
         export = export_labels(labelled, folder, export_columns(arguments), current)
     for sentence in (
         export.sentence(task),
-        *(left_out_sentence(labels, task) for labels in left_out),
+        *(left_out_sentence(labels, task) for labels in labelled.left_out()),
     ):
         err.print(sentence, markup=False, soft_wrap=True)
     # Training would take these options from the data or the start, which may be others.

@@ -148,9 +148,10 @@ def seen_sentences(model: str, result: Backtest) -> Iterator[str]:
 
 
 def left_out_sentences(left_out: Sequence[LeftOutTexts]) -> Iterator[str]:
+    about = "About " if any(texts.estimated for texts in left_out) else ""
     deleted = sum(texts.texts for texts in left_out if texts.classes is None)
     if deleted:
-        yield f"{deleted:,} texts are left out, because they are deleted."
+        yield f"{about}{deleted:,} texts are left out, because they are deleted."
     others: dict[tuple[str, tuple[str, ...]], int] = {}
     for texts in left_out:
         if texts.classes is not None:
@@ -159,7 +160,8 @@ def left_out_sentences(left_out: Sequence[LeftOutTexts]) -> Iterator[str]:
     for (model, classes), count in others.items():
         names = " and ".join(classes) or "not recorded"
         yield (
-            f"{count:,} texts are left out, because {model} scored them, whose classes are {names}."
+            f"{about}{count:,} texts are left out, because {model} scored them, whose "
+            f"classes are {names}."
         )
 
 

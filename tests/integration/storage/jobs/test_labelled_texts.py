@@ -13,11 +13,10 @@ from plumbline.labels import parse_label
 from plumbline_client.new_job import new_job
 from storage.jobs.labelled_texts import (
     LabelledText,
+    LabelledTexts,
     LabelSelection,
     LeftOut,
     LeftOutReason,
-    labelled_texts,
-    labels_left_out,
 )
 from storage.jobs.labels import LabelEntry, add
 from storage.jobs.retention import purge_texts
@@ -61,13 +60,15 @@ def backdate(engine: Engine, by: str, age: timedelta) -> None:
 
 def selected(engine: Engine, **conditions: Any) -> dict[str, int]:
     with engine.connect() as connection:
-        rows = labelled_texts(connection, LabelSelection(**conditions))
+        rows = LabelledTexts(connection, LabelSelection(**conditions))
         return {row.text: row.label for row in rows}
 
 
 def left_out(engine: Engine, **conditions: Any) -> list[LeftOut]:
     with engine.connect() as connection:
-        return labels_left_out(connection, LabelSelection(**conditions))
+        labelled = LabelledTexts(connection, LabelSelection(**conditions))
+        list(labelled)
+    return labelled.left_out()
 
 
 def test_labelled_texts_are_selected_by_time_and_by_job_source(
@@ -131,6 +132,6 @@ def test_many_texts_are_streamed_once_each(ledger: Ledger, engine: Engine) -> No
     ids = accept(ledger, *(f"text {n}" for n in range(2_500)))
     label(engine, *((job_id, str(n % 2)) for n, job_id in enumerate(ids)))
     with engine.connect() as connection:
-        rows = list(labelled_texts(connection))
+        rows = list(LabelledTexts(connection))
     expected = [LabelledText(f"text {n}", n % 2, id_, "mail") for n, id_ in enumerate(ids)]
     assert rows == sorted(expected, key=lambda row: row.job_id)

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from plumbline.labels import parse_label
 from plumbline_client.new_job import new_job
 from storage.jobs import labels
-from storage.jobs.labelled_texts import labelled_texts
+from storage.jobs.labelled_texts import LabelledTexts
 from storage.jobs.labels import LabelEntry, LabelOutcome
 from storage.serving import deployments
 from storage.serving.deployments import VersionRecord
@@ -57,7 +57,7 @@ def backdate(engine: Engine, by: str, age: timedelta) -> None:
 
 def labels_by_text(engine: Engine) -> dict[str, int]:
     with engine.connect() as connection:
-        return {row.text: row.label for row in labelled_texts(connection)}
+        return {row.text: row.label for row in LabelledTexts(connection)}
 
 
 def test_label_is_accepted_repeated_and_changed(ledger: Ledger, engine: Engine) -> None:
