@@ -43,6 +43,8 @@ class SampleRequest:
     include_labelled: bool = False
 
     def parameters(self) -> dict[str, object]:
+        # See _NEWEST_POOL.
+        from_newest = self.by is not Sampling.RANDOM and self.until is None
         return {
             "size": self.size,
             "seed": str(self.seed),
@@ -50,7 +52,8 @@ class SampleRequest:
             "pool": max(RANDOM_POOL_ROWS if self.by is Sampling.RANDOM else POOL_ROWS, self.size),
             "model": self.model,
             "decision": self.decision,
-            "since": self.since,
+            "since": None if from_newest else self.since,
+            "newest_since": self.since if from_newest else None,
             "until": self.until,
             "include_labelled": self.include_labelled,
         }
@@ -121,8 +124,14 @@ UNION ALL
 ({candidates} AND results.job_id < CAST(:point AS uuid) ORDER BY results.job_id LIMIT :pool)
 LIMIT :pool
 """
+# Without a bound at the other end, `since` is not compared in the form that the index on created_at
+# has: PostgreSQL would read all texts since then by it, and not the newest ones by their scores. A
+# text is scored after its acceptance, unless PostgreSQL's clock was set back.
 _NEWEST_POOL = """
 {candidates} AND {strength} IS NOT NULL
+  AND (CAST(:newest_since AS timestamptz) IS NULL
+       OR (coalesce(results.created_at >= :newest_since, true)
+           AND {scored_at} >= CAST(:newest_since AS timestamptz) - interval '1 hour'))
 ORDER BY {newest} DESC, results.job_id LIMIT :pool
 """
 
@@ -199,6 +208,7 @@ def _statement(by: Sampling, scope: Scope) -> TextClause:
         candidates=candidates,
         strength=strengths[by],
         newest=_NEWEST[scope],
+        scored_at="results.finished_at" if scope is Scope.SOURCE else "live.scored_at",
     )
     return text(
         _SAMPLE.format(
