@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from plumbline.embedded import child_process
+from tests import warm_python
 from tests.paths import CHECKOUT
 from tests.skewed_clock import SkewedClock
 
 PLUMBLINE = Path(sys.executable).with_name("plumbline")
-TIMEOUT_S = 60.0
+TIMEOUT_S = 120.0
 # Nothing listens at this address.
 NOWHERE = "127.0.0.1:1"
 
@@ -56,14 +57,12 @@ class Cli:
 
     def complete(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Wait for the command; fail if it prints a traceback."""
-        done = subprocess.run(
+        done = warm_python.run(
             [*self.program, *arguments],
             input=stdin,
-            capture_output=True,
+            environment=self.environment,
             cwd=self.folder,
-            env=self.environment,
             timeout=TIMEOUT_S,
-            check=False,
         )
         assert b"Traceback" not in done.stderr, done.stderr.decode()
         return done

@@ -8,20 +8,22 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 from sqlalchemy import Engine, text
 
 from plumbline.embedded import child_process
+from plumbline.private_files import UMASK
+from tests import warm_python
 from tests.paths import CHECKOUT, MODELS
 from tests.servers import for_worker
 from tests.skewed_clock import SkewedClock
 from tests.waiting import eventually
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0
 DRAIN_TIMEOUT_S = 60.0
 
 
@@ -29,7 +31,7 @@ DRAIN_TIMEOUT_S = 60.0
 class Worker:
     """A running `celery` command: a worker, or beat."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | warm_python.Started
     log_file: Path
 
     def log(self) -> str:
@@ -40,7 +42,7 @@ class Worker:
         children = psutil.Process(self.process.pid).children()
         return [child.pid for child in sorted(children, key=psutil.Process.create_time)]
 
-    def wait_for_log(self, text: str, times: int = 1, timeout_s: float = 60.0) -> None:
+    def wait_for_log(self, text: str, times: int = 1, timeout_s: float = 120.0) -> None:
         """Wait until the log contains the text at least so many times."""
         eventually(
             lambda: self.log().count(text) >= times,
@@ -48,7 +50,7 @@ class Worker:
             f"the log does not contain {text!r} {times} times within {timeout_s:g} s",
         )
 
-    def wait_for_leases(self, engine: Engine, texts: int, timeout_s: float = 60.0) -> None:
+    def wait_for_leases(self, engine: Engine, texts: int, timeout_s: float = 120.0) -> None:
         """Wait until exactly so many texts are leased; the first may not be in flight yet."""
         count = text("SELECT count(*) FROM plumbline.jobs WHERE state = 'leased'")
 
@@ -66,9 +68,10 @@ class Worker:
     def drain(self) -> None:
         """Send SIGTERM and wait for the end; fail if it must be killed."""
         if self.process.poll() != -signal.SIGKILL:
-            assert child_process.stop(self.process, signal.SIGTERM, DRAIN_TIMEOUT_S), (
-                "it did not drain"
-            )
+            self.process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(DRAIN_TIMEOUT_S)
+            assert self.process.returncode is not None, "it did not drain"
 
 
 @contextmanager
@@ -128,17 +131,15 @@ def failed_start_output(
     settings: Mapping[str, object] | None = None,
 ) -> str:
     """Return the output of a worker that refuses to start; fail if it starts or exits with 0."""
-    process = subprocess.run(
+    ended = warm_python.run(
         [sys.executable, "-m", "celery", "-A", "worker", "worker", "--concurrency=1"],
-        env=environment(database_url, broker_url, folder, settings),
+        environment=environment(database_url, broker_url, folder, settings),
         cwd=folder,
-        capture_output=True,
-        text=True,
         timeout=START_TIMEOUT_S,
-        check=False,
     )
-    assert process.returncode == 1, f"the exit status is {process.returncode}: {process.stderr}"
-    return process.stdout + process.stderr
+    output = (ended.stdout + ended.stderr).decode()
+    assert ended.returncode == 1, f"the exit status is {ended.returncode}: {output}"
+    return output
 
 
 def environment(
@@ -171,15 +172,22 @@ def _start(
 ) -> Worker:
     if clock is not None:
         app = "tests.skewed_app"
-    process = child_process.start(
-        [sys.executable, "-m", "celery", "-A", app, *command],
-        log=log,
-        environment=environment(database_url, broker_url, log.parent, settings)
-        | (clock.environment() if clock is not None else {}),
-        # Not the checkout, whose .env would be read.
-        cwd=log.parent,
-    )
-    return Worker(process, log)
+    arguments = [sys.executable, "-m", "celery", "-A", app, *command]
+    variables = environment(database_url, broker_url, log.parent, settings)
+    variables |= clock.environment() if clock is not None else {}
+    # Not the checkout, whose .env would be read.
+    cwd = log.parent
+    if not warm_python.fits(variables):
+        started = child_process.start(arguments, log=log, environment=variables, cwd=cwd)
+        return Worker(started, log)
+    with log.open("ab") as output, Path(os.devnull).open("rb") as empty:
+        streams = (empty, output, output)
+        return Worker(
+            warm_python.start(
+                arguments, environment=variables, cwd=cwd, streams=streams, umask=UMASK
+            ),
+            log,
+        )
 
 
 @contextmanager
