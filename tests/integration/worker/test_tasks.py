@@ -84,7 +84,9 @@ def test_a_text_from_the_client_becomes_a_row(running: Running) -> None:
             source="client",
         )
     )
-    spam, ham, empty, long = running.client.wait([receipt.job_id for receipt in receipts])
+    spam, ham, empty, long = running.client.wait(
+        [receipt.job_id for receipt in receipts], timeout_s=180
+    )
     assert (spam.label, spam.decision) == ("spam", "positive")
     assert (ham.label, ham.decision) == ("ham", "negative")
     assert (empty.state, empty.error) == ("rejected", "the text is empty")
