@@ -374,6 +374,13 @@ def test_workers_and_beat_resume_after_a_silence_of_postgresql_and_score_each_te
             scoring_continues_while_a_table_is_to_be_changed(database_url, client)
 
 
+END_SILENT = """
+SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'idle in transaction'
+  AND state_change < clock_timestamp() - interval '1 s'
+"""
+
+
 def scoring_continues_while_a_table_is_to_be_changed(url: str, client: Client) -> None:
     """A transaction that reads may hold up the change, and not the texts of others."""
     migrator, waits = connect(url, limits=MIGRATING), list[str]()
@@ -383,6 +390,8 @@ def scoring_continues_while_a_table_is_to_be_changed(url: str, client: Client) -
             connection.execute(text("ALTER TABLE plumbline.jobs ADD COLUMN new_column int"))
 
     with psycopg.connect(url, application_name="pg_dump") as reader:
+        # A session that fell silent within a transaction would be named instead.
+        reader.execute(END_SILENT)
         reader.execute("SELECT FROM plumbline.jobs LIMIT 1")
         ends_at = time.monotonic() + 60.0
         changing = threading.Thread(
