@@ -101,6 +101,7 @@ TINY = replace(
     mask_rate=0.0,
 )
 
+FINE_TUNING_PATIENCE = 2
 PRESETS = {"tiny": TINY, "small": SMALL, "spec": SPEC}
 
 
@@ -114,6 +115,7 @@ def find_preset(name: str) -> TrainingConfig:
 def fine_tuning_config(config: TrainingConfig, shape: ModelConfig) -> TrainingConfig:
     """Adapt a run to pretrained weights: their shape, a quarter of the rate, half the epochs.
 
+    It ends after two epochs without a lower validation loss: the start is near the best weights.
     The rate of a preset for a smaller network would destroy what a wider one has learned, so it
     starts from that of `small` at most. A run whose learning rate is already that of `spec` or
     lower changes only its shape.
@@ -124,4 +126,10 @@ def fine_tuning_config(config: TrainingConfig, shape: ModelConfig) -> TrainingCo
     config = replace(config, model=shape)
     if rate <= SPEC.learning_rate:
         return config
-    return replace(config, learning_rate=rate / 4, floor_rate=1e-6, epochs=config.epochs // 2)
+    return replace(
+        config,
+        learning_rate=rate / 4,
+        floor_rate=1e-6,
+        epochs=config.epochs // 2,
+        patience=FINE_TUNING_PATIENCE,
+    )

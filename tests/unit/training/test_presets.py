@@ -50,10 +50,12 @@ def test_every_preset_reads_512_tokens_and_divides_its_width_by_its_heads() -> N
     assert all(config.model.width % config.model.heads == 0 for config in PRESETS.values())
 
 
-def test_fine_tuning_takes_the_shape_and_lowers_rate_and_epochs() -> None:
+def test_fine_tuning_takes_the_shape_and_lowers_rate_epochs_and_patience() -> None:
     shape = replace(SMALL.model, layers=6)
     tuned = fine_tuning_config(SMALL, shape)
-    assert tuned == replace(SMALL, model=shape, learning_rate=1e-4, floor_rate=1e-6, epochs=4)
+    assert tuned == replace(
+        SMALL, model=shape, learning_rate=1e-4, floor_rate=1e-6, epochs=4, patience=2
+    )
 
 
 def test_fine_tuning_of_a_wider_network_does_not_take_the_rate_of_a_small_one() -> None:
