@@ -138,12 +138,12 @@ def left_out_texts(
     texts_of = count_texts(connection, selection.since)
     if selection.sources:
         texts_of = {name: texts_of[name] for name in selection.sources if name in texts_of}
-    strata = stratify(texts_of, {source: source for source in texts_of}, exact_texts)
     if sum(texts_of.values()) <= exact_texts:
         return [
             _left_out(row, row.texts)
             for row in connection.execute(LEFT_OUT, selection.parameters())
         ]
+    strata = stratify(texts_of, {source: source for source in texts_of}, exact_texts)
     parameters = {
         "window_from": selection.since,
         "window_to": NEVER,

@@ -149,8 +149,8 @@ def key_of(row: Any) -> tuple[str, str, str]:
 
 
 def of_row(row: Any) -> WindowCounts:
-    """Return a row of SUMS as counts; the number of texts, which may follow, is none of them."""
-    return WindowCounts(*tuple(row)[:18])
+    """Return a row of SUMS as counts, without the number of texts that may follow."""
+    return WindowCounts(*(value for name, value in row._mapping.items() if name != "texts"))
 
 
 def estimate(drawn: Any, labelled: Any, weight: float) -> WindowCounts:

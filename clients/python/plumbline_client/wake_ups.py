@@ -28,7 +28,7 @@ class QueuedJob:
 class WakeUp:
     """One message: the jobs that it names, and the list for it, without the key prefix.
 
-    Workers process a message that is `alone` with no other one.
+    A worker does not merge a message that is `alone` with others.
     """
 
     ids: Sequence[uuid.UUID]
